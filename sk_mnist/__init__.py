@@ -1,0 +1,36 @@
+"""MNIST and a Keras multilayer perceptron as first-class scikit-learn citizens."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+# Where each public name lives. Nothing is imported until it is asked for (PEP 562), so `import sk_mnist` is free.
+_HOME = {
+    "KerasMLPClassifier": "sk_mnist.neural_network",
+    "fetch_mnist": "sk_mnist.datasets",
+    "get_data_home": "sk_mnist.datasets",
+    "clear_data_home": "sk_mnist.datasets",
+    "ImageFlattener": "sk_mnist.preprocessing",
+    "PixelScaler": "sk_mnist.preprocessing",
+    "make_mnist_pipeline": "sk_mnist.pipeline",
+    "evaluate": "sk_mnist.metrics",
+}
+_MODULES = ("datasets", "metrics", "neural_network", "pipeline", "preprocessing")
+
+__all__ = sorted([*_HOME, *_MODULES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
