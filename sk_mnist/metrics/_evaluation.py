@@ -1,0 +1,241 @@
+"""`evaluate`: every figure one wants of a fitted classifier, in one result that prints as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+)
+from sklearn.utils._param_validation import HasMethods, validate_params
+
+from sk_mnist.metrics._scores import label_broadcast_mse
+from sk_mnist.metrics._validation import check_labels_1d, check_predictions, encode_labels
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationResult:
+    """Figures of a classifier on a data set; made by :func:`evaluate`. ``print`` shows them as a table.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of rows evaluated.
+    accuracy : float
+        Share of rows predicted correctly.
+    accuracy_interval : tuple of (float, float) or None
+        95 % Wilson score interval of the accuracy. None with `sample_weight`, for weighted rows are no
+        binomial count.
+    log_loss : float
+        As :func:`sklearn.metrics.log_loss`.
+    brier_score : float
+        As :func:`sklearn.metrics.brier_score_loss`: in [0, 2] with more than two classes, in [0, 1] with two.
+    label_broadcast_mse : float or None
+        See :func:`label_broadcast_mse`; None if the labels are not numbers.
+    classes : ndarray of shape (n_classes,)
+        The classifier's labels, the order of everything below.
+    precision, recall, f1 : ndarray of shape (n_classes,), dtype float64
+        Per class; NaN where undefined (a class that was never predicted, or never occurred).
+    support : ndarray of shape (n_classes,)
+        Number (or weight) of rows of each class.
+    confusion_matrix : ndarray of shape (n_classes, n_classes)
+        Rows are true, columns predicted classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sk_mnist.metrics import evaluate
+    >>> X, y = load_iris(return_X_y=True)
+    >>> result = evaluate(LogisticRegression(max_iter=1000).fit(X, y), X, y)
+    >>> result.confusion_matrix
+    array([[50,  0,  0],
+           [ 0, 47,  3],
+           [ 0,  1, 49]])
+    """
+
+    n_samples: int
+    accuracy: float
+    accuracy_interval: tuple[float, float] | None
+    log_loss: float
+    brier_score: float
+    label_broadcast_mse: float | None
+    classes: NDArray = field(repr=False)
+    precision: NDArray[np.float64] = field(repr=False)
+    recall: NDArray[np.float64] = field(repr=False)
+    f1: NDArray[np.float64] = field(repr=False)
+    support: NDArray = field(repr=False)
+    confusion_matrix: NDArray = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain Python values, ready for ``json.dump``.
+
+        Returns
+        -------
+        result : dict of str to object
+            One entry for each attribute; arrays become lists, and undefined figures None.
+
+        Examples
+        --------
+        >>> import json
+        >>> from sklearn.dummy import DummyClassifier
+        >>> from sk_mnist.metrics import evaluate
+        >>> dummy = DummyClassifier().fit([[0], [0], [0]], [7, 7, 8])
+        >>> json.dumps(evaluate(dummy, [[0], [0]], [7, 8]).to_dict()["precision"])
+        '[0.5, null]'
+        """
+        return {f.name: _to_plain(getattr(self, f.name)) for f in fields(self)}
+
+    def __str__(self) -> str:
+        return "\n\n".join([self._summary_table(), self._class_table(), self._confusion_table()])
+
+    def _summary_table(self) -> str:
+        interval = ""
+        if self.accuracy_interval is not None:
+            low, high = self.accuracy_interval
+            interval = f"  95 % interval {low:.4f} to {high:.4f}"
+        mse = "undefined" if self.label_broadcast_mse is None else f"{self.label_broadcast_mse:.4f}"
+        rows = [
+            ["samples", f"{self.n_samples}", ""],
+            ["accuracy", f"{self.accuracy:.4f}", interval],
+            ["log loss", f"{self.log_loss:.4f}", ""],
+            ["Brier score", f"{self.brier_score:.4f}", ""],
+            ["label-broadcast MSE", mse, "  lower is not better"],
+        ]
+        return _align(rows, "<><")
+
+    def _class_table(self) -> str:
+        rows = [["class", "precision", "recall", "F1", "support"]]
+        for label, *scores, support in zip(
+            self.classes, self.precision, self.recall, self.f1, self.support, strict=True
+        ):
+            cells = ["-" if np.isnan(score) else f"{score:.4f}" for score in scores]
+            rows.append([str(label), *cells, f"{support:g}"])
+        return _align(rows, ">>>>>")
+
+    def _confusion_table(self) -> str:
+        names = [str(label) for label in self.classes]
+        rows = [["true", *names]]
+        rows += [
+            [name, *(f"{count:g}" for count in row)]
+            for name, row in zip(names, self.confusion_matrix, strict=True)
+        ]
+        return "Confusion matrix (columns: predicted)\n" + _align(rows, ">" * (len(names) + 1))
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["predict", "predict_proba"])],
+        "X": "no_validation",
+        "y": ["array-like"],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def evaluate(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> EvaluationResult:
+    """Evaluate a fitted classifier: accuracy with its interval, probabilities, and each class.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted classifier, or Pipeline that ends in one, with `predict` and `predict_proba`.
+    X : array-like of shape (n_samples, ...)
+        Data that `estimator` takes.
+    y : array-like of shape (n_samples,)
+        True labels. Each must be among the estimator's `classes_`; not every class needs to occur.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    result : EvaluationResult
+        The figures as attributes; ``print(result)`` shows a table, ``result.to_dict()`` is ready for JSON.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` is not a classifier, `y` is not of shape (n_samples,), or `y` contains a label that
+        the classifier does not know.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+       the American Statistical Association 22 (1927), https://doi.org/10.1080/01621459.1927.10502953
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sk_mnist.metrics import evaluate
+    >>> X, y = load_iris(return_X_y=True)
+    >>> print(evaluate(LogisticRegression(max_iter=1000).fit(X, y), X, y))
+    samples                 150
+    accuracy             0.9733  95 % interval 0.9334 to 0.9896
+    ...
+    """
+    if not is_classifier(estimator):
+        raise ValueError(f"evaluate takes a classifier; got {type(estimator).__name__}.")
+    y_proba = estimator.predict_proba(X)
+    y_pred = check_labels_1d(estimator.predict(X), "the result of predict")
+    y_true, codes, y_proba, classes, weight = check_predictions(y, y_proba, estimator.classes_, sample_weight)
+    # From here on positions in `classes` stand for the labels, whatever their type and dtype.
+    predicted = encode_labels(y_pred, classes, "the result of predict")
+    every_code = np.arange(len(classes))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        codes, predicted, labels=every_code, sample_weight=weight, zero_division=np.nan
+    )
+    matrix = confusion_matrix(codes, predicted, labels=every_code, sample_weight=weight)
+    numeric = y_true.dtype.kind in "biuf"
+    return EvaluationResult(
+        n_samples=len(y_true),
+        accuracy=float(accuracy_score(codes, predicted, sample_weight=weight)),
+        accuracy_interval=_wilson_interval(codes == predicted) if weight is None else None,
+        log_loss=float(log_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
+        brier_score=float(brier_score_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
+        label_broadcast_mse=(
+            label_broadcast_mse(y_true, y_proba, labels=classes, sample_weight=weight) if numeric else None
+        ),
+        classes=classes,
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        support=matrix.sum(axis=1),
+        confusion_matrix=matrix,
+    )
+
+
+def _wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
+    interval = binomtest(int(correct.sum()), len(correct)).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _to_plain(value: Any) -> Any:
+    """Turn arrays, numpy scalars and tuples into what JSON knows; NaN, which JSON lacks, into None."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_to_plain(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _align(rows: list[list[str]], directions: str) -> str:
+    """Lay out rows of cells in columns, each to the left (<) or to the right (>)."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            f"{cell:{way}{width}}" for cell, way, width in zip(row, directions, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)

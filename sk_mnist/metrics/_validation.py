@@ -1,0 +1,109 @@
+"""The checks every metric shares: shapes that agree, labels that are known, probabilities that sum to one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+
+PROBABILITY_SUM_TOLERANCE = 1e-4
+
+
+class CheckedPredictions(NamedTuple):
+    """True labels and probabilities after the checks, with what was derived from them."""
+
+    y_true: NDArray
+    codes: NDArray[np.intp]  # column of `y_proba` that belongs to each true label
+    y_proba: NDArray[np.floating]
+    labels: NDArray
+    sample_weight: NDArray[np.float64] | None
+
+
+def check_labels_1d(y: ArrayLike, name: str) -> NDArray:
+    """Return class labels as an array of one dimension; any other shape is an error, never broadcast."""
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"{name} has shape {y.shape}; class labels of shape (n_samples,) are wanted. "
+            f"Use {name}.ravel() for one column, or {name}.argmax(axis=1) for one-hot rows."
+        )
+    if len(y) == 0:
+        raise ValueError(f"{name} is empty; at least one sample is wanted.")
+    check_classification_targets(y)
+    return y
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+    """Return finite, non-negative float64 weights of which some are positive; None stays None."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight has shape {weight.shape}; ({n_samples},) is wanted, one per sample.")
+    if not np.all(np.isfinite(weight)) or np.any(weight < 0) or not np.any(weight > 0):
+        raise ValueError("sample_weight must be finite, not negative, and positive for some sample.")
+    return weight
+
+
+def check_label_set(labels: ArrayLike) -> NDArray:
+    """Return the known labels, which must be sorted as the columns of `predict_proba` are."""
+    labels = np.asarray(labels)
+    # scikit-learn's log_loss and brier_score_loss sort `labels` silently: another order gives wrong figures.
+    if labels.ndim != 1 or not np.array_equal(labels, np.unique(labels)):
+        raise ValueError(
+            f"labels={labels.tolist()} must be 1-dimensional, sorted and unique, in the order of the "
+            "columns of y_proba (that of `classes_`)."
+        )
+    return labels
+
+
+def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
+    """Return the position of each label of `y` in `labels`."""
+    try:
+        return LabelEncoder().fit(labels).transform(y)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} contains labels that are not among labels={labels.tolist()}: {error}"
+        ) from error
+
+
+def check_predictions(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> CheckedPredictions:
+    """Check true labels against probabilities; rows are rescaled to sum to one exactly."""
+    y_true = check_labels_1d(y_true, "y_true")
+    y_proba = np.asarray(y_proba)
+    if y_proba.dtype.kind != "f":
+        y_proba = y_proba.astype(np.float64)
+    if y_proba.ndim != 2:
+        raise ValueError(f"y_proba has shape {y_proba.shape}; (n_samples, n_classes) is wanted.")
+    check_consistent_length(y_true, y_proba)
+    labels = np.unique(y_true) if labels is None else check_label_set(labels)
+    if y_proba.shape[1] != len(labels):
+        raise ValueError(
+            f"y_proba has {y_proba.shape[1]} columns but there are {len(labels)} labels: {labels.tolist()}. "
+            "Pass all the labels the classifier knows (its `classes_`) as labels=."
+        )
+    if not np.all((y_proba >= 0) & (y_proba <= 1)):
+        raise ValueError("y_proba must hold probabilities in [0, 1], without NaN.")
+    row_sums = y_proba.sum(axis=1, keepdims=True)
+    worst = np.abs(row_sums - 1).argmax()
+    if abs(row_sums[worst, 0] - 1) > PROBABILITY_SUM_TOLERANCE:
+        raise ValueError(
+            f"Row {worst} of y_proba sums to {row_sums[worst, 0]:.6g}; every row must sum to 1 within "
+            f"{PROBABILITY_SUM_TOLERANCE:g}. Did you pass scores instead of probabilities?"
+        )
+    return CheckedPredictions(
+        y_true=y_true,
+        codes=encode_labels(y_true, labels, "y_true"),
+        y_proba=y_proba / row_sums,
+        labels=labels,
+        sample_weight=check_sample_weight(sample_weight, len(y_true)),
+    )
