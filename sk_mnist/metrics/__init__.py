@@ -1,6 +1,23 @@
 """Metrics for classifiers that give probabilities, and `evaluate`, which computes them all."""
 
+from sk_mnist.metrics._calibration import expected_calibration_error
+from sk_mnist.metrics._comparison import ClassifierComparison, compare_classifiers
+from sk_mnist.metrics._errors import ConfusedPair, most_confident_errors, most_confused_pairs
 from sk_mnist.metrics._evaluation import EvaluationResult, evaluate
+from sk_mnist.metrics._scorers import SCORING, neg_brier_scorer, neg_ece_scorer
 from sk_mnist.metrics._scores import label_broadcast_mse
 
-__all__ = ["EvaluationResult", "evaluate", "label_broadcast_mse"]
+__all__ = [
+    "SCORING",
+    "ClassifierComparison",
+    "ConfusedPair",
+    "EvaluationResult",
+    "compare_classifiers",
+    "evaluate",
+    "expected_calibration_error",
+    "label_broadcast_mse",
+    "most_confident_errors",
+    "most_confused_pairs",
+    "neg_brier_scorer",
+    "neg_ece_scorer",
+]

@@ -15,9 +15,12 @@ from sklearn.metrics import (
     confusion_matrix,
     log_loss,
     precision_recall_fscore_support,
+    top_k_accuracy_score,
 )
 from sklearn.utils._param_validation import HasMethods, validate_params
 
+from sk_mnist.metrics._calibration import calibration_bins
+from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confident_errors
 from sk_mnist.metrics._scores import label_broadcast_mse
 from sk_mnist.metrics._validation import check_labels_1d, check_predictions, encode_labels
 
@@ -35,10 +38,16 @@ class EvaluationResult:
     accuracy_interval : tuple of (float, float) or None
         95 % Wilson score interval of the accuracy. None with `sample_weight`, for weighted rows are no
         binomial count.
+    balanced_accuracy : float
+        Mean recall of the classes that occur.
+    top_2_accuracy : float
+        Share of rows whose true class has one of the two highest probabilities.
     log_loss : float
         As :func:`sklearn.metrics.log_loss`.
     brier_score : float
         As :func:`sklearn.metrics.brier_score_loss`: in [0, 2] with more than two classes, in [0, 1] with two.
+    expected_calibration_error : float
+        See :func:`expected_calibration_error`; 15 bins of equal width.
     label_broadcast_mse : float or None
         See :func:`label_broadcast_mse`; None if the labels are not numbers.
     classes : ndarray of shape (n_classes,)
@@ -49,6 +58,10 @@ class EvaluationResult:
         Number (or weight) of rows of each class.
     confusion_matrix : ndarray of shape (n_classes, n_classes)
         Rows are true, columns predicted classes.
+    most_confused_pairs : list of ConfusedPair
+        The 5 most frequent, see :func:`most_confused_pairs`.
+    most_confident_errors : ndarray of shape (<= 10,), dtype intp
+        Rows, see :func:`most_confident_errors`.
 
     Examples
     --------
@@ -66,8 +79,11 @@ class EvaluationResult:
     n_samples: int
     accuracy: float
     accuracy_interval: tuple[float, float] | None
+    balanced_accuracy: float
+    top_2_accuracy: float
     log_loss: float
     brier_score: float
+    expected_calibration_error: float
     label_broadcast_mse: float | None
     classes: NDArray = field(repr=False)
     precision: NDArray[np.float64] = field(repr=False)
@@ -75,6 +91,8 @@ class EvaluationResult:
     f1: NDArray[np.float64] = field(repr=False)
     support: NDArray = field(repr=False)
     confusion_matrix: NDArray = field(repr=False)
+    most_confused_pairs: list[ConfusedPair] = field(repr=False)
+    most_confident_errors: NDArray[np.intp] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for ``json.dump``.
@@ -96,7 +114,10 @@ class EvaluationResult:
         return {f.name: _to_plain(getattr(self, f.name)) for f in fields(self)}
 
     def __str__(self) -> str:
-        return "\n\n".join([self._summary_table(), self._class_table(), self._confusion_table()])
+        tables = [self._summary_table(), self._class_table(), self._confusion_table()]
+        if self.most_confused_pairs:
+            tables.append(self._pairs_table())
+        return "\n\n".join(tables)
 
     def _summary_table(self) -> str:
         interval = ""
@@ -107,8 +128,11 @@ class EvaluationResult:
         rows = [
             ["samples", f"{self.n_samples}", ""],
             ["accuracy", f"{self.accuracy:.4f}", interval],
+            ["balanced accuracy", f"{self.balanced_accuracy:.4f}", ""],
+            ["top-2 accuracy", f"{self.top_2_accuracy:.4f}", ""],
             ["log loss", f"{self.log_loss:.4f}", ""],
             ["Brier score", f"{self.brier_score:.4f}", ""],
+            ["calibration error", f"{self.expected_calibration_error:.4f}", ""],
             ["label-broadcast MSE", mse, "  lower is not better"],
         ]
         return _align(rows, "<><")
@@ -130,6 +154,13 @@ class EvaluationResult:
             for name, row in zip(names, self.confusion_matrix, strict=True)
         ]
         return "Confusion matrix (columns: predicted)\n" + _align(rows, ">" * (len(names) + 1))
+
+    def _pairs_table(self) -> str:
+        rows = [["true", "predicted", "count"]]
+        rows += [
+            [str(true), str(predicted), f"{count:g}"] for true, predicted, count in self.most_confused_pairs
+        ]
+        return "Most confused\n" + _align(rows, ">>>")
 
 
 @validate_params(
@@ -188,21 +219,27 @@ def evaluate(
         raise ValueError(f"evaluate takes a classifier; got {type(estimator).__name__}.")
     y_proba = estimator.predict_proba(X)
     y_pred = check_labels_1d(estimator.predict(X), "the result of predict")
-    y_true, codes, y_proba, classes, weight = check_predictions(y, y_proba, estimator.classes_, sample_weight)
+    checked = check_predictions(y, y_proba, estimator.classes_, sample_weight)
+    y_true, codes, y_proba, classes, weight = checked
     # From here on positions in `classes` stand for the labels, whatever their type and dtype.
     predicted = encode_labels(y_pred, classes, "the result of predict")
     every_code = np.arange(len(classes))
     precision, recall, f1, _ = precision_recall_fscore_support(
         codes, predicted, labels=every_code, sample_weight=weight, zero_division=np.nan
     )
+    # Not balanced_accuracy_score, which warns of predicted classes that do not occur.
+    balanced_accuracy = float(np.nanmean(recall))
     matrix = confusion_matrix(codes, predicted, labels=every_code, sample_weight=weight)
     numeric = y_true.dtype.kind in "biuf"
     return EvaluationResult(
         n_samples=len(y_true),
         accuracy=float(accuracy_score(codes, predicted, sample_weight=weight)),
         accuracy_interval=_wilson_interval(codes == predicted) if weight is None else None,
+        balanced_accuracy=balanced_accuracy,
+        top_2_accuracy=_top_2_accuracy(codes, y_proba, weight),
         log_loss=float(log_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
         brier_score=float(brier_score_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
+        expected_calibration_error=calibration_bins(checked, 15, "uniform").error("l1"),
         label_broadcast_mse=(
             label_broadcast_mse(y_true, y_proba, labels=classes, sample_weight=weight) if numeric else None
         ),
@@ -212,7 +249,16 @@ def evaluate(
         f1=f1,
         support=matrix.sum(axis=1),
         confusion_matrix=matrix,
+        most_confused_pairs=confused_pairs(matrix, classes, 5),
+        most_confident_errors=most_confident_errors(y_true, y_proba, labels=classes),
     )
+
+
+def _top_2_accuracy(codes: NDArray, y_proba: NDArray, weight: NDArray | None) -> float:
+    n_classes = y_proba.shape[1]
+    if n_classes <= 2:
+        return 1.0
+    return float(top_k_accuracy_score(codes, y_proba, k=2, labels=range(n_classes), sample_weight=weight))
 
 
 def _wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,0 +1,155 @@
+"""What a classifier gets wrong: the pairs it confuses and the rows it is most wrongly sure of."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, validate_params
+
+from sk_mnist.metrics._validation import (
+    check_label_set,
+    check_labels_1d,
+    check_predictions,
+    check_sample_weight,
+    encode_labels,
+)
+
+
+class ConfusedPair(NamedTuple):
+    """A true label, the wrong label predicted for it, and how often (or with what sample weight)."""
+
+    true: Any
+    predicted: Any
+    frequency: float
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_pred": ["array-like"],
+        "n_pairs": [Interval(Integral, 1, None, closed="left")],
+        "labels": ["array-like", None],
+        "sample_weight": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def most_confused_pairs(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    n_pairs: int = 10,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> list[ConfusedPair]:
+    """Find the pairs of true and wrongly predicted label that occur most often.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels.
+    n_pairs : int, default=10
+        Number of pairs at most.
+    labels : array-like of shape (n_classes,), default=None
+        All labels, sorted; any other is an error. None allows those that occur.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    pairs : list of ConfusedPair
+        Named tuples ``(true, predicted, frequency)``, the most frequent first, equals in the order of the
+        labels. Directions count apart: 4 taken for 9 is one pair, 9 taken for 4 another.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree or a label is unknown.
+
+    Examples
+    --------
+    >>> from sk_mnist.metrics import most_confused_pairs
+    >>> most_confused_pairs([4, 4, 4, 9], [9, 9, 4, 4], n_pairs=1)
+    [ConfusedPair(true=4, predicted=9, frequency=2)]
+    """
+    y_true, y_pred = check_labels_1d(y_true, "y_true"), check_labels_1d(y_pred, "y_pred")
+    check_consistent_length(y_true, y_pred)
+    known = np.union1d(y_true, y_pred) if labels is None else check_label_set(labels)
+    matrix = confusion_matrix(
+        encode_labels(y_true, known, "y_true"),
+        encode_labels(y_pred, known, "y_pred"),
+        labels=np.arange(len(known)),
+        sample_weight=check_sample_weight(sample_weight, len(y_true)),
+    )
+    return confused_pairs(matrix, known, n_pairs)
+
+
+def confused_pairs(matrix: NDArray, labels: NDArray, n_pairs: int) -> list[ConfusedPair]:
+    """Rank the cells off the diagonal of a confusion matrix."""
+    counts = np.where(np.eye(len(labels), dtype=bool), 0, matrix)
+    order = np.argsort(-counts, axis=None, kind="stable")[:n_pairs]
+    rows, columns = np.unravel_index(order, counts.shape)
+    names = labels.tolist()
+    return [
+        ConfusedPair(names[row], names[column], counts[row, column].item())
+        for row, column in zip(rows, columns, strict=True)
+        if counts[row, column] > 0
+    ]
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "y_proba": ["array-like"],
+        "n_errors": [Interval(Integral, 1, None, closed="left"), None],
+        "labels": ["array-like", None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def most_confident_errors(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    n_errors: int | None = 10,
+    labels: ArrayLike | None = None,
+) -> NDArray[np.intp]:
+    """Find the rows that are wrong, those with the highest confidence first.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels.
+    y_proba : array-like of shape (n_samples, n_classes)
+        Probabilities, rows summing to one, columns in the order of the sorted labels. The class with the
+        largest is the prediction.
+    n_errors : int or None, default=10
+        Number of rows at most; None for all that are wrong.
+    labels : array-like of shape (n_classes,), default=None
+        All labels, sorted. Needed when `y_true` does not contain every class.
+
+    Returns
+    -------
+    rows : ndarray of shape (<= n_errors,), dtype intp
+        Row numbers; equals in their order.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, a label is unknown, or a row does not sum to one within 1e-4.
+
+    Examples
+    --------
+    >>> from sk_mnist.metrics import most_confident_errors
+    >>> most_confident_errors([0, 1, 1], [[0.4, 0.6], [0.1, 0.9], [0.8, 0.2]])
+    array([2, 0])
+    """
+    checked = check_predictions(y_true, y_proba, labels)
+    confidence = checked.y_proba.max(axis=1)
+    wrong = np.flatnonzero(checked.y_proba.argmax(axis=1) != checked.codes)
+    return wrong[np.argsort(-confidence[wrong], kind="stable")][:n_errors]

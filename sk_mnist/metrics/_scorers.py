@@ -1,0 +1,98 @@
+"""Scorers for ``scoring=``, where scikit-learn has none or its own fails in a fold that lacks a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.metrics import brier_score_loss
+
+from sk_mnist.metrics._calibration import expected_calibration_error
+from sk_mnist.metrics._validation import check_predictions
+
+
+# Plain functions rather than `make_scorer`, which does not hand the estimator's `classes_` to the metric.
+def neg_ece_scorer(
+    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Score a classifier by its negated expected calibration error (15 bins of equal width).
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted classifier with `predict_proba`.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,)
+        True labels; not every class of the classifier needs to occur.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    score : float
+        In [-1, 0]; higher is better.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sk_mnist.metrics import neg_ece_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> cross_val_score(LogisticRegression(max_iter=1000), X, y, scoring=neg_ece_scorer).shape
+    (5,)
+    """
+    return -expected_calibration_error(
+        y, estimator.predict_proba(X), labels=estimator.classes_, sample_weight=sample_weight
+    )
+
+
+def neg_brier_scorer(
+    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Score a classifier by its negated Brier score, as scikit-learn's "neg_brier_score".
+
+    It differs from scikit-learn's in one thing: it knows the classifier's classes, so `y` need not contain
+    them all.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted classifier with `predict_proba`.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,)
+        True labels; not every class of the classifier needs to occur.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    score : float
+        In [-2, 0] with more than two classes, in [-1, 0] with two; higher is better.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sk_mnist.metrics import neg_brier_scorer
+    >>> neg_brier_scorer(DummyClassifier().fit([[0], [0]], [7, 8]), [[0]], [7])
+    -0.25
+    """
+    checked = check_predictions(y, estimator.predict_proba(X), estimator.classes_, sample_weight)
+    return -brier_score_loss(
+        checked.codes,
+        checked.y_proba,
+        labels=range(len(checked.labels)),
+        sample_weight=checked.sample_weight,
+    )
+
+
+#: For ``cross_validate(..., scoring=SCORING)``; every score is such that higher is better.
+SCORING = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "neg_log_loss": "neg_log_loss",
+    "neg_brier_score": neg_brier_scorer,
+    "neg_ece": neg_ece_scorer,
+}
