@@ -1,0 +1,665 @@
+"""The scikit-learn face of the network: parameters, validation, fit, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, check_random_state, compute_sample_weight
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sk_mnist.neural_network import _forward
+from sk_mnist.neural_network._batches import SCHEDULES
+
+if TYPE_CHECKING:
+    import keras
+    import scikeras.wrappers
+
+    from sk_mnist.neural_network._keras import (
+        NetworkState,
+        TrainingData,
+        TrainingResult,
+    )
+
+# Keras' optimizers that need no argument but a learning rate.
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+_DEFAULT_LEARNING_RATE = 1e-3
+
+
+class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron that Keras trains and NumPy runs.
+
+    Dense layers with one activation, then a softmax, trained on the cross-entropy of the labels. Training goes
+    through a :class:`scikeras.wrappers.KerasClassifier`; what it leaves behind, and all that is pickled, is NumPy
+    arrays, so predicting needs no TensorFlow.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(128, 64, 32)
+        Number of units of each hidden layer. An empty sequence is softmax regression.
+
+    activation : {"relu", "tanh", "sigmoid", "elu", "gelu", "silu"}, default="relu"
+        Activation of the hidden layers, by Keras' names.
+
+    dropout : float, default=0.0
+        Fraction in [0, 1) of each hidden layer's outputs that is dropped while training [2]_.
+
+    alpha : float, default=0.0
+        Strength of the L2 penalty, in the meaning and scale of :class:`sklearn.neural_network.MLPClassifier`:
+        ``alpha / 2`` times the sum of the squared weights (not the intercepts), divided by the total sample weight of
+        the batch, is added to the batch's mean loss.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Name of an optimizer of Keras ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance. An instance is
+        copied, never changed, and brings its own learning rate.
+
+    learning_rate : float, default=1e-3
+        Largest learning rate of the schedule. To be left alone if ``optimizer`` is an instance.
+
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
+        How the learning rate moves from step to step over the ``epochs`` of a ``fit``: "cosine" falls to 0 along half
+        a cosine [3]_, "one_cycle" climbs for 30 % of the steps, then falls [4]_. ``partial_fit`` does not know how
+        long it will go on, and always trains at ``learning_rate``.
+
+    batch_size : int, default=32
+        Rows in a step; more than there are means all of them.
+
+    epochs : int, default=20
+        Passes over the training data.
+
+    label_smoothing : float, default=0.0
+        In [0, 1): the share of each label that is spread evenly over all classes in the loss [5]_.
+
+    early_stopping : bool, default=False
+        Whether to hold out a part of the training data, stop when the accuracy on it has not improved for
+        ``n_iter_no_change`` epochs, and keep the weights of the best epoch. The part is
+        stratified and drawn with ``random_state``; ``X_val`` and ``y_val`` of ``fit`` replace it.
+
+    validation_fraction : float, default=0.1
+        Share in (0, 1) of the training data to hold out if ``early_stopping``.
+
+    n_iter_no_change : int, default=5
+        Number of epochs without a better validation accuracy before training stops.
+
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, multiplied with ``sample_weight``; "balanced" makes all classes weigh the same in
+        the training data.
+
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last one: its weights and its optimizer's state. Without it, or
+        ``partial_fit``, the state of the optimizer is not kept, and pickles are a third of the size.
+
+    keras_callbacks : list, default=None
+        ``keras.callbacks.Callback`` instances, copied for each fit, or functions without arguments that return one.
+        They see epochs, not batches, for many of those run in one compiled call. A fitted estimator is pickled
+        without them.
+
+    dtype : {"float32", "float64"}, default="float32"
+        Type that the network computes and predicts in.
+
+    random_state : int, RandomState instance or None, default=None
+        Seeds the initial weights, the order of the rows, dropout and the validation split. No global generator is
+        changed, unless None asks for NumPy's.
+
+    verbose : int, default=0
+        Above 0, each epoch is logged at level INFO by the logger "sk_mnist". For progress bars, give
+        :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if ``X`` had any that are all strings.
+
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Weights of each layer.
+
+    intercepts_ : list of ndarray of shape (n_units,)
+        Biases of each layer.
+
+    out_activation_ : str
+        "softmax".
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_iter_ : int
+        Number of epochs trained.
+
+    loss_ : float
+        Training loss of the last epoch, penalty included.
+
+    loss_curve_ : list of float
+        Training loss of each epoch.
+
+    history_ : dict of str to list of float
+        What Keras recorded at each epoch: "loss", "accuracy", and with validation data "val_loss", "val_accuracy".
+
+    validation_scores_ : list of float or None
+        Validation accuracy after each epoch; None without validation data.
+
+    best_epoch_ : int or None
+        Epoch, counted from 1, of the best validation accuracy; None without validation data. With ``early_stopping``
+        it is the one whose weights were kept.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : scikit-learn's own, after which attributes are named.
+    sk_mnist.make_mnist_pipeline : The Pipeline for MNIST around this classifier.
+
+    References
+    ----------
+    .. [1] Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015. https://arxiv.org/abs/1412.6980
+    .. [2] Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15, 2014.
+    .. [3] Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
+       https://arxiv.org/abs/1608.03983
+    .. [4] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
+       2018. https://arxiv.org/abs/1708.07120
+    .. [5] Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_mnist import KerasMLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 3)
+    >>> clf.score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(_forward.ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), HasMethods(["apply_gradients", "get_config"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
+        "keras_callbacks": [list, tuple, None],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (128, 64, 32),
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        alpha: float = 0.0,
+        optimizer: Any = "adam",
+        learning_rate: float = _DEFAULT_LEARNING_RATE,
+        learning_rate_schedule: str = "constant",
+        batch_size: int = 32,
+        epochs: int = 20,
+        label_smoothing: float = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        class_weight: dict | str | None = None,
+        warm_start: bool = False,
+        keras_callbacks: list | None = None,
+        dtype: str = "float32",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.alpha = alpha
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.label_smoothing = label_smoothing
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.keras_callbacks = keras_callbacks
+        self.dtype = dtype
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data; scaled to a few units, such as pixels in [0, 1].
+        y : array-like of shape (n_samples,)
+            Labels: numbers, strings or booleans.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A row of weight 0 is left out; with ``batch_size >= n_samples`` a weight of 2 is the
+            same as the row given twice.
+        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
+            Validation data, scored after each epoch, instead of a part of ``X``.
+        y_val : array-like of shape (n_validation_samples,), default=None
+            Its labels; each must occur in ``y``.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Its weights.
+
+        Returns
+        -------
+        self : KerasMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data is not as above, or training diverged to weights that are not finite.
+        """
+        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        X, y = self._check_X_y(X, y, reset=not goes_on)
+        if goes_on:
+            self._check_same_classes(y)
+        else:
+            self._start_anew(np.unique(y))
+        data = self._training_data(X, y, sample_weight)
+        data, validation = self._validation_data(data, X_val, y_val, sample_weight_val)
+        tasks = _EpochTasks(self, X, y, sample_weight)
+        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, tasks)
+        self._store(result, keep_optimizer=self.warm_start)
+        tasks.end_fit()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch more.
+
+        The optimizer goes on from where it stood, at the constant ``learning_rate``. No validation data is held out and
+        scikit-learn's callbacks are not called.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring; needed at the first call only.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        self : KerasMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``
+            or ``early_stopping=True``, which a part of the data cannot serve.
+        """
+        if self.early_stopping:
+            raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
+                "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
+            )
+        is_first_call = not self.__sklearn_is_fitted__()
+        X, y = self._check_X_y(X, y, reset=is_first_call)
+        if is_first_call:
+            # A fit or partial_fit that failed may have left its classes behind.
+            self.__dict__.pop("classes_", None)
+        if _check_partial_fit_first_call(self, classes):
+            self._start_anew(self.classes_)
+        data = self._training_data(X, y, sample_weight)
+        result = self._train(data, None, n_epochs=1, schedule="constant")
+        self._store(result, keep_optimizer=True)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable label of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            In the dtype of ``classes_``.
+        """
+        # Not indexed in one line: an estimator that was never fitted has no classes_, and should say so itself.
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In ``dtype``, columns in the order of ``classes_``, rows summing to 1.
+        """
+        return _forward.softmax(self._logits(X))
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of the probability of each class, finite where the probability itself would round to 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            In ``dtype``, columns in the order of ``classes_``.
+        """
+        return _forward.log_softmax(self._logits(X))
+
+    def to_keras(self) -> keras.Sequential:
+        """Return the network as a Keras model of its own, with a copy of the weights.
+
+        Returns
+        -------
+        model : keras.Sequential
+            Not compiled; takes (n_samples, n_features), gives (n_samples, n_classes) probabilities.
+        """
+        check_is_fitted(self)
+        from sk_mnist.neural_network import _keras
+
+        return _keras.build_model(self.coefs_, self.intercepts_, self.activation, self.dropout)
+
+    def to_keras_classifier(self) -> scikeras.wrappers.KerasClassifier:
+        """Return a fitted scikeras classifier with a copy of the weights, for code that expects one.
+
+        Returns
+        -------
+        classifier : scikeras.wrappers.KerasClassifier
+            Predicts as this estimator does.
+        """
+        check_is_fitted(self)
+        from sk_mnist.neural_network import _keras
+
+        return _keras.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of trained weights and biases."""
+        check_is_fitted(self)
+        return sum(array.size for array in [*self.coefs_, *self.intercepts_])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self) -> dict:
+        state = super().__getstate__()
+        if self.__sklearn_is_fitted__():
+            # They hold models and threads, and a fitted estimator has no more use for them. An unfitted one takes them
+            # along, for a search sends it to its workers this way.
+            state = {**state, "keras_callbacks": None}
+        return state
+
+    def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        _check_two_dimensional(X)
+        X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=self.dtype)
+        check_classification_targets(y)
+        return X, y
+
+    def _check_same_classes(self, y: np.ndarray) -> None:
+        classes = np.unique(y)
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on with the classes of the last fit, {self.classes_.tolist()}, but y has "
+                f"{classes.tolist()}. Set warm_start=False to start anew."
+            )
+
+    def _start_anew(self, classes: np.ndarray) -> None:
+        if len(classes) < 2:
+            raise ValueError(
+                f"y has 1 class, {classes[0]!r}; KerasMLPClassifier needs at least 2 classes to tell apart."
+            )
+        # Until the new training has succeeded there is no model: better none than the old one with new labels.
+        self.__dict__.pop("coefs_", None)
+        self.classes_ = classes
+        self.n_iter_ = 0
+        self.history_: dict[str, list[float]] = {}
+        self._optimizer_state: list[np.ndarray] | None = None
+        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> TrainingData:
+        from sk_mnist.neural_network._keras import TrainingData
+
+        weight = _check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y).astype(self.dtype)
+        encoded = self._encode(y, "y")
+        has_weight = weight > 0
+        if not has_weight.any():
+            raise ValueError("sample_weight and class_weight leave no row with a weight above 0 to train on.")
+        if not has_weight.all():
+            X, encoded, weight = X[has_weight], encoded[has_weight], weight[has_weight]
+        return TrainingData(X, encoded, weight)
+
+    def _validation_data(
+        self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> tuple[TrainingData, TrainingData | None]:
+        from sk_mnist.neural_network._keras import TrainingData
+
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together; got only " + ("y_val." if X_val is None else "X_val."))
+        if X_val is not None:
+            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
+            weight = _check_sample_weight(
+                sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True
+            )
+            return data, TrainingData(X_val, self._encode(y_val, "y_val"), weight)
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
+        if not self.early_stopping:
+            return data, None
+        parts = train_test_split(
+            data.X,
+            data.y,
+            data.sample_weight,
+            test_size=self.validation_fraction,
+            stratify=data.y,
+            random_state=self._seed,
+        )
+        return TrainingData(*parts[::2]), TrainingData(*parts[1::2])
+
+    def _encode(self, y: np.ndarray, name: str) -> np.ndarray:
+        positions = np.searchsorted(self.classes_, y)
+        positions[positions == len(self.classes_)] = 0
+        if (unseen := self.classes_[positions] != y).any():
+            raise ValueError(
+                f"{name} has labels that are not among the classes {self.classes_.tolist()}: "
+                f"{np.unique(y[unseen]).tolist()}."
+            )
+        return positions.astype(np.int32)
+
+    def _train(
+        self,
+        data: TrainingData,
+        validation: TrainingData | None,
+        n_epochs: int,
+        schedule: str,
+        tasks: _EpochTasks | None = None,
+    ) -> TrainingResult:
+        from sk_mnist.neural_network import _keras
+
+        hidden_layer_sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
+        n_rows = data.X.shape[0]
+        batch_size = min(self.batch_size, n_rows)
+        spec = _keras.NetworkSpec(
+            n_features=self.n_features_in_,
+            hidden_layer_sizes=hidden_layer_sizes,
+            n_classes=len(self.classes_),
+            activation=self.activation,
+            dropout=float(self.dropout),
+            label_smoothing=float(self.label_smoothing),
+            optimizer=_keras.optimizer_config(self.optimizer),
+            dtype=self.dtype,
+            batch_size=batch_size,
+            use_xla=n_epochs * -(-n_rows // batch_size) >= _keras.XLA_MIN_STEPS,
+        )
+        plan = _keras.TrainingPlan(
+            n_epochs=n_epochs,
+            first_epoch=self.n_iter_,
+            seed=self._seed,
+            learning_rate=self._peak_learning_rate(),
+            schedule=schedule,
+            alpha=float(self.alpha),
+            verbose=bool(self.verbose),
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            callbacks=_keras.make_callbacks(self.keras_callbacks),
+        )
+        if tasks is not None:
+            plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
+        with _keras.workspace(spec) as trainer:
+            return trainer.run(self._state(hidden_layer_sizes), data, validation, plan)
+
+    def _peak_learning_rate(self) -> float:
+        if isinstance(self.optimizer, str):
+            return float(self.learning_rate)
+        from sk_mnist.neural_network import _keras
+
+        if self.learning_rate != _DEFAULT_LEARNING_RATE:
+            raise ValueError(
+                f"optimizer is an instance with a learning rate of its own, and learning_rate={self.learning_rate} is "
+                "given too; give the rate to the instance, or the optimizer by its name."
+            )
+        return _keras.optimizer_learning_rate(self.optimizer)
+
+    def _state(self, hidden_layer_sizes: tuple[int, ...]) -> NetworkState:
+        from sk_mnist.neural_network import _keras
+
+        layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
+        if not self.__sklearn_is_fitted__():
+            return _keras.NetworkState(_keras.initial_weights(layer_sizes, self._seed, self.dtype))
+        if [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
+            raise ValueError(
+                f"hidden_layer_sizes={hidden_layer_sizes} differs from the fitted network's "
+                f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, which training is to go on from. Fit anew with "
+                "warm_start=False."
+            )
+        weights = [array for pair in zip(self.coefs_, self.intercepts_, strict=True) for array in pair]
+        return _keras.NetworkState(weights, self._optimizer_state)
+
+    def _store(self, result: TrainingResult, *, keep_optimizer: bool) -> None:
+        if not all(np.isfinite(array).all() for array in result.state.weights):
+            raise ValueError(
+                "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
+                f"(now {self._peak_learning_rate()})."
+            )
+        self.coefs_ = result.state.weights[::2]
+        self.intercepts_ = result.state.weights[1::2]
+        self._optimizer_state = result.state.optimizer if keep_optimizer else None
+        for name, values in result.history.items():
+            self.history_.setdefault(name, []).extend(float(value) for value in values)
+        self.out_activation_ = "softmax"
+        self.n_layers_ = len(self.coefs_) + 1
+        first_epoch = self.n_iter_
+        self.n_iter_ += len(result.history["loss"])
+        self.loss_curve_ = self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1]
+        self.validation_scores_ = self.history_.get("val_accuracy")
+        last_scores = result.history.get("val_accuracy")
+        self.best_epoch_ = None if last_scores is None else first_epoch + int(np.argmax(last_scores)) + 1
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        _check_two_dimensional(X)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype)
+        return _forward.logits(X, self.coefs_, self.intercepts_, self.activation)
+
+
+class _EpochTasks:
+    """A fit as scikit-learn's callbacks see it: a task with one subtask for each epoch."""
+
+    def __init__(self, estimator: KerasMLPClassifier, X: Any, y: np.ndarray, sample_weight: Any) -> None:
+        self.estimator = estimator
+        self.data = {"X": X, "y": y}
+        self.metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self.fit_context = estimator._init_callback_context(max_subtasks=estimator.epochs)
+        self.fit_context.call_on_fit_task_begin(estimator=estimator, metadata=self.metadata, **self.data)
+
+    def begin(self) -> None:
+        self.context = self.fit_context.subcontext(task_name="epoch")
+        self.context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
+
+    def end(self, get_weights: Callable[[], list[np.ndarray]]) -> bool:
+        def fitted_attributes() -> dict[str, Any]:
+            weights = get_weights()
+            return {"coefs_": weights[::2], "intercepts_": weights[1::2]}
+
+        return self.context.call_on_fit_task_end(
+            estimator=self.estimator,
+            metadata=self.metadata,
+            reconstruction_attributes=fitted_attributes,
+            **self.data,
+        )
+
+    def end_fit(self) -> None:
+        self.fit_context.call_on_fit_task_end(estimator=self.estimator, metadata=self.metadata, **self.data)
+
+
+def _check_two_dimensional(X: Any) -> None:
+    shape = getattr(X, "shape", ())
+    if len(shape) > 2:
+        raise ValueError(
+            f"X has shape {tuple(shape)}; KerasMLPClassifier takes (n_samples, n_features). "
+            "Put an ImageFlattener() before it, or reshape: X.reshape(len(X), -1)."
+        )
+
+
+def _check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral | int) else tuple(hidden_layer_sizes)
+    if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")
+    return tuple(int(size) for size in sizes)

@@ -1,0 +1,68 @@
+"""The Pipeline for MNIST, and the recipes by which its classifier is trained."""
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from sk_mnist.neural_network import KerasMLPClassifier
+from sk_mnist.preprocessing import ImageFlattener, PixelScaler
+
+__all__ = ["RECIPES", "make_mnist_pipeline"]
+
+# Parameters of KerasMLPClassifier that make up each recipe; those not named keep their defaults.
+RECIPES: dict[str, dict[str, Any]] = {
+    # The published network and training, for longer: 784-128-64-32-10, Adam at 1e-3, batches of 32.
+    "reference": {
+        "hidden_layer_sizes": (128, 64, 32),
+        "activation": "relu",
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+        "epochs": 20,
+    },
+}
+
+
+def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipeline:
+    """Pipeline from images to digits: flatten, scale, classify.
+
+    Parameters
+    ----------
+    recipe : {"reference"}, default="reference"
+        How the network is trained. "reference" is the published one: 784-128-64-32-10, Adam at 1e-3, batches of 32,
+        20 epochs.
+    **mlp_params : dict
+        Parameters of :class:`~sk_mnist.KerasMLPClassifier` that replace or complete the recipe's.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        With the steps "flatten" (:class:`~sk_mnist.ImageFlattener`), "scale" (:class:`~sk_mnist.PixelScaler`) and
+        "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes (n_samples, 28, 28) or (n_samples, 784), as bytes or in
+        [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+    TypeError
+        If a parameter is none of KerasMLPClassifier's.
+
+    Examples
+    --------
+    >>> from sk_mnist import make_mnist_pipeline
+    >>> pipe = make_mnist_pipeline(epochs=5, random_state=0)
+    >>> list(pipe.named_steps)
+    ['flatten', 'scale', 'mlp']
+    >>> pipe.set_params(mlp__learning_rate=3e-3)["mlp"].learning_rate
+    0.003
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.")
+    return Pipeline(
+        [
+            ("flatten", ImageFlattener()),
+            ("scale", PixelScaler()),
+            ("mlp", KerasMLPClassifier(**{**RECIPES[recipe], **mlp_params})),
+        ]
+    )

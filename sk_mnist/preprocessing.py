@@ -1,0 +1,286 @@
+"""From images to what the network takes: flat rows of float32 pixels in [0, 1]."""
+
+from __future__ import annotations
+
+from math import isqrt, prod
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
+
+__all__ = ["ImageFlattener", "PixelScaler"]
+
+
+class ImageFlattener(TransformerMixin, BaseEstimator):
+    """Lay the pixels of each image out in one row.
+
+    Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), and rows of pixels, which
+    pass unchanged. Nothing is copied where the memory layout allows it, and the dtype is kept.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        Shape of an image as ``fit`` saw it: (height, width), (height, width, 1) or (n_pixels,).
+
+    n_features_in_ : int
+        Number of pixels in an image.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if ``fit`` saw a frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import ImageFlattener
+    >>> images = np.zeros((5, 28, 28), dtype=np.uint8)
+    >>> flattener = ImageFlattener().fit(images)
+    >>> flattener.transform(images).shape
+    (5, 784)
+    >>> flattener.get_feature_names_out()[:2]
+    array(['pixel_0_0', 'pixel_0_1'], dtype=object)
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the shape of an image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
+            Images.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : ImageFlattener
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has another number of dimensions, or more than one channel.
+        """
+        rows, image_shape = _to_rows(X)
+        validate_data(self, rows)
+        self.image_shape_ = image_shape or (self.n_features_in_,)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Flatten images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
+            Images with as many pixels as those in ``fit``.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_pixels)
+            In the dtype of ``X``.
+        """
+        check_is_fitted(self)
+        return validate_data(self, _to_rows(X)[0], reset=False)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Give rows of pixels the shape of the images in ``fit`` back.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels)
+            Rows of pixels.
+
+        Returns
+        -------
+        images : ndarray of shape (n_samples, *image_shape_)
+            In the dtype of ``X``.
+        """
+        check_is_fitted(self)
+        X = check_array(X)
+        if X.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {X.shape[1]} pixels a row, but images of shape {self.image_shape_} have {self.n_features_in_}."
+            )
+        return X.reshape(-1, *self.image_shape_)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the pixels by row and column.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Checked against the names of ``fit`` if it saw rows, and otherwise not used.
+
+        Returns
+        -------
+        names : ndarray of str objects of shape (n_pixels,)
+            "pixel_r_c"; rows of a square number of pixels are taken for square images, others for one line.
+        """
+        check_is_fitted(self)
+        if len(self.image_shape_) == 1:
+            _check_feature_names_in(self, input_features)
+            side = isqrt(self.n_features_in_)
+            height, width = (side, side) if side * side == self.n_features_in_ else (1, self.n_features_in_)
+        else:
+            height, width = self.image_shape_[:2]
+        return np.array([f"pixel_{r}_{c}" for r in range(height) for c in range(width)], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
+        return tags
+
+
+def _to_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Rows of pixels and the shape of an image, which is None if X came as rows."""
+    # Frames and sparse matrices have a shape, and are rows; a list may hold anything.
+    array = X if hasattr(X, "shape") else np.asarray(X)
+    if len(array.shape) <= 2:
+        return X, None
+    image_shape = tuple(array.shape[1:])
+    if len(image_shape) > 3 or (len(image_shape) == 3 and image_shape[2] != 1):
+        raise ValueError(
+            f"X has shape {tuple(array.shape)}; ImageFlattener takes grey images of shape (n_samples, height, width) "
+            "or (n_samples, height, width, 1), or rows of shape (n_samples, n_pixels)."
+        )
+    return np.asarray(array).reshape(array.shape[0], prod(image_shape)), image_shape
+
+
+class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scale pixels to float32 in [0, 1].
+
+    Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both
+    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. After ``fit`` the scale is settled: data on the other scale
+    is refused.
+
+    Parameters
+    ----------
+    pixel_max : "auto" or float, default="auto"
+        The value of a white pixel. "auto" takes it to be 255 if ``fit`` sees integers, or values above 1, and 1
+        otherwise.
+
+    Attributes
+    ----------
+    pixel_max_ : float
+        The value of a white pixel.
+
+    dimmest_ : float
+        The brightest pixel of the darkest image in ``fit``, by which images on another scale are told.
+
+    n_features_in_ : int
+        Number of pixels.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if ``fit`` saw a frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import PixelScaler
+    >>> PixelScaler().fit_transform(np.array([[0, 51, 255]], dtype=np.uint8))
+    array([[0. , 0.2, 1. ]], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
+        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, pixel_max: Any = "auto") -> None:
+        self.pixel_max = pixel_max
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the scale of the pixels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels)
+            Pixels, none negative.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PixelScaler
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a pixel is negative, or brighter than white.
+        """
+        X = validate_data(self, X, ensure_non_negative=True)
+        image_max = X.max(axis=1)
+        brightest = float(image_max.max())
+        if self.pixel_max == "auto":
+            self.pixel_max_ = 255.0 if X.dtype.kind in "iu" or brightest > 1 else 1.0
+        else:
+            self.pixel_max_ = float(self.pixel_max)
+        self.dimmest_ = float(image_max.min())
+        self._check_not_above_white(brightest)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Scale pixels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels)
+            Pixels on the scale of those in ``fit``.
+
+        Returns
+        -------
+        X_scaled : ndarray of float32 of shape (n_samples, n_pixels)
+            In [0, 1]. ``X`` itself if there is nothing to do.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` is on another scale than the data of ``fit``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_non_negative=True)
+        brightest = float(X.max())
+        self._check_not_above_white(brightest)
+        if X.dtype.kind == "f" and 0 < brightest <= 1 < min(self.pixel_max_, self.dimmest_):
+            raise ValueError(
+                f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
+                f"{self.pixel_max_:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
+            )
+        if self.pixel_max_ == 1:
+            return X.astype(np.float32, copy=False)
+        return np.divide(X, np.float32(self.pixel_max_), dtype=np.float32, casting="same_kind")
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Put pixels back on the scale of the data in ``fit``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels)
+            Pixels in [0, 1].
+
+        Returns
+        -------
+        X_original : ndarray of float32 of shape (n_samples, n_pixels)
+            In [0, ``pixel_max_``].
+        """
+        check_is_fitted(self)
+        return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)
+
+    def _check_not_above_white(self, brightest: float) -> None:
+        if brightest > self.pixel_max_:
+            raise ValueError(
+                f"X has pixels of up to {brightest:g}, but white is {self.pixel_max_:g} to this PixelScaler"
+                + (" (fitted on pixels of 0 to 1)." if self.pixel_max_ == 1 else ".")
+                + " Give it images on the scale of those in fit, or set pixel_max to the value of a white pixel."
+            )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
