@@ -1,0 +1,343 @@
+"""Cross-validation with a report, MNIST's official split, and parameter spaces for scikit-learn's searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import loguniform, t, uniform
+from sklearn.base import is_classifier
+from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import PredefinedSplit, cross_validate
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+
+from sk_mnist.metrics import SCORING
+from sk_mnist.metrics._validation import check_labels_1d
+
+N_TRAIN, N_TEST = 60_000, 10_000
+
+
+def official_split() -> PredefinedSplit:
+    """Split MNIST into its 60,000 training and 10,000 test images, as a `cv` for scikit-learn.
+
+    It belongs to the 70,000 rows of ``fetch_mnist(subset="all")`` in their order (``shuffle=False``).
+
+    Returns
+    -------
+    cv : PredefinedSplit
+        With one split.
+
+    Examples
+    --------
+    >>> from sk_mnist.model_selection import official_split
+    >>> train, test = next(official_split().split())
+    >>> len(train), len(test)
+    (60000, 10000)
+    """
+    return PredefinedSplit(np.repeat([-1, 0], [N_TRAIN, N_TEST]))
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidationReport:
+    """Result of :func:`cross_validation_report`. ``print`` shows it as a table.
+
+    Attributes
+    ----------
+    scores : dict of str to ndarray of shape (n_splits,)
+        By the name of the score, its value in each fold.
+    mean : dict of str to float
+        Mean over the folds.
+    std : dict of str to float
+        Sample standard deviation over the folds; NaN with a single fold.
+    interval : dict of str to tuple of (float, float)
+        95 % interval of the mean by Nadeau's and Bengio's corrected variance; NaN with a single fold.
+    fit_times : ndarray of shape (n_splits,)
+        Seconds spent in `fit`.
+    n_train, n_test : ndarray of shape (n_splits,)
+        Number of rows.
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    out_of_fold_proba : ndarray of shape (n_samples, n_classes)
+        For each row the probabilities by the classifier that was not trained on it (their mean, if there are
+        several); NaN for rows that are in no test fold.
+    confusion_matrix : ndarray of shape (n_classes, n_classes)
+        Sum of the confusion matrices of the test folds; rows are true, columns predicted classes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sk_mnist.model_selection import cross_validation_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> report = cross_validation_report(LogisticRegression(max_iter=1000), X, y, scoring="accuracy")
+    >>> report.out_of_fold_proba.shape
+    (150, 3)
+    """
+
+    scores: dict[str, NDArray[np.float64]]
+    mean: dict[str, float]
+    std: dict[str, float]
+    interval: dict[str, tuple[float, float]]
+    fit_times: NDArray[np.float64] = field(repr=False)
+    n_train: NDArray[np.intp] = field(repr=False)
+    n_test: NDArray[np.intp] = field(repr=False)
+    classes: NDArray = field(repr=False)
+    out_of_fold_proba: NDArray[np.float64] = field(repr=False)
+    confusion_matrix: NDArray[np.intp] = field(repr=False)
+
+    def to_frame(self) -> Any:
+        """Return the scores, fit times and sizes as a table with one row for each fold.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_splits, n_scores + 3)
+            The index is the number of the fold.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sk_mnist.model_selection import cross_validation_report
+        >>> X, y = load_iris(return_X_y=True)
+        >>> report = cross_validation_report(LogisticRegression(max_iter=1000), X, y, scoring="accuracy")
+        >>> report.to_frame()["accuracy"].round(3).tolist()
+        [0.967, 1.0, 0.933, 0.967, 1.0]
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("CrossValidationReport.to_frame needs pandas: pip install pandas") from error
+        columns = {
+            **self.scores,
+            "fit_time": self.fit_times,
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+        }
+        return pd.DataFrame(columns).rename_axis("fold")
+
+    def __str__(self) -> str:
+        width = max(len("fit time (s)"), *(len(name) for name in self.scores))
+        n_splits = len(self.fit_times)
+        folds = "".join(f"{'fold ' + str(fold):>10}" for fold in range(n_splits))
+        lines = [f"{'':{width}}{'mean':>10}{'std':>10}{'95 % interval':>22}{folds}"]
+        for name, values in self.scores.items():
+            low, high = self.interval[name]
+            interval = f"{low:.4f} to {high:.4f}" if n_splits > 1 else "-"
+            std = f"{self.std[name]:.4f}" if n_splits > 1 else "-"
+            cells = "".join(f"{value:>10.4f}" for value in values)
+            lines.append(f"{name:{width}}{self.mean[name]:>10.4f}{std:>10}{interval:>22}{cells}")
+        times = "".join(f"{seconds:>10.2f}" for seconds in self.fit_times)
+        lines.append(f"{'fit time (s)':{width}}{self.fit_times.mean():>10.2f}{'':>32}{times}")
+        return "\n".join(lines)
+
+
+@validate_params(
+    {
+        "estimator": [HasMethods(["fit", "predict", "predict_proba"])],
+        "X": "no_validation",
+        "y": ["array-like"],
+        "cv": ["cv_object"],
+        "scoring": [str, list, tuple, dict, callable, None],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=False,
+)
+def cross_validation_report(
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    cv: Any = 5,
+    scoring: str | Sequence[str] | Mapping[str, Any] | Callable | None = None,
+    n_jobs: int | None = None,
+) -> CrossValidationReport:
+    """Cross-validate a classifier and keep what one asks for afterwards.
+
+    The interval of a mean score is ``mean ± t * std * sqrt(1 / k + n_test / n_train)``, with k folds and the
+    97.5 % quantile t of Student's distribution with k - 1 degrees of freedom. The second term under the root
+    corrects for training sets that share rows, which makes scores of folds look more alike than those of new
+    data [1]_.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Classifier with `predict_proba`, or Pipeline that ends in one. It is cloned for each fold.
+    X : array-like of shape (n_samples, ...)
+        Data that `estimator` takes.
+    y : array-like of shape (n_samples,)
+        Labels.
+    cv : int, cross-validation generator or iterable, default=5
+        As in :func:`sklearn.model_selection.cross_validate`; an integer gives stratified folds.
+    scoring : str, list, dict, callable or None, default=None
+        As in :func:`sklearn.model_selection.cross_validate`; None takes :data:`sk_mnist.metrics.SCORING`.
+    n_jobs : int, default=None
+        Number of folds to run at the same time.
+
+    Returns
+    -------
+    report : CrossValidationReport
+        Scores of each fold, their mean, standard deviation and interval, probabilities out of fold, pooled
+        confusion matrix and fit times.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` is not a classifier, or `y` is not of shape (n_samples,).
+
+    References
+    ----------
+    .. [1] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003),
+       https://doi.org/10.1023/A:1024068626366
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sk_mnist.model_selection import cross_validation_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> print(cross_validation_report(LogisticRegression(max_iter=1000), X, y, cv=3, scoring="accuracy"))
+                      mean       std         95 % interval    fold 0    fold 1    fold 2
+    accuracy        0.9733    0.0115      0.9280 to 1.0187    0.9800    0.9600    0.9800
+    fit time (s)      ...
+    """
+    if not is_classifier(estimator):
+        raise ValueError(f"cross_validation_report takes a classifier; got {type(estimator).__name__}.")
+    y = check_labels_1d(y, "y")
+    check_consistent_length(X, y)
+    results = cross_validate(
+        estimator,
+        X,
+        y,
+        cv=cv,
+        scoring=_named_scoring(scoring),
+        n_jobs=n_jobs,
+        return_estimator=True,
+        return_indices=True,
+        error_score="raise",
+    )
+    scores = {key.removeprefix("test_"): values for key, values in results.items() if key.startswith("test_")}
+    test_folds = results["indices"]["test"]
+    n_train = np.array([len(rows) for rows in results["indices"]["train"]])
+    n_test = np.array([len(rows) for rows in test_folds])
+    classes = np.unique(y)
+    proba, matrix = _predict_out_of_fold(results["estimator"], test_folds, X, y, classes)
+    return CrossValidationReport(
+        scores=scores,
+        mean={name: float(values.mean()) for name, values in scores.items()},
+        std={name: _sample_std(values) for name, values in scores.items()},
+        interval={name: _corrected_interval(values, n_test.mean() / n_train.mean()) for name, values in scores.items()},
+        fit_times=results["fit_time"],
+        n_train=n_train,
+        n_test=n_test,
+        classes=classes,
+        out_of_fold_proba=proba,
+        confusion_matrix=matrix,
+    )
+
+
+def _named_scoring(scoring: Any) -> Any:
+    """Make one score by its name a list of one, so that its name is not lost."""
+    if scoring is None:
+        return SCORING
+    return [scoring] if isinstance(scoring, str) else scoring
+
+
+def _predict_out_of_fold(
+    estimators: Sequence[Any], test_folds: Sequence[NDArray], X: Any, y: NDArray, classes: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    sums = np.zeros((len(y), len(classes)))
+    counts = np.zeros((len(y), 1))
+    matrix = np.zeros((len(classes), len(classes)), dtype=np.intp)
+    for estimator, rows in zip(estimators, test_folds, strict=True):
+        X_test = _safe_indexing(X, rows)
+        # A fold's training rows may lack a class; its column stays zero.
+        columns = np.searchsorted(classes, estimator.classes_)
+        sums[np.ix_(rows, columns)] += estimator.predict_proba(X_test)
+        counts[rows] += 1
+        matrix += confusion_matrix(y[rows], estimator.predict(X_test), labels=classes)
+    proba = np.full_like(sums, np.nan)
+    return np.divide(sums, counts, out=proba, where=counts > 0), matrix
+
+
+def _sample_std(values: NDArray) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _corrected_interval(values: NDArray, test_train_ratio: float) -> tuple[float, float]:
+    n_splits = len(values)
+    if n_splits < 2:
+        return float("nan"), float("nan")
+    half_width = t.ppf(0.975, n_splits - 1) * _sample_std(values) * np.sqrt(1 / n_splits + test_train_ratio)
+    return float(values.mean() - half_width), float(values.mean() + half_width)
+
+
+@validate_params({"size": [StrOptions({"small", "large"})]}, prefer_skip_nested_validation=True)
+def mnist_param_grid(size: str = "small") -> dict[str, list[Any]]:
+    """Return a parameter grid for the Pipeline of `make_mnist_pipeline`.
+
+    It leaves the number of epochs alone, so that it also serves
+    ``HalvingGridSearchCV(resource="mlp__epochs", max_resources=...)``.
+
+    Parameters
+    ----------
+    size : {"small", "large"}, default="small"
+        "small" has 6 candidates, "large" 36.
+
+    Returns
+    -------
+    grid : dict of str to list
+        For `GridSearchCV`, `HalvingGridSearchCV` or `ParameterGrid`; a new one with each call, to be changed at
+        will.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import ParameterGrid
+    >>> from sk_mnist.model_selection import mnist_param_grid
+    >>> mnist_param_grid("small")
+    {'mlp__learning_rate': [0.0003, 0.001, 0.003], 'mlp__dropout': [0.0, 0.2]}
+    >>> len(ParameterGrid(mnist_param_grid("large")))
+    36
+    """
+    grid: dict[str, list[Any]] = {"mlp__learning_rate": [3e-4, 1e-3, 3e-3], "mlp__dropout": [0.0, 0.2]}
+    if size == "large":
+        grid["mlp__hidden_layer_sizes"] = [(128, 64, 32), (256, 128), (512,)]
+        grid["mlp__batch_size"] = [32, 128]
+    return grid
+
+
+def mnist_param_distributions() -> dict[str, Any]:
+    """Return distributions to draw the parameters of the Pipeline of `make_mnist_pipeline` from.
+
+    Returns
+    -------
+    distributions : dict of str to list or scipy.stats distribution
+        For `RandomizedSearchCV`, `HalvingRandomSearchCV` or `ParameterSampler`; a new one with each call, to be
+        changed at will. The number of epochs is left alone.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import ParameterSampler
+    >>> from sk_mnist.model_selection import mnist_param_distributions
+    >>> candidates = list(ParameterSampler(mnist_param_distributions(), n_iter=3, random_state=0))
+    >>> sorted(candidates[0])
+    ['mlp__alpha', 'mlp__batch_size', 'mlp__dropout', 'mlp__hidden_layer_sizes', 'mlp__learning_rate',
+     'mlp__learning_rate_schedule']
+    """
+    return {
+        "mlp__learning_rate": loguniform(1e-4, 1e-2),
+        "mlp__learning_rate_schedule": ["constant", "cosine", "one_cycle"],
+        "mlp__hidden_layer_sizes": [(128, 64, 32), (256, 128), (512,), (512, 256)],
+        "mlp__dropout": uniform(0.0, 0.5),
+        "mlp__alpha": loguniform(1e-6, 1e-2),
+        "mlp__batch_size": [32, 64, 128, 256],
+    }
