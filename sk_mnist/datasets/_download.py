@@ -1,0 +1,224 @@
+"""One URL to one checked file: pooch downloads; this module sees that it can neither hang nor flood the disk."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from logging import WARNING, LogRecord
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+import pooch
+
+# A transfer is given up when a name takes longer than NAME_PATIENCE to resolve, when MIN_BYTES do not arrive within
+# PATIENCE (the first byte counts as a start), or when all transfers of one call have been waited for TOTAL_PATIENCE.
+NAME_PATIENCE = 2.0
+PATIENCE = 4.0
+TOTAL_PATIENCE = 12.0
+MIN_BYTES = 40 * 1024
+
+_CHUNK = 4096
+_TICK = 0.05
+
+
+class RemoteFile(NamedTuple):
+    """What is known of a file before it is downloaded."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class DownloadError(Exception):
+    """A download failed; `passing` says whether the same request may do better later."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.passing = passing
+
+
+class NoNetworkError(DownloadError):
+    """No server can be reached, so there is no use in asking the next one."""
+
+
+@dataclass
+class Patience:
+    """Seconds that one call may still spend on servers that do not deliver."""
+
+    seconds: float
+
+
+def download(
+    url: str,
+    directory: Path,
+    file: RemoteFile,
+    *,
+    patience: Patience,
+    explain: Callable[[Path, RemoteFile], str],
+    progressbar: bool = False,
+) -> None:
+    """Put the file of a URL into a directory, under its own name, if its hash is right.
+
+    Parameters
+    ----------
+    url : str
+        What to ask for.
+    directory : Path
+        Where to put it. A right file that is there already is not asked for again.
+    file : RemoteFile
+        Its name, SHA-256 and size in bytes.
+    patience : Patience
+        What is left to wait for idle servers; fruitless waiting is taken off it.
+    explain : callable
+        Says in words what is wrong with a file that arrived whole but has another hash.
+    progressbar : bool, default=False
+        Show a bar on stderr.
+
+    Raises
+    ------
+    DownloadError
+        If the network, the server or the file was at fault.
+    OSError
+        If the file could not be written.
+    """
+    import requests
+
+    receive = partial(_receive, file=file, patience=patience, explain=explain, progressbar=progressbar)
+    try:
+        with _without_pooch_chatter():
+            pooch.retrieve(url, f"sha256:{file.sha256}", fname=file.name, path=directory, downloader=receive)
+    except (requests.RequestException, socket.gaierror) as error:
+        raise DownloadError(str(error), passing=_may_pass(error)) from error
+
+
+def _receive(
+    url: str,
+    output_file: str,
+    _pooch: Any,
+    *,
+    file: RemoteFile,
+    patience: Patience,
+    explain: Callable[[Path, RemoteFile], str],
+    progressbar: bool,
+) -> None:
+    """Download as pooch's downloaders do, into the temporary file that pooch made."""
+    with open(output_file, "wb") as output, _progress(file, progressbar) as show:
+        transfer = _Transfer(url, output, file.size)
+        transfer.start()
+        try:
+            _watch(transfer, patience, show)
+        finally:
+            transfer.abandoned = True
+    if transfer.error is not None:
+        raise transfer.error
+    # pooch deletes a file with a wrong hash, so this is the last chance to say what it was.
+    if pooch.file_hash(output_file) != file.sha256:
+        raise DownloadError(explain(Path(output_file), file))
+
+
+class _Transfer(threading.Thread):
+    """One HTTP request, in its own thread: neither a name look-up nor a crawling read can be interrupted."""
+
+    def __init__(self, url: str, output: BinaryIO, size: int) -> None:
+        super().__init__(name="sk-mnist-download", daemon=True)
+        self.url = url
+        self.output = output
+        self.size = size
+        self.resolved = False
+        self.received = 0
+        self.abandoned = False
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._resolve()
+            self._transfer()
+        except BaseException as error:
+            self.error = error
+
+    def _resolve(self) -> None:
+        import requests
+
+        if not requests.utils.get_environ_proxies(self.url):  # a proxy looks names up itself
+            parts = urlsplit(self.url)
+            socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
+        self.resolved = True
+
+    def _transfer(self) -> None:
+        import requests
+
+        # The timeout only ends an abandoned thread; _watch comes first. Content coding would change the bytes.
+        with requests.get(
+            self.url, stream=True, timeout=2 * PATIENCE, headers={"Accept-Encoding": "identity"}
+        ) as response:
+            response.raise_for_status()
+            for chunk in response.iter_content(_CHUNK):
+                if self.abandoned:
+                    return
+                self.received += len(chunk)
+                if self.received > self.size:
+                    raise DownloadError(f"the server sends more than the file's {self.size} bytes")
+                self.output.write(chunk)
+
+
+def _watch(transfer: _Transfer, patience: Patience, show: Callable[[int], None]) -> None:
+    """Wait for a transfer as long as it gets on."""
+    counted, since = 0, time.monotonic()
+    while transfer.is_alive():
+        transfer.join(_TICK)
+        show(transfer.received)
+        now = time.monotonic()
+        if transfer.received - counted >= (MIN_BYTES if counted else 1):
+            counted, since = transfer.received, now
+        elif now - since > min(PATIENCE if transfer.resolved else NAME_PATIENCE, patience.seconds):
+            patience.seconds -= now - since
+            if not transfer.resolved:
+                raise NoNetworkError(f"no name resolution within {now - since:.1f} s")
+            raise DownloadError(f"{transfer.received} bytes, then too few in {now - since:.1f} s", passing=True)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a failed request is worth repeating: a timeout, a dropped connection or an overloaded server."""
+    import requests
+    from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
+    response = getattr(error, "response", None)
+    if response is not None:
+        return response.status_code in (408, 429) or response.status_code >= 500
+    if isinstance(error, (requests.Timeout, requests.exceptions.ChunkedEncodingError)):
+        return True
+    # requests gives refused names and refused connections the same class as dropped ones; only the cause differs.
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(cause, (ProtocolError, ReadTimeoutError))
+
+
+@contextmanager
+def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
+    if not shown:
+        yield lambda received: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(file.name, total=file.size)
+        yield lambda received: progress.update(task, completed=received)
+
+
+@contextmanager
+def _without_pooch_chatter() -> Iterator[None]:
+    """Keep pooch from printing temporary paths to stderr, which its logger does unasked."""
+
+    def is_warning(record: LogRecord) -> bool:
+        return record.levelno >= WARNING
+
+    logger = pooch.get_logger()
+    logger.addFilter(is_warning)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_warning)

@@ -1,0 +1,196 @@
+"""`fetch_mnist`: arguments in, Bunch out."""
+
+from importlib import resources
+from numbers import Integral, Real
+from os import PathLike
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from sk_mnist.datasets._sources import load_arrays
+
+_PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
+_SIDE = 28
+FEATURE_NAMES = [f"pixel_{row}_{column}" for row in range(_SIDE) for column in range(_SIDE)]
+TARGET_NAMES = [str(digit) for digit in range(10)]
+
+
+@validate_params(
+    {
+        "subset": [StrOptions(set(_PARTS))],
+        "data_home": [str, PathLike, None],
+        "download_if_missing": ["boolean"],
+        "return_X_y": ["boolean"],
+        "as_frame": ["boolean"],
+        "normalize": ["boolean"],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "n_retries": [Interval(Integral, 0, None, closed="left")],
+        "delay": [Interval(Real, 0.0, None, closed="left")],
+        "progressbar": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def fetch_mnist(
+    *,
+    subset: str = "all",
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    normalize: bool = True,
+    shuffle: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progressbar: bool = False,
+) -> Bunch | tuple[Any, Any]:
+    """Load the MNIST handwritten digits (classification).
+
+    =================   ==============
+    Classes                         10
+    Training images             60,000
+    Test images                 10,000
+    Dimensionality         784 (28x28)
+    Features            real, 0.0 - 1.0
+    =================   ==============
+
+    The arrays come from the first of these that has them, and whatever it is, their SHA-256 digests are checked:
+    the data home; Keras' own cache, which is only read; the official URL; two mirrors of the original IDX files;
+    the copy inside this package. What was downloaded, or where nothing could be downloaded the package's copy, is
+    kept in the data home, so the next call needs no network.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="all"
+        The 60,000 training images, the 10,000 test images, or the first followed by the second.
+    data_home : str or path-like, default=None
+        Directory of the cache. By default the environment variable ``SK_MNIST_DATA`` or, where it is not set, the
+        user's cache directory of the platform. See :func:`get_data_home`. A directory that already holds
+        ``mnist.npz`` or the four IDX files, gzipped or not, serves as it is.
+    download_if_missing : bool, default=True
+        If False, open no connection and write nothing: the caches or the package's copy serve.
+    return_X_y : bool, default=False
+        If True, return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        If True, `data` and `frame` are pandas DataFrames and `target` is a Series.
+    normalize : bool, default=True
+        If True, pixels are float32 in [0, 1]: the published bytes divided by 255 in float32. If False, they are the
+        published bytes, uint8 in [0, 255].
+    shuffle : bool, default=False
+        If True, return the rows of the subset in random order.
+    random_state : int, RandomState instance or None, default=None
+        Determines the order if `shuffle` is True. Pass an int for the same order at each call.
+    n_retries : int, default=3
+        How often to come back to a server whose failure may pass: a timeout, a dropped connection, an HTTP status
+        408, 429 or 5xx. Other failures are final.
+    delay : float, default=1.0
+        Seconds before each retry.
+    progressbar : bool, default=False
+        If True, show a bar on stderr while bytes arrive.
+
+    Returns
+    -------
+    dataset : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes. The arrays belong to the caller: they are
+        C-contiguous, aligned and writable, and no later call returns the same memory.
+
+        data : ndarray of shape (n_samples, 784), float32 or uint8
+            The pixels, row by row. A DataFrame if `as_frame` is True.
+        target : ndarray of shape (n_samples,), int64
+            The digits. A Series if `as_frame` is True.
+        images : ndarray of shape (n_samples, 28, 28)
+            The same pixels as images: a view of `data`.
+        frame : DataFrame of shape (n_samples, 785) or None
+            `data` and `target` in one, if `as_frame` is True.
+        feature_names : list of str
+            ``pixel_r_c`` for row r and column c.
+        target_names : list of str
+            The digits, "0" to "9".
+        DESCR : str
+            Description of the data set.
+        source : str
+            Where the arrays came from: "cache: path", "keras cache: path", "download: URL" or "bundled: path".
+
+    (data, target) : tuple if `return_X_y` is True
+        `data` and `target` as above.
+
+    Raises
+    ------
+    OSError
+        If no source can serve. The message lists each one with what was wrong with it.
+    ImportError
+        If `as_frame` is True and pandas is not installed.
+
+    See Also
+    --------
+    get_data_home : Where the cache is.
+    clear_data_home : Delete what was cached.
+
+    References
+    ----------
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition",
+       Proceedings of the IEEE 86(11):2278-2324, 1998.
+
+    Examples
+    --------
+    >>> from sk_mnist import fetch_mnist
+    >>> mnist = fetch_mnist(subset="test", download_if_missing=False)
+    >>> mnist.data.shape, mnist.data.dtype, mnist.images.shape
+    ((10000, 784), dtype('float32'), (10000, 28, 28))
+    >>> mnist.target[:5]
+    array([7, 2, 1, 0, 4])
+    """
+    pandas = _import_pandas() if as_frame else None
+    parts = _PARTS[subset]
+    names = [f"{kind}_{part}" for kind in "xy" for part in parts]
+    arrays, source = load_arrays(
+        names,
+        data_home,
+        download=download_if_missing,
+        n_retries=n_retries,
+        delay=delay,
+        progressbar=progressbar,
+    )
+    # Concatenating copies even a single part, so the caller owns flat memory whatever the container gave.
+    data = np.concatenate([arrays.pop(f"x_{part}").reshape(-1, _SIDE * _SIDE) for part in parts])
+    target = np.concatenate([arrays.pop(f"y_{part}") for part in parts], dtype=np.int64)
+    if shuffle:
+        order = check_random_state(random_state).permutation(len(target))
+        data, target = data[order], target[order]
+    if normalize:
+        data = np.divide(data, np.float32(255), dtype=np.float32)
+    images = data.reshape(-1, _SIDE, _SIDE)
+
+    X, y, frame = data, target, None
+    if pandas is not None:
+        X = pandas.DataFrame(data, columns=FEATURE_NAMES, copy=False)
+        y = pandas.Series(target, name="target", copy=False)
+        frame = X.assign(target=y)
+    if return_X_y:
+        return X, y
+    return Bunch(
+        data=X,
+        target=y,
+        images=images,
+        frame=frame,
+        feature_names=list(FEATURE_NAMES),
+        target_names=list(TARGET_NAMES),
+        DESCR=_load_descr(),
+        source=source,
+    )
+
+
+def _import_pandas() -> ModuleType:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("fetch_mnist(as_frame=True) needs pandas, which is missing: pip install pandas") from error
+    return pandas
+
+
+def _load_descr() -> str:
+    return resources.files("sk_mnist.datasets").joinpath("descr/mnist.rst").read_text(encoding="utf-8")

@@ -1,0 +1,77 @@
+"""What every test gets: a data home of its own, no way out to the network, and a little of MNIST."""
+
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sk_mnist
+
+# The helpers beside the tests are plain modules, which pytest's importlib mode does not make importable.
+sys.path.insert(0, str(Path(__file__).parent))
+
+BUNDLED_NPZ = Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz"
+
+
+def pytest_configure(config):
+    """Point SK_MNIST_DATA and KERAS_HOME at temporary directories, for the doctests and subprocesses too.
+
+    The data home holds MNIST already, so code that calls fetch_mnist() without arguments asks no network.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-tests-"))
+    data_home = temporary / "data-home"
+    data_home.mkdir()
+    shutil.copy(BUNDLED_NPZ, data_home)
+    os.environ["SK_MNIST_DATA"] = str(data_home)
+    os.environ["KERAS_HOME"] = str(temporary / "keras-home")
+    config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch):
+    """Fail any test that asks for a name or opens a connection beyond this machine."""
+    strayed = []
+
+    def is_local(host):
+        host = host.decode() if isinstance(host, bytes) else host
+        return host in (None, "", "localhost", "::1", "::") or host.startswith(("127.", "0.0.0.0"))
+
+    def guarded(function, host_of):
+        def call(*args, **kwargs):
+            host = host_of(*args, **kwargs)
+            if not is_local(host):
+                strayed.append(host)
+                raise OSError(f"the tests do not go beyond this machine, but {host} was asked for")
+            return function(*args, **kwargs)
+
+        return call
+
+    def host_of_connect(sock, address):
+        return address[0] if sock.family in (socket.AF_INET, socket.AF_INET6) else None
+
+    def host_of_getaddrinfo(host, *args, **kwargs):
+        return host
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect, host_of_connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex, host_of_connect))
+    monkeypatch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, host_of_getaddrinfo))
+    yield
+    assert not strayed, f"this test tried to reach {strayed}"
+
+
+@pytest.fixture(scope="session")
+def mnist_sample():
+    """The first 3,000 training rows: X float32 of shape (3000, 784) in [0, 1], y int64 of shape (3000,).
+
+    The arrays are shared by all tests, and therefore read-only.
+    """
+    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
+        X = archive["x_train"][:3000].reshape(-1, 784).astype(np.float32) / np.float32(255)
+        y = archive["y_train"][:3000].astype(np.int64)
+    X.flags.writeable = y.flags.writeable = False
+    return X, y

@@ -1,0 +1,78 @@
+"""A real HTTP server on loopback that serves files, or misbehaves as it is told to, and counts what it is asked."""
+
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class LoopbackServer:
+    """Answers each path by its entry in `routes`, a function of the request handler; other paths are 404."""
+
+    def __init__(self):
+        self.routes = {}
+        self.hits = Counter()
+        self.closing = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), self._make_handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _make_handler(self):
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            loopback = outer
+
+            def do_GET(self):
+                outer.hits[self.path] += 1
+                outer.routes.get(self.path, status(404))(self)
+
+            def log_message(self, *args):
+                pass
+
+        return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        """A client that went away is what these tests are about."""
+
+
+def serve(body):
+    """Answer well."""
+
+    def respond(request):
+        _start(request, len(body))
+        request.wfile.write(body)
+
+    return respond
+
+
+def status(code):
+    """Answer with an HTTP status and no data."""
+
+    def respond(request):
+        request.send_response(code)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return respond
+
+
+def _start(request, length):
+    request.send_response(200)
+    request.send_header("Content-Type", "application/octet-stream")
+    if length is not None:
+        request.send_header("Content-Length", str(length))
+    request.end_headers()

@@ -1,0 +1,285 @@
+"""fetch_mnist as a user calls it: what it returns, and where from."""
+
+import hashlib
+import logging
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import BUNDLED_NPZ
+from joblib import Parallel, delayed
+from loopback import LoopbackServer, serve
+
+from sk_mnist import clear_data_home, fetch_mnist, get_data_home
+from sk_mnist.datasets import _sources
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The arrays of the file in the package, read without this package's help."""
+    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@pytest.fixture
+def official_server(monkeypatch):
+    """A server that has mnist.npz, as the only remote."""
+    with LoopbackServer() as server:
+        server.routes["/mnist.npz"] = serve(BUNDLED_NPZ.read_bytes())
+        monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(server.url, (_sources.NPZ_FILE,)),))
+        yield server
+
+
+@pytest.fixture
+def no_name_resolution(monkeypatch):
+    """What a machine without a network says."""
+
+    def refuse(host, *args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def local(**kwargs):
+    """fetch_mnist from what is at hand."""
+    return fetch_mnist(download_if_missing=False, **kwargs)
+
+
+# What is returned
+
+
+@pytest.mark.parametrize(("subset", "n_samples"), [("train", 60_000), ("test", 10_000), ("all", 70_000)])
+def test_each_subset_has_its_rows_as_float32_and_int64(subset, n_samples):
+    mnist = local(subset=subset)
+    assert mnist.data.shape == (n_samples, 784)
+    assert mnist.data.dtype == np.float32
+    assert mnist.target.shape == (n_samples,)
+    assert mnist.target.dtype == np.int64
+
+
+def test_all_is_the_training_rows_and_then_the_test_rows(published):
+    X, y = local(subset="all", normalize=False, return_X_y=True)
+    np.testing.assert_array_equal(X[:60_000], published["x_train"].reshape(-1, 784))
+    np.testing.assert_array_equal(X[60_000:], published["x_test"].reshape(-1, 784))
+    np.testing.assert_array_equal(y, np.concatenate([published["y_train"], published["y_test"]]))
+
+
+def test_unnormalized_pixels_are_the_published_bytes(published):
+    X, _ = local(subset="test", normalize=False, return_X_y=True)
+    assert X.dtype == np.uint8
+    assert X.tobytes() == published["x_test"].tobytes()
+
+
+def test_normalized_pixels_are_the_bytes_over_255_in_float32(published):
+    X, _ = local(subset="test", return_X_y=True)
+    np.testing.assert_array_equal(X, published["x_test"].reshape(-1, 784).astype(np.float32) / np.float32(255))
+    assert X.min() == 0
+    assert X.max() == 1
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("subset", ["test", "all"])
+def test_arrays_are_owned_contiguous_aligned_and_writable(subset, shuffle, normalize):
+    mnist = local(subset=subset, shuffle=shuffle, normalize=normalize)
+    for array in (mnist.data, mnist.target):
+        assert array.flags.owndata
+        assert array.flags.c_contiguous
+        assert array.flags.aligned
+        assert array.flags.writeable
+
+
+def test_two_calls_share_no_memory():
+    first, second = local(subset="test"), local(subset="test")
+    assert not np.shares_memory(first.data, second.data)
+    assert not np.shares_memory(first.target, second.target)
+
+
+def test_images_are_a_view_of_data():
+    mnist = local(subset="test")
+    assert mnist.images.shape == (10_000, 28, 28)
+    mnist.images[3, 1, 2] = 0.5
+    assert mnist.data[3, 28 + 2] == 0.5
+
+
+def test_return_X_y_gives_data_and_target():
+    mnist = local(subset="test")
+    X, y = local(subset="test", return_X_y=True)
+    np.testing.assert_array_equal(X, mnist.data)
+    np.testing.assert_array_equal(y, mnist.target)
+
+
+def test_names_and_description_are_those_of_mnist():
+    mnist = local(subset="test")
+    assert len(mnist.feature_names) == 784
+    assert mnist.feature_names[:2] == ["pixel_0_0", "pixel_0_1"]
+    assert mnist.feature_names[-1] == "pixel_27_27"
+    assert mnist.target_names == list("0123456789")
+    assert "MNIST handwritten digits" in mnist.DESCR
+    assert mnist.frame is None
+
+
+def test_the_class_counts_in_the_description_are_those_of_the_data(published):
+    train, test = np.bincount(published["y_train"]), np.bincount(published["y_test"])
+    description = " ".join(local(subset="test").DESCR.split())
+    assert f"from {train.min():,} (digit {train.argmin()}) to {train.max():,} (digit {train.argmax()})" in description
+    assert f"from {test.min():,} (digit {test.argmin()}) to {test.max():,} (digit {test.argmax()})" in description
+
+
+def test_shuffle_permutes_rows_and_targets_together(published):
+    X, y = local(subset="test", normalize=False, shuffle=True, random_state=0, return_X_y=True)
+    order = np.random.RandomState(0).permutation(10_000)
+    np.testing.assert_array_equal(X, published["x_test"].reshape(-1, 784)[order])
+    np.testing.assert_array_equal(y, published["y_test"][order])
+
+
+def test_shuffle_leaves_the_global_generator_alone_when_seeded():
+    before = np.random.get_state()[1].copy()
+    local(subset="test", shuffle=True, random_state=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_as_frame_gives_pandas_with_pixel_columns():
+    pandas = pytest.importorskip("pandas")
+    mnist = local(subset="test", as_frame=True)
+    assert isinstance(mnist.data, pandas.DataFrame)
+    assert list(mnist.data.columns) == mnist.feature_names
+    assert (mnist.data.dtypes == np.float32).all()
+    assert isinstance(mnist.target, pandas.Series)
+    assert mnist.target.name == "target"
+    assert list(mnist.frame.columns) == [*mnist.feature_names, "target"]
+    assert mnist.frame.shape == (10_000, 785)
+    np.testing.assert_array_equal(mnist.frame["target"], mnist.target)
+
+
+def test_missing_pandas_is_one_clear_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"as_frame=True.* needs pandas.*pip install pandas"):
+        local(as_frame=True)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"subset": "validation"}, {"n_retries": -1}, {"delay": -1.0}, {"normalize": "yes"}, {"data_home": 3}],
+)
+def test_a_bad_argument_is_named(argument):
+    (name,) = argument
+    with pytest.raises(ValueError, match=name):
+        fetch_mnist(**argument)
+
+
+def _is_memory_mapped(X):
+    return isinstance(X, np.memmap)
+
+
+def test_joblib_workers_map_the_arrays_into_memory():
+    X, _ = local(subset="test", return_X_y=True)
+    assert Parallel(n_jobs=2, max_nbytes="1M")(delayed(_is_memory_mapped)(X) for _ in range(2)) == [True, True]
+
+
+# Where it comes from
+
+
+def test_the_official_file_is_downloaded_checked_and_cached(tmp_path, official_server):
+    mnist = fetch_mnist(data_home=tmp_path, subset="test")
+    assert mnist.source == f"download: {official_server.url}"
+    cached = (tmp_path / "mnist.npz").read_bytes()
+    assert hashlib.sha256(cached).hexdigest() == "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+
+def test_the_second_call_is_served_by_the_cache_without_a_request(tmp_path, official_server):
+    first = fetch_mnist(data_home=tmp_path, subset="test")
+    second = fetch_mnist(data_home=tmp_path, subset="test")
+    assert second.source == f"cache: {tmp_path}"
+    assert official_server.hits["/mnist.npz"] == 1
+    np.testing.assert_array_equal(first.data, second.data)
+
+
+def test_without_name_resolution_the_bundled_copy_serves_within_three_seconds(tmp_path, no_name_resolution):
+    start = time.monotonic()
+    mnist = fetch_mnist(data_home=tmp_path, subset="test")
+    assert time.monotonic() - start < 3
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+
+
+def test_the_bundled_copy_is_cached_so_the_next_call_needs_no_network(tmp_path, no_name_resolution, monkeypatch):
+    fetch_mnist(data_home=tmp_path, subset="test")
+    monkeypatch.setattr(socket, "socket", None)
+    assert fetch_mnist(data_home=tmp_path, subset="test").source == f"cache: {tmp_path}"
+
+
+def test_one_log_line_says_that_the_bundled_copy_serves(tmp_path, no_name_resolution, caplog, capfd):
+    with caplog.at_level(logging.INFO):
+        fetch_mnist(data_home=tmp_path, subset="test")
+    (record,) = caplog.records
+    assert record.name.startswith("sk_mnist")
+    assert "copy in the sk_mnist package serves" in record.getMessage()
+    assert capfd.readouterr().err == ""
+
+
+def test_without_download_no_socket_is_opened_and_nothing_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    assert local(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED_NPZ}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_environment_names_the_data_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SK_MNIST_DATA", str(tmp_path / "here"))
+    assert get_data_home() == tmp_path / "here"
+
+
+def test_the_argument_goes_before_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("SK_MNIST_DATA", str(tmp_path / "here"))
+    assert get_data_home(tmp_path / "there") == tmp_path / "there"
+
+
+def test_the_default_data_home_is_the_user_cache_directory(monkeypatch):
+    monkeypatch.delenv("SK_MNIST_DATA")
+    assert get_data_home().name == "sk_mnist"
+    assert get_data_home().is_absolute()
+
+
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert get_data_home("~/mnist") == tmp_path / "mnist"
+
+
+def test_asking_for_the_data_home_does_not_make_it(tmp_path):
+    assert not get_data_home(tmp_path / "new").exists()
+
+
+def test_clear_data_home_deletes_what_was_cached(tmp_path, official_server):
+    fetch_mnist(data_home=tmp_path, subset="test")
+    clear_data_home(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_touches_neither_disk_nor_network(tmp_path):
+    code = """
+import sys
+touched = []
+def watch(event, arguments):
+    if event.startswith("socket.") or event in ("os.mkdir", "os.rename", "os.remove"):
+        touched.append(event)
+    if event == "open" and str(arguments[1]).startswith(("w", "a", "x")) and "__pycache__" not in str(arguments[0]):
+        touched.append(arguments)
+import sklearn.utils, pooch, filelock
+before = set(sys.modules)  # scikit-learn itself imports pandas where it is installed
+sys.dont_write_bytecode = True
+sys.addaudithook(watch)
+import sk_mnist.datasets
+heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "requests"} & (set(sys.modules) - before)
+print(touched, heavy)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_repository())
+    assert run.stdout.strip() == "[] set()"
+
+
+def _repository():
+    return Path(__file__).parent.parent
