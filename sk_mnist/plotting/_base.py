@@ -44,9 +44,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     if X.ndim == 3:
         return X
     if X.ndim != 2:
-        raise ValueError(
-            f"{name} has shape {X.shape}; (n_samples, height, width) or (n_samples, n_pixels) is wanted."
-        )
+        raise ValueError(f"{name} has shape {X.shape}; (n_samples, height, width) or (n_samples, n_pixels) is wanted.")
     if image_shape is None:
         side = round(X.shape[1] ** 0.5)
         image_shape = (side, side)

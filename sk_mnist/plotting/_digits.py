@@ -271,17 +271,13 @@ class DigitsDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _draw_image(
-        self, ax: Any, image: NDArray, extent: tuple[float, float, float, float], *, wrong: bool
-    ) -> None:
+    def _draw_image(self, ax: Any, image: NDArray, extent: tuple[float, float, float, float], *, wrong: bool) -> None:
         from matplotlib.patches import Rectangle
 
         self.images_.append(ax.imshow(image, cmap="gray_r", extent=extent, interpolation="nearest"))
         left, right, bottom, top = extent
         color, width = ("black", 2.5) if wrong else ("0.7", 0.8)
-        frame = Rectangle(
-            (left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=width
-        )
+        frame = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=width)
         ax.add_patch(frame)
 
     def _is_wrong(self, i: int) -> bool:

@@ -87,9 +87,7 @@ class TrainingHistoryDisplay:
             missing = [key for key in PANELS if key not in run]
             if missing:
                 raise ValueError(f"The history of {name!r} lacks {missing}; its keys are {sorted(run)}.")
-            lengths = {
-                key: len(run[key]) for key in [*PANELS, *(f"val_{key}" for key in PANELS)] if key in run
-            }
+            lengths = {key: len(run[key]) for key in [*PANELS, *(f"val_{key}" for key in PANELS)] if key in run}
             if len(set(lengths.values())) != 1:
                 raise ValueError(f"The sequences in the history of {name!r} differ in length: {lengths}.")
         return cls(histories).plot(ax=ax)

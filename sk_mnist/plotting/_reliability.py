@@ -1,0 +1,232 @@
+"""Reliability diagram: accuracy against confidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sk_mnist.metrics._calibration import calibration_bins
+from sk_mnist.metrics._validation import check_predictions
+from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
+
+
+class ReliabilityDisplay:
+    """Accuracy against confidence in bins of confidence, with the expected calibration error.
+
+    Make it with :meth:`from_estimator` or :meth:`from_predictions`. Points below the diagonal are
+    overconfident. The bars show the share of the samples in each bin. Drawn into the same axes, several
+    classifiers compare.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_filled_bins,)
+        Mean largest probability in each bin that is not empty.
+    accuracy : ndarray of shape (n_filled_bins,)
+        Share of correct predictions in the bin.
+    share : ndarray of shape (n_filled_bins,)
+        Share of the samples (of their weight) in the bin.
+    ece : float
+        Expected calibration error over these bins.
+    name : str, default=None
+        Name for the legend.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The curve.
+    bars_ : matplotlib BarContainer
+        The shares.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_mnist.plotting import ReliabilityDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> display = ReliabilityDisplay.from_estimator(GaussianNB().fit(X[:900], y[:900]), X[900:], y[900:])
+    >>> display.name
+    'GaussianNB'
+    """
+
+    def __init__(
+        self, confidence: NDArray, accuracy: NDArray, share: NDArray, ece: float, *, name: str | None = None
+    ) -> None:
+        self.confidence = confidence
+        self.accuracy = accuracy
+        self.share = share
+        self.ece = ece
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        n_bins: int = 15,
+        strategy: str = "uniform",
+        sample_weight: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> ReliabilityDisplay:
+        """Predict probabilities with a fitted classifier and draw the diagram.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted classifier with `predict_proba`, or Pipeline that ends in one.
+        X : array-like of shape (n_samples, ...)
+            Data that `estimator` takes.
+        y : array-like of shape (n_samples,)
+            True labels.
+        n_bins : int, default=15
+            Number of bins.
+        strategy : {"uniform", "quantile"}, default="uniform"
+            As in :func:`sk_mnist.metrics.expected_calibration_error`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+        name : str, default=None
+            Name for the legend; None takes the estimator's class.
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree or a label is unknown.
+        ImportError
+            If matplotlib is missing.
+        """
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        return cls.from_predictions(
+            y,
+            estimator.predict_proba(X),
+            n_bins=n_bins,
+            strategy=strategy,
+            labels=estimator.classes_,
+            sample_weight=sample_weight,
+            name=type(estimator).__name__ if name is None else name,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_proba: ArrayLike,
+        *,
+        n_bins: int = 15,
+        strategy: str = "uniform",
+        labels: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        name: str | None = None,
+        ax: Any = None,
+    ) -> ReliabilityDisplay:
+        """Draw the diagram of given probabilities.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels.
+        y_proba : array-like of shape (n_samples, n_classes)
+            Probabilities, rows summing to one, columns in the order of the sorted labels.
+        n_bins : int, default=15
+            Number of bins.
+        strategy : {"uniform", "quantile"}, default="uniform"
+            As in :func:`sk_mnist.metrics.expected_calibration_error`.
+        labels : array-like of shape (n_classes,), default=None
+            All labels, sorted. Needed when `y_true` does not contain every class.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+        name : str, default=None
+            Name for the legend.
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, a label is unknown, or a row does not sum to one within 1e-4.
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> from sk_mnist.plotting import ReliabilityDisplay
+        >>> display = ReliabilityDisplay.from_predictions([0, 1], [[0.9, 0.1], [0.9, 0.1]])
+        >>> round(display.ece, 3)
+        0.4
+        """
+        import_pyplot(f"{cls.__name__}.from_predictions")
+        bins = calibration_bins(check_predictions(y_true, y_proba, labels, sample_weight), n_bins, strategy)
+        return cls(bins.confidence, bins.accuracy, bins.share, bins.error("l1"), name=name).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> ReliabilityDisplay:
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : ReliabilityDisplay
+            This display, with `ax_`, `figure_`, `line_` and `bars_`.
+        """
+        ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(5, 5))
+        diagonal_label = "perfectly calibrated"
+        earlier = [line for line in ax.lines if line.get_label() != diagonal_label]
+        i = len(earlier)
+        if i == len(ax.lines):
+            ax.plot([0, 1], [0, 1], color="0.4", linestyle=":", label=diagonal_label)
+        color = COLORS[i % len(COLORS)]
+        ece = f"ECE {self.ece:.3f}"
+        (self.line_,) = ax.plot(
+            self.confidence,
+            self.accuracy,
+            color=color,
+            linestyle=LINE_STYLES[i % len(LINE_STYLES)],
+            marker=MARKERS[i % len(MARKERS)],
+            label=ece if self.name is None else f"{self.name} ({ece})",
+        )
+        self.bars_ = ax.bar(
+            self.confidence,
+            self.share,
+            width=0.02,
+            facecolor="none" if i else color,
+            edgecolor=color,
+            alpha=0.5,
+            zorder=1,
+            label="_share",
+        )
+        ax.set(
+            xlim=(0, 1.02),
+            ylim=(0, 1.02),
+            aspect="equal",
+            xlabel="Confidence (largest probability)",
+            ylabel="Accuracy; bars: share of samples",
+            xticks=np.linspace(0, 1, 6),
+            yticks=np.linspace(0, 1, 6),
+        )
+        ax.grid(alpha=0.3)
+        ax.legend(loc="upper left", fontsize="small")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

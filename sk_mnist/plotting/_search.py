@@ -1,0 +1,351 @@
+"""Score against the parameters of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_mnist.plotting._base import COLORS, import_pyplot, make_axes
+
+MAX_CELLS_WITH_TEXT = 12  # in a row or column of the heat map
+_BEST = {
+    "linestyle": "none",
+    "marker": "*",
+    "markersize": 17,
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+    "zorder": 3,
+}
+
+
+class SearchResultsDisplay:
+    """Mean cross-validated score of a search against one parameter or two.
+
+    Make it with :meth:`from_estimator` or :meth:`from_cv_results`. Where candidates differ in other
+    parameters too, the best of them counts. One parameter gives a line with a band of one standard deviation
+    over the folds to either side; two give a heat map, or, where candidates were drawn from distributions,
+    points.
+
+    Parameters
+    ----------
+    params : list of str
+        One or two parameter names.
+    values : list of list
+        For each parameter its values, in order.
+    mean_score : ndarray of shape (n_values,) or (n_values_0, n_values_1)
+        Mean score of the best candidate with these values; NaN where there is none.
+    std_score : ndarray of the shape of `mean_score`
+        Its standard deviation over the folds.
+    score_name : str, default="score"
+        Name of the score.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D or None
+        The means, with one parameter.
+    band_ : matplotlib PolyCollection or None
+        The band of one standard deviation, with one parameter.
+    image_ : matplotlib AxesImage or None
+        The heat map, with two parameters.
+    points_ : matplotlib PathCollection or None
+        The candidates, with two numeric parameters whose grid would be mostly empty.
+    text_ : list of matplotlib Text
+        The figures in the heat map.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.svm import SVC
+    >>> from sk_mnist.plotting import SearchResultsDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> search = GridSearchCV(SVC(), {"C": [0.1, 1, 10], "gamma": [1e-4, 1e-3]}, cv=3).fit(X[:500], y[:500])
+    >>> SearchResultsDisplay.from_estimator(search).mean_score.shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        params: Sequence[str],
+        values: Sequence[Sequence[Any]],
+        mean_score: NDArray[np.float64],
+        std_score: NDArray[np.float64],
+        *,
+        score_name: str = "score",
+    ) -> None:
+        self.params = params
+        self.values = values
+        self.mean_score = mean_score
+        self.std_score = std_score
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        search: Any,
+        *,
+        params: str | Sequence[str] | None = None,
+        scoring: str | None = None,
+        ax: Any = None,
+    ) -> SearchResultsDisplay:
+        """Draw the results of a fitted search.
+
+        Parameters
+        ----------
+        search : estimator instance
+            Fitted `GridSearchCV`, `RandomizedSearchCV`, `HalvingGridSearchCV` or the like.
+        params : str or list of str, default=None
+            One or two parameters to draw. None takes those that vary, if they are one or two.
+        scoring : str, default=None
+            Which score, if the search has several. None takes the one of `refit`.
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : SearchResultsDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If `search` is not a fitted search, or as :meth:`from_cv_results`.
+        ImportError
+            If matplotlib is missing.
+        """
+        import_pyplot(f"{cls.__name__}.from_estimator")
+        if not hasattr(search, "cv_results_"):
+            raise ValueError(f"{type(search).__name__} has no cv_results_; fit a search such as GridSearchCV first.")
+        if scoring is None:
+            scoring = search.refit if search.multimetric_ and isinstance(search.refit, str) else "score"
+        return cls.from_cv_results(search.cv_results_, params=params, scoring=scoring, ax=ax)
+
+    @classmethod
+    def from_cv_results(
+        cls,
+        cv_results: Mapping[str, Any],
+        *,
+        params: str | Sequence[str] | None = None,
+        scoring: str = "score",
+        ax: Any = None,
+    ) -> SearchResultsDisplay:
+        """Draw the `cv_results_` of a search.
+
+        Parameters
+        ----------
+        cv_results : dict
+            The attribute `cv_results_`. Of a successive halving only the last, most informed score of each
+            candidate is used.
+        params : str or list of str, default=None
+            One or two parameters to draw. None takes those that vary, if they are one or two.
+        scoring : str, default="score"
+            Name of the score: results are taken from ``mean_test_<scoring>``.
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : SearchResultsDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or score is unknown, or `params` is None and not one or two parameters vary.
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> from sk_mnist.plotting import SearchResultsDisplay
+        >>> cv_results = {
+        ...     "params": [{"alpha": 0.1}, {"alpha": 1.0}],
+        ...     "mean_test_score": [0.8, 0.9],
+        ...     "std_test_score": [0.02, 0.01],
+        ... }
+        >>> SearchResultsDisplay.from_cv_results(cv_results).params
+        ['alpha']
+        """
+        import_pyplot(f"{cls.__name__}.from_cv_results")
+        if f"mean_test_{scoring}" not in cv_results:
+            known = [key.removeprefix("mean_test_") for key in cv_results if key.startswith("mean_test_")]
+            raise ValueError(f"scoring={scoring!r} is not among the scores of the search: {known}.")
+        candidates = _last_of_each_candidate(cv_results)
+        names = _chosen_params(params, [cv_results["params"][row] for row in candidates])
+        values = [
+            _in_order([cv_results["params"][row][name] for row in candidates if name in cv_results["params"][row]])
+            for name in names
+        ]
+        mean = np.full([len(column) for column in values], np.nan)
+        std = np.full_like(mean, np.nan)
+        for row in candidates:
+            setting = cv_results["params"][row]
+            score = cv_results[f"mean_test_{scoring}"][row]
+            if not all(name in setting for name in names):
+                continue
+            cell = tuple(column.index(setting[name]) for name, column in zip(names, values, strict=True))
+            if np.isnan(mean[cell]) or score > mean[cell]:
+                mean[cell], std[cell] = score, cv_results[f"std_test_{scoring}"][row]
+        return cls(names, values, mean, std, score_name=scoring).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> SearchResultsDisplay:
+        """Draw the line, heat map or points.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : SearchResultsDisplay
+            This display, with `ax_`, `figure_` and what was drawn.
+        """
+        ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=self._figure_size())
+        self.line_: Any = None
+        self.band_: Any = None
+        self.image_: Any = None
+        self.points_: Any = None
+        self.text_: list[Any] = []
+        if len(self.params) == 1:
+            self._draw_line(ax)
+        elif self._is_scattered():
+            self._draw_points(ax)
+        else:
+            self._draw_heat_map(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _figure_size(self) -> tuple[float, float]:
+        if len(self.params) == 1 or self._is_scattered():
+            return 6.0, 4.0
+        n_rows, n_columns = self.mean_score.shape
+        return min(2.5 + 0.9 * n_columns, 14.0), min(1.5 + 0.7 * n_rows, 12.0)
+
+    def _is_scattered(self) -> bool:
+        """Whether the candidates are drawn from distributions, so that a grid would be mostly empty."""
+        return bool(np.isnan(self.mean_score).mean() > 0.5) and all(_are_numbers(v) for v in self.values)
+
+    def _draw_line(self, ax: Any) -> None:
+        (name,), (values,) = self.params, self.values
+        is_numeric = _are_numbers(values)
+        x = np.asarray(values, dtype=float) if is_numeric else np.arange(len(values))
+        (self.line_,) = ax.plot(x, self.mean_score, marker="o", color=COLORS[0], label="mean over the folds")
+        self.band_ = ax.fill_between(
+            x,
+            self.mean_score - self.std_score,
+            self.mean_score + self.std_score,
+            color=COLORS[0],
+            alpha=0.2,
+            label="± 1 standard deviation",
+        )
+        best = int(np.nanargmax(self.mean_score))
+        ax.plot(x[best], self.mean_score[best], **_BEST, label=f"best: {self.mean_score[best]:.4f}")
+        if is_numeric:
+            ax.set_xscale(_scale(values))
+        else:
+            ax.set_xticks(x, [_text(value) for value in values])
+        ax.set(xlabel=name, ylabel=f"Mean test {self.score_name}")
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small")
+
+    def _draw_points(self, ax: Any) -> None:
+        rows, columns = np.nonzero(~np.isnan(self.mean_score))
+        x, y = np.asarray(self.values[1], float)[columns], np.asarray(self.values[0], float)[rows]
+        scores = self.mean_score[rows, columns]
+        self.points_ = ax.scatter(x, y, c=scores, cmap="cividis", s=70, edgecolors="black", zorder=2)
+        best = int(np.argmax(scores))
+        ax.plot(x[best], y[best], **_BEST, label=f"best: {scores[best]:.4f}")
+        ax.figure.colorbar(self.points_, ax=ax, label=f"Mean test {self.score_name}")
+        ax.set(
+            xlabel=self.params[1],
+            ylabel=self.params[0],
+            xscale=_scale(self.values[1]),
+            yscale=_scale(self.values[0]),
+        )
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small")
+
+    def _draw_heat_map(self, ax: Any) -> None:
+        from matplotlib.patches import Rectangle
+
+        self.image_ = ax.imshow(self.mean_score, cmap="cividis", aspect="auto")
+        ax.figure.colorbar(self.image_, ax=ax, label=f"Mean test {self.score_name}")
+        row_values, column_values = self.values
+        ax.set_yticks(range(len(row_values)), [_text(value) for value in row_values])
+        ax.set_xticks(range(len(column_values)), [_text(value) for value in column_values])
+        if max(len(_text(value)) for value in column_values) > 8:
+            ax.tick_params(axis="x", rotation=30)
+        ax.set(xlabel=self.params[1], ylabel=self.params[0])
+        best = np.unravel_index(np.nanargmax(self.mean_score), self.mean_score.shape)
+        frame = Rectangle((best[1] - 0.47, best[0] - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=3)
+        ax.add_patch(frame)
+        ax.set_title(f"framed: best, {self.mean_score[best]:.4f}", fontsize="medium")
+        if max(self.mean_score.shape) > MAX_CELLS_WITH_TEXT:
+            return
+        for row, column in zip(*np.nonzero(~np.isnan(self.mean_score)), strict=True):
+            score = self.mean_score[row, column]
+            # cividis runs from dark to light.
+            color = "white" if self.image_.norm(score) < 0.5 else "black"
+            figures = f"{score:.4f}\n± {self.std_score[row, column]:.4f}"
+            self.text_.append(ax.text(column, row, figures, ha="center", va="center", color=color, fontsize="small"))
+
+
+def _last_of_each_candidate(cv_results: Mapping[str, Any]) -> list[int]:
+    """Return the rows to draw: all of them, or of a successive halving the last one of each candidate."""
+    settings = cv_results["params"]
+    if "iter" not in cv_results:
+        return list(range(len(settings)))
+    amounts = cv_results["n_resources"]
+    resource = [
+        name
+        for name in settings[0]
+        if all(setting.get(name) == amount for setting, amount in zip(settings, amounts, strict=True))
+    ]
+    last: dict[str, int] = {}
+    for row, setting in enumerate(settings):
+        candidate = {name: value for name, value in sorted(setting.items()) if name not in resource}
+        last[repr(candidate)] = row
+    return list(last.values())
+
+
+def _chosen_params(params: str | Sequence[str] | None, settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    known = list(dict.fromkeys(name for setting in settings for name in setting))
+    if params is None:
+        varying = [name for name in known if len(_in_order([s[name] for s in settings if name in s])) > 1]
+        if len(varying) not in (1, 2):
+            raise ValueError(f"The search varies {varying or 'no parameter'}; choose one or two of {known} as params.")
+        return varying
+    chosen = [params] if isinstance(params, str) else list(params)
+    if len(chosen) not in (1, 2) or any(name not in known for name in chosen):
+        raise ValueError(f"params={params!r} must be one or two of the parameters searched: {known}.")
+    return chosen
+
+
+def _in_order(values: Sequence[Any]) -> list[Any]:
+    """Return the distinct values, numbers sorted, others in the order of their first occurrence."""
+    distinct: list[Any] = []
+    for value in values:
+        if value not in distinct:
+            distinct.append(value)
+    return sorted(distinct) if _are_numbers(distinct) else distinct
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+
+
+def _scale(values: Sequence[float]) -> str:
+    return "log" if min(values) > 0 and max(values) >= 30 * min(values) else "linear"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
