@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
@@ -15,7 +16,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_array, check
 __all__ = ["ImageFlattener", "PixelScaler"]
 
 
-class ImageFlattener(TransformerMixin, BaseEstimator):
+class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Lay the pixels of each image out in one row.
 
     Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), and rows of pixels, which
@@ -44,6 +45,7 @@ class ImageFlattener(TransformerMixin, BaseEstimator):
     array(['pixel_0_0', 'pixel_0_1'], dtype=object)
     """
 
+    @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the shape of an image.
 
@@ -64,9 +66,11 @@ class ImageFlattener(TransformerMixin, BaseEstimator):
         ValueError
             If ``X`` has another number of dimensions, or more than one channel.
         """
+        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         rows, image_shape = _to_rows(X)
         validate_data(self, rows)
         self.image_shape_ = image_shape or (self.n_features_in_,)
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -150,7 +154,7 @@ def _to_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     return np.asarray(array).reshape(array.shape[0], prod(image_shape)), image_shape
 
 
-class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale pixels to float32 in [0, 1].
 
     Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both
@@ -192,6 +196,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __init__(self, pixel_max: Any = "auto") -> None:
         self.pixel_max = pixel_max
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the scale of the pixels.
@@ -213,6 +218,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             If a pixel is negative, or brighter than white.
         """
+        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         X = validate_data(self, X, ensure_non_negative=True)
         image_max = X.max(axis=1)
         brightest = float(image_max.max())
@@ -222,6 +228,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.pixel_max_ = float(self.pixel_max)
         self.dimmest_ = float(image_max.min())
         self._check_not_above_white(brightest)
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def transform(self, X: Any) -> np.ndarray:

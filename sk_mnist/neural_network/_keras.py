@@ -251,13 +251,13 @@ def layer_list(
     dtype: str = "float32",
 ) -> list[Any]:
     """Layers of the network: Flatten, the hidden Dense (and Dropout) layers, a Dense softmax."""
-    layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype)]
-    for n_units in hidden_layer_sizes:
-        layers.append(keras.layers.Dense(n_units, activation=activation, dtype=dtype))
+    layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype, name="flatten")]
+    for number, n_units in enumerate(hidden_layer_sizes, start=1):
+        layers.append(keras.layers.Dense(n_units, activation=activation, dtype=dtype, name=f"hidden_{number}"))
         if dropout:
             # The seed is overwritten at each epoch; without one Keras would draw from Python's global generator.
-            layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype))
-    layers.append(keras.layers.Dense(n_classes, activation="softmax", dtype=dtype))
+            layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
+    layers.append(keras.layers.Dense(n_classes, activation="softmax", dtype=dtype, name="output"))
     return layers
 
 

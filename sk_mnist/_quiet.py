@@ -1,0 +1,48 @@
+"""Start TensorFlow without its chatter on stderr, for the command line; the library itself never calls this."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+# absl's prefix is a severity letter, a date and a time: "I0000 00:00:1795380000.000000    123 port.cc:153] ...".
+_CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
+# On a machine without an NVIDIA driver this "error" only says that there is none.
+_NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine."""
+    # Read by TensorFlow's C++ side: 1 leaves information out, warnings and errors pass.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with _filtered_stderr():
+        tensorflow = import_module("tensorflow")
+        tensorflow.config.list_logical_devices()
+
+
+@contextmanager
+def _filtered_stderr() -> Iterator[None]:
+    # C++ writes to the file descriptor, past sys.stderr.
+    sys.stderr.flush()
+    stderr_fd = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr_fd, 2)
+            os.close(stderr_fd)
+            captured.seek(0)
+            kept = b"".join(line for line in captured if not _is_chatter(line))
+            os.write(2, kept)
+
+
+def _is_chatter(line: bytes) -> bool:
+    if _CHATTER.match(line):
+        return True
+    return bool(_NO_GPU.match(line)) and not Path("/proc/driver/nvidia").exists()
