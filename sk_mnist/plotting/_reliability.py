@@ -192,11 +192,9 @@ class ReliabilityDisplay:
             This display, with `ax_`, `figure_`, `line_` and `bars_`.
         """
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(5, 5))
-        diagonal_label = "perfectly calibrated"
-        earlier = [line for line in ax.lines if line.get_label() != diagonal_label]
-        i = len(earlier)
-        if i == len(ax.lines):
-            ax.plot([0, 1], [0, 1], color="0.4", linestyle=":", label=diagonal_label)
+        i = len(ax.containers)  # one set of bars for each classifier drawn before
+        if i == 0:
+            ax.plot([0, 1], [0, 1], color="0.4", linestyle=":", label="perfectly calibrated")
         color = COLORS[i % len(COLORS)]
         ece = f"ECE {self.ece:.3f}"
         (self.line_,) = ax.plot(

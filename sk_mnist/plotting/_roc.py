@@ -12,6 +12,9 @@ from sklearn.metrics import auc, roc_curve
 from sk_mnist.metrics._validation import CheckedPredictions, check_predictions
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
+AVERAGES = {"micro-average": "-", "macro-average": "--"}  # and their line styles
+CLASS_COLORS = COLORS[:-1]  # black is for the averages
+
 
 class MulticlassRocDisplay:
     """Receiver operating characteristic of each class against the rest, with micro and macro average.
@@ -177,20 +180,18 @@ class MulticlassRocDisplay:
         if xscale not in ("linear", "log"):
             raise ValueError(f"xscale={xscale!r} is unknown; use 'linear' or 'log'.")
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(7.5, 5))
-        averages = {"micro-average": ("black", "-"), "macro-average": ("black", "--")}
         self.lines_ = {}
         for i, (name, (fpr, tpr)) in enumerate(self.curves.items()):
-            if name in averages:
-                color, line_style = averages[name]
-                style = {"color": color, "linestyle": line_style, "linewidth": 2.5, "zorder": 3}
+            if name in AVERAGES:
+                style = {"color": "black", "linestyle": AVERAGES[name], "linewidth": 2.5, "zorder": 3}
             else:
-                k = i - len(averages)
-                cycle = k // len(COLORS)
+                k = i - len(AVERAGES)
+                cycle = k // len(CLASS_COLORS)
                 style = {
-                    "color": COLORS[k % len(COLORS)],
+                    "color": CLASS_COLORS[k % len(CLASS_COLORS)],
                     "linestyle": LINE_STYLES[cycle % len(LINE_STYLES)],
                     "linewidth": 1.2,
-                    "marker": MARKERS[k % len(MARKERS)],
+                    "marker": MARKERS[k % len(CLASS_COLORS)],
                     "markersize": 5,
                     "markerfacecolor": "white" if cycle % 2 else None,
                     # Markers at other places on each curve, lest they cover each other.
@@ -213,7 +214,7 @@ class MulticlassRocDisplay:
         return self
 
     def _smallest_positive_rate(self) -> float:
-        rates = np.concatenate([fpr for fpr, _ in self.curves.values()])
+        rates = np.concatenate([fpr for name, (fpr, _) in self.curves.items() if name not in AVERAGES])
         return float(rates[rates > 0].min())
 
 

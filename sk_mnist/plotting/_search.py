@@ -281,9 +281,9 @@ class SearchResultsDisplay:
         ax.figure.colorbar(self.image_, ax=ax, label=f"Mean test {self.score_name}")
         row_values, column_values = self.values
         ax.set_yticks(range(len(row_values)), [_text(value) for value in row_values])
-        ax.set_xticks(range(len(column_values)), [_text(value) for value in column_values])
-        if max(len(_text(value)) for value in column_values) > 8:
-            ax.tick_params(axis="x", rotation=30)
+        names = [_text(value) for value in column_values]
+        slant = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 8 else {}
+        ax.set_xticks(range(len(names)), names, **slant)
         ax.set(xlabel=self.params[1], ylabel=self.params[0])
         best = np.unravel_index(np.nanargmax(self.mean_score), self.mean_score.shape)
         frame = Rectangle((best[1] - 0.47, best[0] - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=3)
