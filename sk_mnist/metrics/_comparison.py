@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import validate_params
 
-from sk_mnist.metrics._validation import check_labels_1d
+from sk_mnist.metrics._validation import check_labels_1d, check_same_kind
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,7 @@ def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> C
 
 
 def _is_correct(y: NDArray, y_pred: NDArray, name: str) -> NDArray[np.bool_]:
-    # "3" == 3 is False in every row, which would pass for a very bad classifier.
-    if (y.dtype.kind in "OUST") != (y_pred.dtype.kind in "OUST"):
-        raise ValueError(f"y has dtype {y.dtype} but {name} has {y_pred.dtype}; use the same labels.")
+    check_same_kind(y, y_pred, "y", name)
     return y == y_pred
 
 

@@ -123,8 +123,10 @@ class EvaluationResult:
         interval = ""
         if self.accuracy_interval is not None:
             low, high = self.accuracy_interval
-            interval = f"  95 % interval {low:.4f} to {high:.4f}"
-        mse = "undefined" if self.label_broadcast_mse is None else f"{self.label_broadcast_mse:.4f}"
+            interval = f"95 % interval {low:.4f} to {high:.4f}"
+        mse, note = "-", "undefined for these labels"
+        if self.label_broadcast_mse is not None:
+            mse, note = f"{self.label_broadcast_mse:.4f}", "lower is not better"
         rows = [
             ["samples", f"{self.n_samples}", ""],
             ["accuracy", f"{self.accuracy:.4f}", interval],
@@ -133,7 +135,7 @@ class EvaluationResult:
             ["log loss", f"{self.log_loss:.4f}", ""],
             ["Brier score", f"{self.brier_score:.4f}", ""],
             ["calibration error", f"{self.expected_calibration_error:.4f}", ""],
-            ["label-broadcast MSE", mse, "  lower is not better"],
+            ["label-broadcast MSE", mse, note],
         ]
         return _align(rows, "<><")
 
@@ -150,16 +152,13 @@ class EvaluationResult:
         names = [str(label) for label in self.classes]
         rows = [["true", *names]]
         rows += [
-            [name, *(f"{count:g}" for count in row)]
-            for name, row in zip(names, self.confusion_matrix, strict=True)
+            [name, *(f"{count:g}" for count in row)] for name, row in zip(names, self.confusion_matrix, strict=True)
         ]
         return "Confusion matrix (columns: predicted)\n" + _align(rows, ">" * (len(names) + 1))
 
     def _pairs_table(self) -> str:
         rows = [["true", "predicted", "count"]]
-        rows += [
-            [str(true), str(predicted), f"{count:g}"] for true, predicted, count in self.most_confused_pairs
-        ]
+        rows += [[str(true), str(predicted), f"{count:g}"] for true, predicted, count in self.most_confused_pairs]
         return "Most confused\n" + _align(rows, ">>>")
 
 
@@ -279,9 +278,7 @@ def _align(rows: list[list[str]], directions: str) -> str:
     """Lay out rows of cells in columns, each to the left (<) or to the right (>)."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = [
-        "  ".join(
-            f"{cell:{way}{width}}" for cell, way, width in zip(row, directions, widths, strict=True)
-        ).rstrip()
+        "  ".join(f"{cell:{way}{width}}" for cell, way, width in zip(row, directions, widths, strict=True)).rstrip()
         for row in rows
     ]
     return "\n".join(lines)

@@ -12,9 +12,7 @@ from sk_mnist.metrics._validation import check_predictions
 
 
 # Plain functions rather than `make_scorer`, which does not hand the estimator's `classes_` to the metric.
-def neg_ece_scorer(
-    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-) -> float:
+def neg_ece_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Score a classifier by its negated expected calibration error (15 bins of equal width).
 
     Parameters
@@ -48,9 +46,7 @@ def neg_ece_scorer(
     )
 
 
-def neg_brier_scorer(
-    estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-) -> float:
+def neg_brier_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Score a classifier by its negated Brier score, as scikit-learn's "neg_brier_score".
 
     It differs from scikit-learn's in one thing: it knows the classifier's classes, so `y` need not contain

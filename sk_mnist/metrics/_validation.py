@@ -61,14 +61,21 @@ def check_label_set(labels: ArrayLike) -> NDArray:
     return labels
 
 
+def check_same_kind(reference: NDArray, y: NDArray, reference_name: str, name: str) -> None:
+    """Refuse to compare strings with numbers: numpy would call "3" and 3 equal here and different there."""
+    if (reference.dtype.kind in "OUST") != (y.dtype.kind in "OUST"):
+        raise ValueError(
+            f"{name} has dtype {y.dtype} but {reference_name} {reference.dtype}; use strings or numbers for both."
+        )
+
+
 def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
     """Return the position of each label of `y` in `labels`."""
+    check_same_kind(labels, y, "labels", name)
     try:
         return LabelEncoder().fit(labels).transform(y)
     except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{name} contains labels that are not among labels={labels.tolist()}: {error}"
-        ) from error
+        raise ValueError(f"{name} contains labels that are not among labels={labels.tolist()}: {error}") from error
 
 
 def check_predictions(

@@ -1,0 +1,535 @@
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn import metrics as sk_metrics
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import PredefinedSplit, cross_validate
+from sklearn.svm import LinearSVC
+
+from sk_mnist.metrics import (
+    SCORING,
+    compare_classifiers,
+    evaluate,
+    expected_calibration_error,
+    label_broadcast_mse,
+    most_confident_errors,
+    most_confused_pairs,
+    neg_brier_scorer,
+    neg_ece_scorer,
+)
+
+UNIFORM = np.full((3, 3), 1 / 3)
+
+
+class Oracle(ClassifierMixin, BaseEstimator):
+    """A fitted classifier whose input rows are the probabilities it is to answer."""
+
+    def __init__(self, classes=(0, 1, 2)):
+        self.classes = classes
+
+    @property
+    def classes_(self):
+        return np.asarray(self.classes)
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return np.asarray(X)
+
+    def predict(self, X):
+        return self.classes_[np.argmax(X, axis=1)]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    return X[:900], X[900:], y[:900], y[900:]
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    X_train, _, y_train, _ = digits
+    return LogisticRegression(max_iter=500).fit(X_train, y_train)
+
+
+@pytest.fixture(scope="module")
+def mnist_test_labels():
+    from importlib.resources import files
+
+    with (files("sk_mnist") / "datasets/data/mnist.npz").open("rb") as file:
+        return np.load(file, allow_pickle=False)["y_test"]
+
+
+# --- label_broadcast_mse ---------------------------------------------------------------------------------------------
+
+
+def test_a_perfect_classifier_gets_a_label_broadcast_mse_of_27_3403_on_mnist(mnist_test_labels):
+    perfect = np.eye(10)[mnist_test_labels]
+    assert label_broadcast_mse(mnist_test_labels, perfect) == pytest.approx(27.3403, abs=5e-5)
+
+
+def test_a_uniform_guess_gets_a_lower_label_broadcast_mse_than_a_perfect_classifier(mnist_test_labels):
+    uniform = np.full((10_000, 10), 0.1)
+    assert label_broadcast_mse(mnist_test_labels, uniform) == pytest.approx(27.2503, abs=5e-5)
+
+
+def test_the_label_broadcast_mse_is_the_mean_over_rows_and_classes():
+    y, p = [0, 2, 1], np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
+    by_hand = np.mean([(y[i] - p[i, j]) ** 2 for i in range(3) for j in range(3)])
+    assert label_broadcast_mse(y, p) == pytest.approx(by_hand)
+
+
+def test_the_label_broadcast_mse_of_string_labels_is_an_error():
+    with pytest.raises(ValueError, match="numeric labels only"):
+        label_broadcast_mse(["a", "b", "c"], UNIFORM)
+
+
+# --- checks shared by the metrics of probabilities -------------------------------------------------------------------
+
+PROBABILITY_METRICS = [label_broadcast_mse, expected_calibration_error, most_confident_errors]
+WEIGHTED_METRICS = [label_broadcast_mse, expected_calibration_error]
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+@pytest.mark.parametrize(
+    ("y_true", "y_proba", "message"),
+    [
+        ([[0], [1], [2]], UNIFORM, r"y_true has shape \(3, 1\)"),
+        (np.eye(3), UNIFORM, r"y_true has shape \(3, 3\)"),
+        ([0, 1, 2], [0.1, 0.2, 0.7], r"y_proba has shape \(3,\)"),
+        ([0, 1], UNIFORM, "inconsistent numbers of samples"),
+        ([0, 1, 1], UNIFORM, "3 columns but there are 2 labels"),
+        ([0, 1, 2], UNIFORM * 1.001, "sums to 1.001"),
+        ([0, 1, 2], [[1.5, -0.5, 0]] * 3, r"probabilities in \[0, 1\]"),
+        ([0, 1, 2], [[np.nan, 0.5, 0.5]] * 3, r"probabilities in \[0, 1\]"),
+        ([], np.empty((0, 3)), "y_true is empty"),
+        ([0.5, 1.5, 2.5], UNIFORM, "Unknown label type"),
+    ],
+)
+def test_wrong_labels_or_probabilities_are_an_error(metric, y_true, y_proba, message):
+    with pytest.raises(ValueError, match=message):
+        metric(y_true, y_proba)
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_a_sum_within_1e_4_of_one_is_accepted(metric):
+    metric([0, 1, 2], UNIFORM * (1 + 9e-5))
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_labels_name_the_columns_when_classes_are_missing(metric):
+    metric([1, 2], UNIFORM[:2], labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+@pytest.mark.parametrize("labels", [[2, 1, 0], [0, 1, 1], [[0, 1, 2]]])
+def test_unsorted_or_repeated_labels_are_an_error(metric, labels):
+    with pytest.raises(ValueError, match="sorted and unique"):
+        metric([0, 1, 2], UNIFORM, labels=labels)
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_a_label_that_is_not_among_labels_is_an_error(metric):
+    with pytest.raises(ValueError, match="not among labels"):
+        metric([0, 1, 7], UNIFORM, labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_string_labels_are_never_taken_for_numbers(metric):
+    with pytest.raises(ValueError, match="use strings or numbers for both"):
+        metric(["0", "1", "2"], UNIFORM, labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize("metric", WEIGHTED_METRICS)
+@pytest.mark.parametrize("weight", [[1, 1], [[1], [1], [1]], [1, -1, 1], [0, 0, 0], [1, np.inf, 1]])
+def test_sample_weights_that_are_none_are_an_error(metric, weight):
+    with pytest.raises(ValueError, match="sample_weight"):
+        metric([0, 1, 2], UNIFORM, sample_weight=weight)
+
+
+@st.composite
+def predictions(draw):
+    """Labels, probabilities on a coarse grid (so that edges and ties happen), and small integer weights."""
+    n_classes = draw(st.integers(2, 4))
+    rows = st.lists(st.integers(0, 8), min_size=n_classes, max_size=n_classes).filter(any)
+    counts = np.array(draw(st.lists(rows, min_size=1, max_size=25)), dtype=float)
+    n = len(counts)
+    y_true = draw(st.lists(st.integers(0, n_classes - 1), min_size=n, max_size=n))
+    weight = draw(st.lists(st.integers(0, 3), min_size=n, max_size=n).filter(any))
+    return np.array(y_true), counts / counts.sum(axis=1, keepdims=True), np.array(weight)
+
+
+@pytest.mark.parametrize("metric", WEIGHTED_METRICS)
+@settings(deadline=None)
+@given(data=predictions())
+def test_an_integer_weight_counts_a_row_that_many_times(metric, data):
+    y_true, y_proba, weight = data
+    labels = range(y_proba.shape[1])
+    repeated = metric(np.repeat(y_true, weight), np.repeat(y_proba, weight, axis=0), labels=labels)
+    assert metric(y_true, y_proba, labels=labels, sample_weight=weight) == pytest.approx(repeated, abs=1e-12)
+
+
+# --- expected_calibration_error --------------------------------------------------------------------------------------
+
+
+def slow_calibration_error(y_true, y_proba, n_bins, strategy, norm, weight):
+    """The definition, row by row and bin by bin."""
+    y_proba = y_proba / y_proba.sum(axis=1, keepdims=True)
+    rows = [
+        (float(max(p)), float(list(p).index(max(p)) == y), int(w))
+        for y, p, w in zip(y_true, y_proba, weight, strict=True)
+    ]
+    total = sum(w for _, _, w in rows)
+    if strategy == "uniform":
+        edges = [0.0, *np.linspace(0, 1, n_bins + 1)[1:-1], 1.0]
+    else:
+        edges = [0.0]
+        for m in range(1, n_bins):
+            # Integers, so that no rounding moves an edge.
+            reached = [c for c, _, _ in rows if n_bins * sum(w for d, _, w in rows if d <= c) >= m * total]
+            edges.append(min(reached))
+        edges.append(1.0)
+    gaps = []
+    for low, high in pairwise(edges):
+        inside = [row for row in rows if low < row[0] <= high]
+        share = sum(w for _, _, w in inside)
+        if share:
+            confidence = sum(c * w for c, _, w in inside) / share
+            accuracy = sum(correct * w for _, correct, w in inside) / share
+            gaps.append((abs(accuracy - confidence), share / total))
+    return sum(gap * share for gap, share in gaps) if norm == "l1" else max(gap for gap, _ in gaps)
+
+
+@pytest.mark.parametrize("norm", ["l1", "max"])
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+@settings(deadline=None)
+@given(data=predictions(), n_bins=st.integers(1, 20))
+def test_the_calibration_error_is_that_of_its_definition(strategy, norm, data, n_bins):
+    y_true, y_proba, weight = data
+    error = expected_calibration_error(
+        y_true,
+        y_proba,
+        n_bins=n_bins,
+        strategy=strategy,
+        norm=norm,
+        labels=range(y_proba.shape[1]),
+        sample_weight=weight,
+    )
+    expected = slow_calibration_error(y_true, y_proba, n_bins, strategy, norm, weight)
+    assert error == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    # Three quarters is the upper edge of the third of four bins, which it shares with 0.6: one bin, mean gap 0.325.
+    y_proba = [[0.75, 0.25], [0.6, 0.4]]
+    assert expected_calibration_error([0, 0], y_proba, n_bins=4, labels=[0, 1], norm="max") == pytest.approx(0.325)
+
+
+def test_half_right_and_always_sure_is_a_calibration_error_of_one_half():
+    assert expected_calibration_error([0, 1], [[1, 0], [1, 0]]) == 0.5
+
+
+def test_the_maximum_calibration_error_is_not_below_the_expected_one(classifier, digits):
+    _, X_test, _, y_test = digits
+    proba = classifier.predict_proba(X_test)
+    assert expected_calibration_error(y_test, proba, norm="max") >= expected_calibration_error(y_test, proba)
+
+
+@pytest.mark.parametrize("wrong", [{"n_bins": 0}, {"strategy": "kmeans"}, {"norm": "l2"}])
+def test_unknown_options_of_the_calibration_error_are_an_error(wrong):
+    with pytest.raises(ValueError, match=f"The '{next(iter(wrong))}' parameter of expected_calibration_error"):
+        expected_calibration_error([0, 1, 2], UNIFORM, **wrong)
+
+
+# --- most_confused_pairs, most_confident_errors ----------------------------------------------------------------------
+
+
+def test_confused_pairs_come_with_the_most_frequent_first_and_by_direction():
+    y_true = ["four", "four", "nine", "nine", "nine", "one"]
+    y_pred = ["nine", "four", "four", "four", "nine", "one"]
+    assert most_confused_pairs(y_true, y_pred) == [("nine", "four", 2), ("four", "nine", 1)]
+
+
+def test_confused_pairs_can_be_weighted():
+    assert most_confused_pairs([0, 1, 0], [1, 0, 0], sample_weight=[1, 2.5, 9]) == [(1, 0, 2.5), (0, 1, 1.0)]
+
+
+def test_no_confused_pair_without_an_error():
+    assert most_confused_pairs([0, 1], [0, 1]) == []
+
+
+def test_confused_pairs_of_a_label_that_is_not_among_labels_are_an_error():
+    with pytest.raises(ValueError, match="y_pred contains labels that are not among"):
+        most_confused_pairs([0, 1], [0, 7], labels=[0, 1])
+
+
+def test_confident_errors_are_wrong_rows_by_falling_confidence():
+    y_proba = [[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.55, 0.45]]
+    assert most_confident_errors([0, 0, 0, 1], y_proba).tolist() == [2, 0, 3]
+
+
+def test_the_number_of_confident_errors_can_be_limited():
+    assert most_confident_errors([1, 1, 0], [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], n_errors=1).tolist() == [0]
+
+
+# --- evaluate --------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_agrees_with_scikit_learn(classifier, digits):
+    _, X, _, y = digits
+    result = evaluate(classifier, X, y)
+    y_pred, proba = classifier.predict(X), classifier.predict_proba(X)
+    precision, recall, f1, support = sk_metrics.precision_recall_fscore_support(y, y_pred)
+    expected = {
+        "accuracy": sk_metrics.accuracy_score(y, y_pred),
+        "balanced_accuracy": sk_metrics.balanced_accuracy_score(y, y_pred),
+        "top_2_accuracy": sk_metrics.top_k_accuracy_score(y, proba, k=2),
+        "log_loss": sk_metrics.log_loss(y, proba),
+        "brier_score": sk_metrics.brier_score_loss(y, proba),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "support": support,
+        "confusion_matrix": sk_metrics.confusion_matrix(y, y_pred),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(result, name), value, err_msg=name)
+
+
+def test_evaluate_agrees_with_scikit_learn_on_weighted_rows(classifier, digits):
+    _, X, _, y = digits
+    weight = np.linspace(0.1, 2, len(y))
+    result = evaluate(classifier, X, y, sample_weight=weight)
+    y_pred, proba = classifier.predict(X), classifier.predict_proba(X)
+    precision, recall, f1, support = sk_metrics.precision_recall_fscore_support(y, y_pred, sample_weight=weight)
+    expected = {
+        "accuracy": sk_metrics.accuracy_score(y, y_pred, sample_weight=weight),
+        "balanced_accuracy": sk_metrics.balanced_accuracy_score(y, y_pred, sample_weight=weight),
+        "top_2_accuracy": sk_metrics.top_k_accuracy_score(y, proba, k=2, sample_weight=weight),
+        "log_loss": sk_metrics.log_loss(y, proba, sample_weight=weight),
+        "brier_score": sk_metrics.brier_score_loss(y, proba, sample_weight=weight),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "support": support,
+        "confusion_matrix": sk_metrics.confusion_matrix(y, y_pred, sample_weight=weight),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(result, name), value, err_msg=name)
+
+
+def test_evaluate_holds_the_figures_of_the_single_functions(classifier, digits):
+    _, X, _, y = digits
+    result = evaluate(classifier, X, y)
+    y_pred, proba = classifier.predict(X), classifier.predict_proba(X)
+    assert result.expected_calibration_error == expected_calibration_error(y, proba)
+    assert result.label_broadcast_mse == label_broadcast_mse(y, proba)
+    assert result.most_confused_pairs == most_confused_pairs(y, y_pred, n_pairs=5)
+    assert result.most_confident_errors.tolist() == most_confident_errors(y, proba).tolist()
+
+
+def test_the_accuracy_interval_is_wilsons():
+    result = evaluate(Oracle((0, 1)), [[1, 0]] * 10, [0] * 9 + [1])
+    p, n, z = 0.9, 10, 1.959964
+    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half_width = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    np.testing.assert_allclose(result.accuracy_interval, (center - half_width, center + half_width), rtol=1e-6)
+
+
+def test_weighted_rows_have_no_binomial_interval():
+    assert evaluate(Oracle((0, 1)), [[1, 0]], [0], sample_weight=[2]).accuracy_interval is None
+
+
+def test_evaluate_takes_string_labels_but_gives_no_label_broadcast_mse():
+    result = evaluate(Oracle(("cat", "dog", "eel")), np.eye(3), ["cat", "dog", "dog"])
+    assert result.accuracy == pytest.approx(2 / 3)
+    assert result.label_broadcast_mse is None
+    assert result.most_confused_pairs == [("dog", "eel", 1)]
+
+
+def test_evaluate_takes_boolean_labels():
+    assert evaluate(Oracle((False, True)), np.eye(2), [False, True]).accuracy == 1
+
+
+def test_a_class_that_does_not_occur_is_undefined_not_zero():
+    result = evaluate(Oracle(), [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]], [0, 1])
+    assert np.isnan(result.recall[2])
+    assert result.balanced_accuracy == 1
+
+
+def test_evaluate_takes_float32_probabilities_as_networks_give_them():
+    proba = np.random.default_rng(0).dirichlet(np.ones(3), size=200).astype(np.float32)
+    y = np.arange(200) % 3
+    assert evaluate(Oracle(), proba, y).log_loss == pytest.approx(sk_metrics.log_loss(y, proba), rel=1e-5)
+
+
+def test_an_evaluation_survives_json(classifier, digits):
+    _, X, _, y = digits
+    plain = evaluate(classifier, X[:5], y[:5]).to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+
+
+def test_an_evaluation_prints_as_aligned_tables():
+    text = str(evaluate(Oracle(("a", "b")), [[0.9, 0.1], [0.9, 0.1]], ["a", "b"]))
+    assert text.splitlines() == [
+        "samples                   2",
+        "accuracy             0.5000  95 % interval 0.0945 to 0.9055",
+        "balanced accuracy    0.5000",
+        "top-2 accuracy       1.0000",
+        "log loss             1.2040",
+        "Brier score          0.4100",
+        "calibration error    0.4000",
+        "label-broadcast MSE       -  undefined for these labels",
+        "",
+        "class  precision  recall      F1  support",
+        "    a     0.5000  1.0000  0.6667        1",
+        "    b          -  0.0000  0.0000        1",
+        "",
+        "Confusion matrix (columns: predicted)",
+        "true  a  b",
+        "   a  1  0",
+        "   b  1  0",
+        "",
+        "Most confused",
+        "true  predicted  count",
+        "   b          a      1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([[0], [1]], r"y_true has shape \(2, 1\)"),
+        ([0, 7], "not among labels"),
+        (["0", "1"], "use strings or numbers for both"),
+        ([0], "inconsistent numbers of samples"),
+    ],
+)
+def test_evaluate_with_wrong_labels_is_an_error(y, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(Oracle(), UNIFORM[:2], y)
+
+
+def test_evaluating_a_regressor_is_an_error():
+    with pytest.raises(ValueError, match="predict_proba"):
+        evaluate(LinearRegression().fit([[0], [1]], [0, 1]), [[0]], [0])
+
+
+def test_evaluating_a_classifier_without_probabilities_is_an_error():
+    with pytest.raises(ValueError, match="predict_proba"):
+        evaluate(LinearSVC().fit([[0], [1]], [0, 1]), [[0]], [0])
+
+
+def test_evaluating_what_is_no_classifier_is_an_error():
+    class Clusterer(BaseEstimator):
+        def predict(self, X):
+            return np.zeros(len(X))
+
+        def predict_proba(self, X):
+            return np.ones((len(X), 1))
+
+    with pytest.raises(ValueError, match="takes a classifier; got Clusterer"):
+        evaluate(Clusterer(), [[0]], [0])
+
+
+# --- compare_classifiers ---------------------------------------------------------------------------------------------
+
+
+def rows_from_counts(both, only_a, only_b, neither):
+    y = np.zeros(both + only_a + only_b + neither, dtype=int)
+    pred_a = np.repeat([0, 0, 1, 1], [both, only_a, only_b, neither])
+    pred_b = np.repeat([0, 1, 0, 1], [both, only_a, only_b, neither])
+    return y, pred_a, pred_b
+
+
+def test_mcnemar_is_the_binomial_test_of_the_discordant_rows():
+    result = compare_classifiers(*rows_from_counts(80, 12, 3, 5))
+    assert (result.only_a_correct, result.only_b_correct) == (12, 3)
+    assert result.p_value == pytest.approx(binomtest(12, 15).pvalue)
+    assert result.p_value == pytest.approx(2 * (1 + 15 + 105 + 455) / 2**15)
+
+
+def test_the_interval_of_the_difference_is_agresti_and_mins():
+    result = compare_classifiers(*rows_from_counts(80, 12, 3, 5))
+    difference = 9 / 102
+    half_width = 1.959964 * np.sqrt(16 - 81 / 102) / 102
+    expected = (difference - half_width, difference + half_width)
+    np.testing.assert_allclose(result.difference_interval, expected, rtol=1e-6)
+
+
+def test_equal_classifiers_do_not_differ():
+    result = compare_classifiers([0, 1, 1], [0, 1, 0], [0, 1, 0])
+    assert (result.difference, result.p_value) == (0, 1)
+
+
+@given(counts=st.tuples(*[st.integers(0, 20)] * 4).filter(any))
+def test_swapping_the_classifiers_turns_the_comparison_round(counts):
+    y, pred_a, pred_b = rows_from_counts(*counts)
+    there, back = compare_classifiers(y, pred_a, pred_b), compare_classifiers(y, pred_b, pred_a)
+    assert there.p_value == pytest.approx(back.p_value)
+    assert there.difference_interval == pytest.approx(tuple(-end for end in reversed(back.difference_interval)))
+    assert there.difference == pytest.approx(there.accuracy_a - there.accuracy_b)
+
+
+@pytest.mark.parametrize(
+    ("pred_b", "message"),
+    [
+        (["0", "1"], "use strings or numbers for both"),
+        ([[0], [1]], r"pred_b has shape \(2, 1\)"),
+        ([0], "inconsistent numbers of samples"),
+    ],
+)
+def test_predictions_that_do_not_match_are_an_error(pred_b, message):
+    with pytest.raises(ValueError, match=message):
+        compare_classifiers([0, 1], [0, 1], pred_b)
+
+
+# --- scorers ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_brier_scorer_is_scikit_learns(classifier, digits):
+    _, X, _, y = digits
+    theirs = sk_metrics.get_scorer("neg_brier_score")(classifier, X, y)
+    assert neg_brier_scorer(classifier, X, y) == pytest.approx(theirs)
+
+
+def test_the_ece_scorer_is_the_negated_calibration_error(classifier, digits):
+    _, X, _, y = digits
+    assert neg_ece_scorer(classifier, X, y) == -expected_calibration_error(y, classifier.predict_proba(X))
+
+
+def test_scoring_serves_cross_validate(digits):
+    X, _, y, _ = digits
+    results = cross_validate(LogisticRegression(max_iter=500), X, y, cv=3, scoring=SCORING)
+    assert all(np.isfinite(results[f"test_{name}"]).all() for name in SCORING)
+
+
+@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer])
+def test_our_scorers_take_a_fold_that_lacks_a_class(scorer):
+    y = np.array([0, 1, 2, 0, 1])
+    cv = PredefinedSplit([-1, -1, -1, 0, 0])
+    results = cross_validate(DummyClassifier(), np.zeros((5, 1)), y, cv=cv, scoring=scorer, error_score="raise")
+    assert results["test_score"] < 0
+
+
+@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer])
+def test_our_scorers_take_sample_weight(scorer):
+    X, y = [[0.9, 0.1, 0], [0.9, 0.1, 0]], [0, 1]
+    assert scorer(Oracle(), X, y, sample_weight=[1, 0]) == scorer(Oracle(), X[:1], y[:1])
+
+
+def test_our_scorers_work_with_metadata_routing(digits):
+    X, _, y, _ = digits
+    with sklearn.config_context(enable_metadata_routing=True):
+        cross_validate(LogisticRegression(max_iter=500), X, y, cv=2, scoring=SCORING, error_score="raise")
