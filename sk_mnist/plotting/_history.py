@@ -76,11 +76,13 @@ class TrainingHistoryDisplay:
         Raises
         ------
         ValueError
-            If a history lacks "loss" or "accuracy", or its sequences differ in length.
+            If `history` is empty, lacks "loss" or "accuracy", or has sequences that differ in length.
         ImportError
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_history")
+        if not history:
+            raise ValueError("history is empty.")
         is_single = not all(isinstance(value, Mapping) for value in history.values())
         histories = {"run": history} if is_single else history
         for name, run in histories.items():

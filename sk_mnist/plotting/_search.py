@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -178,20 +178,16 @@ class SearchResultsDisplay:
         if f"mean_test_{scoring}" not in cv_results:
             known = [key.removeprefix("mean_test_") for key in cv_results if key.startswith("mean_test_")]
             raise ValueError(f"scoring={scoring!r} is not among the scores of the search: {known}.")
-        candidates = _last_of_each_candidate(cv_results)
-        names = _chosen_params(params, [cv_results["params"][row] for row in candidates])
-        values = [
-            _in_order([cv_results["params"][row][name] for row in candidates if name in cv_results["params"][row]])
-            for name in names
-        ]
+        settings = _last_setting_of_each_candidate(cv_results)
+        names = _chosen_params(params, settings.values())
+        # A grid given as a list of dicts has candidates without some of the parameters.
+        settings = {row: setting for row, setting in settings.items() if all(name in setting for name in names)}
+        values = [_in_order([setting[name] for setting in settings.values()]) for name in names]
         mean = np.full([len(column) for column in values], np.nan)
         std = np.full_like(mean, np.nan)
-        for row in candidates:
-            setting = cv_results["params"][row]
-            score = cv_results[f"mean_test_{scoring}"][row]
-            if not all(name in setting for name in names):
-                continue
+        for row, setting in settings.items():
             cell = tuple(column.index(setting[name]) for name, column in zip(names, values, strict=True))
+            score = cv_results[f"mean_test_{scoring}"][row]
             if np.isnan(mean[cell]) or score > mean[cell]:
                 mean[cell], std[cell] = score, cv_results[f"std_test_{scoring}"][row]
         return cls(names, values, mean, std, score_name=scoring).plot(ax=ax)
@@ -299,25 +295,26 @@ class SearchResultsDisplay:
             self.text_.append(ax.text(column, row, figures, ha="center", va="center", color=color, fontsize="small"))
 
 
-def _last_of_each_candidate(cv_results: Mapping[str, Any]) -> list[int]:
-    """Return the rows to draw: all of them, or of a successive halving the last one of each candidate."""
+def _last_setting_of_each_candidate(cv_results: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the rows to draw and their parameters; of a successive halving the last row of each candidate."""
     settings = cv_results["params"]
     if "iter" not in cv_results:
-        return list(range(len(settings)))
+        return dict(enumerate(settings))
+    # The resource may be a parameter, such as the number of epochs, which then grows from row to row.
     amounts = cv_results["n_resources"]
-    resource = [
+    resources = {
         name
         for name in settings[0]
         if all(setting.get(name) == amount for setting, amount in zip(settings, amounts, strict=True))
-    ]
-    last: dict[str, int] = {}
+    }
+    last = {}
     for row, setting in enumerate(settings):
-        candidate = {name: value for name, value in sorted(setting.items()) if name not in resource}
-        last[repr(candidate)] = row
-    return list(last.values())
+        candidate = {name: value for name, value in setting.items() if name not in resources}
+        last[repr(sorted(candidate.items()))] = row, candidate
+    return dict(last.values())
 
 
-def _chosen_params(params: str | Sequence[str] | None, settings: Sequence[Mapping[str, Any]]) -> list[str]:
+def _chosen_params(params: str | Sequence[str] | None, settings: Collection[Mapping[str, Any]]) -> list[str]:
     known = list(dict.fromkeys(name for setting in settings for name in setting))
     if params is None:
         varying = [name for name in known if len(_in_order([s[name] for s in settings if name in s])) > 1]

@@ -1,0 +1,532 @@
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from sk_mnist.metrics import expected_calibration_error, most_confident_errors
+from sk_mnist.pipeline import make_mnist_pipeline
+from sk_mnist.plotting import (
+    DigitsDisplay,
+    MulticlassRocDisplay,
+    ReliabilityDisplay,
+    SearchResultsDisplay,
+    TrainingHistoryDisplay,
+    WeightsDisplay,
+)
+
+HISTORY = {
+    "loss": [0.9, 0.5, 0.3, 0.2],
+    "accuracy": [0.7, 0.8, 0.9, 0.95],
+    "val_loss": [0.8, 0.5, 0.4, 0.6],
+    "val_accuracy": [0.7, 0.85, 0.88, 0.86],
+}
+TRAINING_ONLY = {key: HISTORY[key] for key in ("loss", "accuracy")}
+
+
+@pytest.fixture(autouse=True)
+def plt():
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+@pytest.fixture(scope="module")
+def test_digits(digits):
+    return digits[0][900:], digits[1][900:]
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    X, y = digits
+    return LogisticRegression(max_iter=500).fit(X[:900], y[:900])
+
+
+@pytest.fixture(scope="module")
+def network(digits):
+    return MLPClassifier((16,), solver="lbfgs", max_iter=1000, random_state=0).fit(*digits)
+
+
+@pytest.fixture(scope="module")
+def grid_search(digits):
+    X, y = digits
+    grid = {"max_depth": [4, 2, 8], "criterion": ["gini", "entropy"]}
+    return GridSearchCV(DecisionTreeClassifier(random_state=0), grid, cv=3).fit(X[:500], y[:500])
+
+
+def labels_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def assert_nothing_is_clipped(display):
+    """Every text lies within the figure."""
+    figure = display.figure_
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    for ax in figure.axes:
+        legends = [ax.get_legend()] if ax.get_legend() else []
+        for artist in [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label, *legends]:
+            box = artist.get_window_extent(renderer)
+            if box.width > 0:
+                assert min(box.x0, box.y0) >= -1, artist
+                assert max(box.x1 - figure.bbox.x1, box.y1 - figure.bbox.y1) <= 1, artist
+
+
+# --- what all Displays share -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(
+    params=[
+        "digits",
+        "history",
+        "reliability",
+        "roc",
+        "weights",
+        "search line",
+        "search heat map",
+    ]
+)
+def draw(request, classifier, network, grid_search, test_digits):
+    """A function of `ax` that makes a Display."""
+    return {
+        "digits": lambda ax: DigitsDisplay.from_estimator(classifier, *test_digits, ax=ax),
+        "history": lambda ax: TrainingHistoryDisplay.from_history({"a": HISTORY, "b": TRAINING_ONLY}, ax=ax),
+        "reliability": lambda ax: ReliabilityDisplay.from_estimator(classifier, *test_digits, ax=ax),
+        "roc": lambda ax: MulticlassRocDisplay.from_estimator(classifier, *test_digits, ax=ax),
+        "weights": lambda ax: WeightsDisplay.from_estimator(network, ax=ax),
+        "search line": lambda ax: SearchResultsDisplay.from_estimator(grid_search, params="max_depth", ax=ax),
+        "search heat map": lambda ax: SearchResultsDisplay.from_estimator(grid_search, ax=ax),
+    }[request.param]
+
+
+def test_a_new_figure_shows_every_text_in_full(draw):
+    assert_nothing_is_clipped(draw(None))
+
+
+def test_a_display_draws_into_given_axes(draw, plt):
+    n_axes = np.size(draw(None).ax_)
+    figure, axes = plt.subplots(1, 2)
+    given = axes if n_axes == 2 else axes[0]
+    display = draw(given)
+    np.testing.assert_array_equal(display.ax_, given)
+    assert display.figure_ is figure
+
+
+def test_plot_draws_again_and_returns_the_display(draw):
+    display = draw(None)
+    figure = display.figure_
+    assert display.plot() is display
+    assert display.figure_ is not figure
+
+
+def test_without_matplotlib_one_sentence_says_what_to_install():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+sys.modules["matplotlib.pyplot"] = None
+from sk_mnist.plotting import TrainingHistoryDisplay
+TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last_line = result.stderr.splitlines()[-1]
+    assert last_line == (
+        "ImportError: TrainingHistoryDisplay.from_history needs matplotlib: pip install 'sk-mnist[plots]'"
+    )
+
+
+def test_importing_the_displays_does_not_import_matplotlib():
+    code = "import sys, sk_mnist.plotting; print('matplotlib' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
+# --- DigitsDisplay ---------------------------------------------------------------------------------------------------
+
+
+def test_digits_are_drawn_as_given(classifier, test_digits):
+    X, y = test_digits
+    display = DigitsDisplay.from_estimator(classifier, X, y, n_images=6)
+    drawn = np.array([image.get_array() for image in display.images_])
+    np.testing.assert_array_equal(drawn, X[:6].reshape(6, 8, 8))
+
+
+def test_a_caption_holds_true_and_predicted_label_and_confidence():
+    display = DigitsDisplay.from_predictions(np.zeros((1, 4)), [4], [9], confidence=[0.987])
+    assert display.text_[0].get_text() == "true 4\nas 9 (98.7%)"
+
+
+def test_wrong_predictions_stand_out_without_colour():
+    display = DigitsDisplay.from_predictions(np.zeros((2, 4)), [4, 4], [4, 9])
+    assert [text.get_fontweight() for text in display.text_] == ["normal", "bold"]
+    right, wrong = (patch.get_linewidth() for patch in display.ax_.patches)
+    assert wrong > 2 * right
+
+
+def test_the_confidently_wrong_come_alone_and_in_the_order_of_the_metric(classifier, test_digits):
+    X, y = test_digits
+    display = DigitsDisplay.from_estimator(classifier, X, y, order="confidently_wrong", n_images=9)
+    rows = most_confident_errors(y, classifier.predict_proba(X), n_errors=9)
+    np.testing.assert_array_equal(display.images, X[rows].reshape(-1, 8, 8))
+
+
+def test_no_error_to_show_is_said_so():
+    display = DigitsDisplay.from_predictions(np.zeros((1, 4)), [1], [1], order="confidently_wrong")
+    assert [text.get_text() for text in display.ax_.texts] == ["no image to show"]
+
+
+def test_a_classifier_without_probabilities_is_drawn_without_confidence(digits):
+    X, y = digits
+    svc = LinearSVC().fit(X[:100], y[:100])
+    assert DigitsDisplay.from_estimator(svc, X, y, n_images=1).confidence is None
+
+
+@pytest.mark.parametrize("shape", [(3, 784), (3, 28, 28), (3, 28, 28, 1)])
+def test_images_are_taken_in_every_usual_shape(shape):
+    assert DigitsDisplay.from_predictions(np.zeros(shape), [0, 1, 2]).images.shape == (3, 28, 28)
+
+
+def test_oblong_images_need_their_shape():
+    with pytest.raises(ValueError, match="image_shape"):
+        DigitsDisplay.from_predictions(np.zeros((1, 6)), [0])
+    assert DigitsDisplay.from_predictions(np.zeros((1, 6)), [0], image_shape=(2, 3)).images.shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"order": "random"}, "order='random' is unknown"),
+        ({"order": "confidently_wrong"}, "needs y_pred"),
+        ({"y_pred": [1, 2]}, "inconsistent numbers of samples"),
+        ({"X": np.zeros(4)}, r"X has shape \(4,\)"),
+    ],
+)
+def test_digits_that_do_not_fit_are_an_error(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DigitsDisplay.from_predictions(**{"X": np.zeros((1, 4)), "y_true": [1], **arguments})
+
+
+# --- TrainingHistoryDisplay ------------------------------------------------------------------------------------------
+
+
+def test_a_history_is_drawn_against_epochs_from_one():
+    display = TrainingHistoryDisplay.from_history(HISTORY)
+    loss, val_loss, accuracy, val_accuracy = display.lines_
+    for line, key in [(loss, "loss"), (val_loss, "val_loss"), (accuracy, "accuracy"), (val_accuracy, "val_accuracy")]:
+        assert line.get_xdata().tolist() == [1, 2, 3, 4]
+        assert list(line.get_ydata()) == HISTORY[key]
+
+
+def test_validation_is_told_from_training_by_its_dashes():
+    training, validation, *_ = TrainingHistoryDisplay.from_history(HISTORY).lines_
+    assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
+
+
+def test_a_star_marks_the_epoch_of_the_best_validation_accuracy():
+    display = TrainingHistoryDisplay.from_history(HISTORY)
+    stars = [line for line in display.ax_[0].lines if line.get_marker() == "*"]
+    assert [(list(s.get_xdata()), list(s.get_ydata())) for s in stars] == [([3], [0.4])]
+
+
+def test_without_validation_no_epoch_is_marked():
+    display = TrainingHistoryDisplay.from_history(TRAINING_ONLY)
+    assert display.best_epochs_ == {}
+    assert labels_of(display.ax_[0]) == ["training"]
+
+
+def test_runs_are_overlaid_and_told_apart_by_name_and_marker():
+    display = TrainingHistoryDisplay.from_history({"slow": TRAINING_ONLY, "fast": TRAINING_ONLY})
+    assert labels_of(display.ax_[0]) == ["slow, training", "fast, training"]
+    assert len({line.get_marker() for line in display.ax_[0].lines}) == 2
+
+
+def test_the_history_of_a_fitted_pipeline_is_drawn(digits):
+    X, y = digits
+    pipe = make_mnist_pipeline(epochs=2, early_stopping=True, random_state=0).fit(X[:300], y[:300])
+    display = TrainingHistoryDisplay.from_estimator(pipe)
+    assert list(display.lines_[0].get_ydata()) == pipe[-1].history_["loss"]
+    assert display.best_epochs_ == {"run": pipe[-1].best_epoch_}
+
+
+def test_an_estimator_without_history_is_an_error(classifier):
+    with pytest.raises(ValueError, match="LogisticRegression has no history_"):
+        TrainingHistoryDisplay.from_estimator(classifier)
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ({"loss": [1.0]}, r"lacks \['accuracy'\]"),
+        ({"loss": [1.0, 0.5], "accuracy": [0.5]}, "differ in length"),
+        ({}, "empty"),
+    ],
+)
+def test_a_history_with_holes_is_an_error(history, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingHistoryDisplay.from_history(history)
+
+
+def test_a_single_axes_for_two_panels_is_an_error(plt):
+    with pytest.raises(ValueError, match="two axes"):
+        TrainingHistoryDisplay.from_history(HISTORY, ax=plt.subplots()[1])
+
+
+# --- ReliabilityDisplay ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_the_diagram_shows_the_calibration_error_of_the_metric(classifier, test_digits, strategy):
+    X, y = test_digits
+    display = ReliabilityDisplay.from_estimator(classifier, X, y, strategy=strategy)
+    ece = expected_calibration_error(y, classifier.predict_proba(X), strategy=strategy)
+    assert display.ece == ece
+    assert display.line_.get_label() == f"LogisticRegression (ECE {ece:.3f})"
+
+
+def test_the_diagram_draws_accuracy_against_confidence():
+    y_proba = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]
+    display = ReliabilityDisplay.from_predictions([0, 1, 1], y_proba)
+    np.testing.assert_allclose(display.line_.get_xydata(), [[0.6, 1], [0.9, 0.5]])
+    np.testing.assert_allclose([bar.get_height() for bar in display.bars_], [1 / 3, 2 / 3])
+
+
+def test_two_classifiers_in_one_diagram_differ_in_marker_and_line():
+    y_proba = [[0.9, 0.1], [0.2, 0.8]]
+    first = ReliabilityDisplay.from_predictions([0, 1], y_proba, name="a")
+    second = ReliabilityDisplay.from_predictions([0, 1], y_proba, name="b", ax=first.ax_)
+    assert first.line_.get_marker() != second.line_.get_marker()
+    assert first.line_.get_linestyle() != second.line_.get_linestyle()
+    assert labels_of(first.ax_)[0] == "perfectly calibrated"
+    assert len(labels_of(first.ax_)) == 3
+
+
+# --- MulticlassRocDisplay --------------------------------------------------------------------------------------------
+
+
+def test_areas_are_those_of_roc_auc_score(classifier, test_digits):
+    X, y = test_digits
+    proba = classifier.predict_proba(X)
+    weight = np.linspace(0.5, 2, len(y))
+    display = MulticlassRocDisplay.from_estimator(classifier, X, y, sample_weight=weight)
+    one_hot = np.eye(10)[y]
+    for average in ("micro", "macro"):
+        expected = roc_auc_score(one_hot, proba, average=average, sample_weight=weight)
+        assert display.roc_auc[f"{average}-average"] == pytest.approx(expected)
+    by_class = roc_auc_score(one_hot, proba, average=None, sample_weight=weight)
+    np.testing.assert_allclose([display.roc_auc[str(digit)] for digit in range(10)], by_class)
+
+
+def test_every_curve_is_drawn_named_with_its_area_and_unlike_the_others(classifier, test_digits):
+    display = MulticlassRocDisplay.from_estimator(classifier, *test_digits)
+    assert list(display.lines_) == ["micro-average", "macro-average", *map(str, range(10))]
+    assert display.lines_["3"].get_label() == f"3 (AUC {display.roc_auc['3']:.4f})"
+    looks = {
+        (line.get_linestyle(), line.get_marker(), line.get_markerfacecolor() == "white")
+        for name, line in display.lines_.items()
+    }
+    assert len(looks) == 12
+
+
+def test_a_class_that_does_not_occur_has_no_curve():
+    y_proba = [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1]]
+    display = MulticlassRocDisplay.from_predictions([0, 1], y_proba, labels=[0, 1, 2])
+    assert list(display.curves) == ["micro-average", "macro-average", "0", "1"]
+
+
+def test_a_logarithmic_scale_shows_the_low_false_positive_rates(classifier, test_digits):
+    ax = MulticlassRocDisplay.from_estimator(classifier, *test_digits, xscale="log").ax_
+    assert ax.get_xscale() == "log"
+    assert 0 < ax.get_xlim()[0] < 1 / len(test_digits[1])
+
+
+def test_a_single_class_has_no_roc_curve():
+    with pytest.raises(ValueError, match="single class"):
+        MulticlassRocDisplay.from_predictions([0], [[0.5, 0.5]], labels=[0, 1])
+
+
+def test_an_unknown_scale_is_an_error():
+    with pytest.raises(ValueError, match="xscale='sqrt'"):
+        MulticlassRocDisplay.from_predictions([0, 1], np.eye(2), xscale="sqrt")
+
+
+# --- WeightsDisplay --------------------------------------------------------------------------------------------------
+
+
+def test_the_units_with_the_largest_weights_come_first(network):
+    display = WeightsDisplay.from_estimator(network, n_units=4)
+    norms = np.linalg.norm(network.coefs_[0], axis=0)
+    np.testing.assert_allclose(np.linalg.norm(display.weights, axis=(1, 2)), np.sort(norms)[::-1][:4])
+
+
+def test_zero_is_in_the_middle_of_the_grey_scale(network):
+    low, high = WeightsDisplay.from_estimator(network).image_.get_clim()
+    assert low == -high == -np.abs(network.coefs_[0]).max()
+
+
+def test_each_unit_is_an_image_of_the_mosaic(network):
+    display = WeightsDisplay.from_estimator(network, n_units=4)
+    mosaic = display.image_.get_array()
+    np.testing.assert_array_equal(mosaic[:8, :8], display.weights[0])
+    np.testing.assert_array_equal(mosaic[-8:, -8:], display.weights[3])
+
+
+def test_weights_of_the_last_step_of_a_searched_pipeline_are_found(digits):
+    X, y = digits
+    pipe = make_pipeline(MinMaxScaler(), MLPClassifier((3,), solver="lbfgs", max_iter=5000, alpha=10, random_state=0))
+    search = GridSearchCV(pipe, {"mlpclassifier__alpha": [10]}, cv=2).fit(X[:200], y[:200])
+    assert WeightsDisplay.from_estimator(search).weights.shape == (3, 8, 8)
+
+
+def test_an_estimator_without_weights_is_an_error(classifier):
+    with pytest.raises(ValueError, match="LogisticRegression has no coefs_"):
+        WeightsDisplay.from_estimator(classifier)
+
+
+# --- SearchResultsDisplay --------------------------------------------------------------------------------------------
+
+
+def test_two_parameters_give_a_heat_map_of_the_mean_scores(grid_search):
+    display = SearchResultsDisplay.from_estimator(grid_search)
+    results = grid_search.cv_results_
+    assert display.params == ["criterion", "max_depth"]
+    assert display.values == [["gini", "entropy"], [2, 4, 8]]
+    for setting, score in zip(results["params"], results["mean_test_score"], strict=True):
+        row, column = ["gini", "entropy"].index(setting["criterion"]), [2, 4, 8].index(setting["max_depth"])
+        assert display.image_.get_array()[row, column] == score
+
+
+def test_the_cells_of_a_heat_map_hold_their_figures(grid_search):
+    display = SearchResultsDisplay.from_estimator(grid_search)
+    first = f"{display.mean_score[0, 0]:.4f}\n± {display.std_score[0, 0]:.4f}"
+    assert display.text_[0].get_text() == first
+    assert len(display.text_) == 6
+
+
+def test_the_parameters_given_are_rows_and_columns(grid_search):
+    display = SearchResultsDisplay.from_estimator(grid_search, params=["max_depth", "criterion"])
+    assert (display.ax_.get_ylabel(), display.ax_.get_xlabel()) == ("max_depth", "criterion")
+
+
+def test_one_parameter_gives_a_line_of_the_best_scores_with_its_band(grid_search):
+    display = SearchResultsDisplay.from_estimator(grid_search, params="max_depth")
+    best = SearchResultsDisplay.from_estimator(grid_search).mean_score.max(axis=0)
+    np.testing.assert_allclose(display.line_.get_xydata(), np.column_stack([[2, 4, 8], best]))
+    band = display.band_.get_paths()[0].vertices[:, 1]
+    assert band.min() == pytest.approx((display.mean_score - display.std_score).min())
+    assert band.max() == pytest.approx((display.mean_score + display.std_score).max())
+
+
+def test_a_parameter_without_numbers_is_drawn_by_category(grid_search):
+    ax = SearchResultsDisplay.from_estimator(grid_search, params="criterion").ax_
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["gini", "entropy"]
+
+
+def test_a_wide_range_of_numbers_is_drawn_on_a_logarithmic_scale():
+    cv_results = {
+        "params": [{"alpha": 1e-4}, {"alpha": 1.0}],
+        "mean_test_score": [0.8, 0.9],
+        "std_test_score": [0.1, 0.1],
+    }
+    assert SearchResultsDisplay.from_cv_results(cv_results).ax_.get_xscale() == "log"
+
+
+def test_a_random_search_over_numbers_gives_points(digits):
+    X, y = digits
+    search = RandomizedSearchCV(
+        LogisticRegression(max_iter=200),
+        {"C": loguniform(1e-3, 1), "tol": loguniform(1e-4, 1e-2)},
+        n_iter=5,
+        cv=2,
+        random_state=0,
+    ).fit(X[:200], y[:200])
+    display = SearchResultsDisplay.from_estimator(search)
+    expected = {(p["tol"], p["C"]) for p in search.cv_results_["params"]}
+    assert {tuple(point) for point in display.points_.get_offsets()} == expected
+    assert_nothing_is_clipped(display)
+
+
+def test_of_a_halving_search_the_last_score_of_each_candidate_is_drawn(digits):
+    X, y = digits
+    search = HalvingGridSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"criterion": ["gini", "entropy"], "min_samples_leaf": [1, 20]},
+        resource="max_depth",
+        min_resources=2,
+        max_resources=8,
+        cv=3,
+        factor=2,
+        random_state=0,
+    ).fit(X[:300], y[:300])
+    display = SearchResultsDisplay.from_estimator(search)
+    assert display.params == ["criterion", "min_samples_leaf"]
+    results = search.cv_results_
+    for i, criterion in enumerate(["gini", "entropy"]):
+        for j, leaf in enumerate([1, 20]):
+            rows = [
+                row
+                for row, setting in enumerate(results["params"])
+                if (setting["criterion"], setting["min_samples_leaf"]) == (criterion, leaf)
+            ]
+            last = max(rows, key=lambda row: results["n_resources"][row])
+            assert display.mean_score[i, j] == results["mean_test_score"][last]
+
+
+def test_the_score_of_refit_is_drawn_unless_another_is_asked_for(digits):
+    X, y = digits
+    search = GridSearchCV(
+        DecisionTreeClassifier(random_state=0),
+        {"max_depth": [2, 4]},
+        scoring=["accuracy", "neg_brier_score"],
+        refit="neg_brier_score",
+        cv=2,
+    ).fit(X[:200], y[:200])
+    assert SearchResultsDisplay.from_estimator(search).score_name == "neg_brier_score"
+    accuracy = SearchResultsDisplay.from_estimator(search, scoring="accuracy").mean_score
+    np.testing.assert_array_equal(accuracy, search.cv_results_["mean_test_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"params": "depth"}, r"params='depth' must be one or two of"),
+        ({"params": ["max_depth"] * 3}, "one or two"),
+        ({"scoring": "recall"}, r"scoring='recall' is not among .*\['score'\]"),
+    ],
+)
+def test_unknown_parameters_and_scores_are_an_error(grid_search, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SearchResultsDisplay.from_estimator(grid_search, **arguments)
+
+
+def test_three_parameters_need_a_choice():
+    cv_results = {
+        "params": [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}],
+        "mean_test_score": [0.8, 0.9],
+        "std_test_score": [0.1, 0.1],
+    }
+    with pytest.raises(ValueError, match=r"varies \['a', 'b', 'c'\]; choose"):
+        SearchResultsDisplay.from_cv_results(cv_results)
+
+
+def test_what_is_no_search_is_an_error(classifier):
+    with pytest.raises(ValueError, match="LogisticRegression has no cv_results_"):
+        SearchResultsDisplay.from_estimator(classifier)
