@@ -189,6 +189,16 @@ def test_the_confidently_wrong_come_alone_and_in_the_order_of_the_metric(classif
     np.testing.assert_array_equal(display.images, X[rows].reshape(-1, 8, 8))
 
 
+def test_a_frame_keeps_its_feature_names_on_the_way_to_the_classifier(digits):
+    import pandas as pd
+
+    X, y = digits
+    frame = pd.DataFrame(X, columns=[f"pixel_{i}" for i in range(64)])
+    named = LinearSVC().fit(frame[:100], y[:100])
+    # With the names lost, scikit-learn would warn, and warnings are errors.
+    assert len(DigitsDisplay.from_estimator(named, frame[:4], y[:4]).images_) == 4
+
+
 def test_no_error_to_show_is_said_so():
     display = DigitsDisplay.from_predictions(np.zeros((1, 4)), [1], [1], order="confidently_wrong")
     assert [text.get_text() for text in display.ax_.texts] == ["no image to show"]
@@ -216,6 +226,8 @@ def test_oblong_images_need_their_shape():
     [
         ({"order": "random"}, "order='random' is unknown"),
         ({"order": "confidently_wrong"}, "needs y_pred"),
+        ({"y_pred": [[1]]}, r"y_pred has shape \(1, 1\)"),
+        ({"y_pred": ["1"]}, "use strings or numbers for both"),
         ({"y_pred": [1, 2]}, "inconsistent numbers of samples"),
         ({"X": np.zeros(4)}, r"X has shape \(4,\)"),
     ],
@@ -307,6 +319,12 @@ def test_the_diagram_draws_accuracy_against_confidence():
     display = ReliabilityDisplay.from_predictions([0, 1, 1], y_proba)
     np.testing.assert_allclose(display.line_.get_xydata(), [[0.6, 1], [0.9, 0.5]])
     np.testing.assert_allclose([bar.get_height() for bar in display.bars_], [1 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize("wrong", [{"n_bins": 0}, {"strategy": "kmeans"}])
+def test_unknown_bins_are_an_error(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ReliabilityDisplay.from_predictions([0, 1], np.eye(2), **wrong)
 
 
 def test_two_classifiers_in_one_diagram_differ_in_marker_and_line():

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
 
+from sk_mnist.metrics._validation import check_labels_1d, check_same_kind
 from sk_mnist.plotting._base import as_images, import_pyplot, make_axes
 
 ORDERS = ("given", "confidently_wrong")
@@ -111,12 +112,11 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, lengths disagree, or the rows are no images.
+            If `order` is unknown, shapes disagree, or the rows are no images.
         ImportError
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
-        X = np.asarray(X)
         confidence = None
         y_pred = estimator.predict(X)
         if hasattr(estimator, "predict_proba"):
@@ -181,7 +181,7 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, lengths disagree, or the rows are no images.
+            If `order` is unknown, shapes disagree, or the rows are no images.
         ImportError
             If matplotlib is missing.
 
@@ -199,9 +199,11 @@ class DigitsDisplay:
         if order == "confidently_wrong" and y_pred is None:
             raise ValueError("order='confidently_wrong' needs y_pred.")
         images = as_images(X, image_shape)
-        y_true = np.asarray(y_true)
-        y_pred = None if y_pred is None else np.asarray(y_pred)
-        confidence = None if confidence is None else np.asarray(confidence)
+        y_true = check_labels_1d(y_true, "y_true")
+        if y_pred is not None:
+            y_pred = check_labels_1d(y_pred, "y_pred")
+            check_same_kind(y_true, y_pred, "y_true", "y_pred")
+        confidence = None if confidence is None else column_or_1d(confidence)
         check_consistent_length(images, y_true, y_pred, confidence)
         rows = np.arange(len(images))
         if order == "confidently_wrong":

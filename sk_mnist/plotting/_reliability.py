@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sk_mnist.metrics._calibration import calibration_bins
+from sk_mnist.metrics._calibration import calibration_bins, expected_calibration_error
 from sk_mnist.metrics._validation import check_predictions
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
@@ -175,8 +175,12 @@ class ReliabilityDisplay:
         0.4
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
+        # First, for it also checks n_bins and strategy.
+        ece = expected_calibration_error(
+            y_true, y_proba, n_bins=n_bins, strategy=strategy, labels=labels, sample_weight=sample_weight
+        )
         bins = calibration_bins(check_predictions(y_true, y_proba, labels, sample_weight), n_bins, strategy)
-        return cls(bins.confidence, bins.accuracy, bins.share, bins.error("l1"), name=name).plot(ax=ax)
+        return cls(bins.confidence, bins.accuracy, bins.share, ece, name=name).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> ReliabilityDisplay:
         """Draw the diagram.
