@@ -16,7 +16,15 @@ _HOME = {
     "make_mnist_pipeline": "sk_mnist.pipeline",
     "evaluate": "sk_mnist.metrics",
 }
-_MODULES = ("datasets", "metrics", "neural_network", "pipeline", "preprocessing")
+_MODULES = (
+    "datasets",
+    "metrics",
+    "model_selection",
+    "neural_network",
+    "pipeline",
+    "plotting",
+    "preprocessing",
+)
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])
 

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -139,10 +138,10 @@ def _train(options: argparse.Namespace) -> None:
         _write_json(options.output / "metrics.json", {**result.to_dict(), "fit_seconds": seconds}),
         _write_json(options.output / "history.json", mlp.history_),
     ]
-    if find_spec("matplotlib"):
+    try:
         written += _draw(pipeline, result, test, options.output)
-    else:
-        console.print("For pictures: python -m pip install 'sk-mnist[plots]'", markup=False)
+    except ImportError as error:
+        console.print(f"No pictures: {error}", markup=False, soft_wrap=True)
     console.print("Wrote " + ", ".join(str(path) for path in written), soft_wrap=True)
 
 
@@ -202,14 +201,13 @@ def _figures_table(result: EvaluationResult) -> Table:
 
 
 def _draw(pipeline: Pipeline, result: EvaluationResult, test: Any, directory: Path) -> list[Path]:
-    import matplotlib as mpl
     from sklearn.metrics import ConfusionMatrixDisplay
 
     from sk_mnist.plotting import DigitsDisplay, TrainingHistoryDisplay
 
-    mpl.use("Agg")
     confusion = ConfusionMatrixDisplay(result.confusion_matrix, display_labels=result.classes)
     displays = {
+        # First, for it says what to install if matplotlib is missing.
         "history.png": TrainingHistoryDisplay.from_estimator(pipeline),
         "confusion_matrix.png": confusion.plot(cmap="Blues", colorbar=False),
         "misclassified.png": DigitsDisplay.from_estimator(

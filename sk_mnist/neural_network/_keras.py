@@ -251,13 +251,15 @@ def layer_list(
     dtype: str = "float32",
 ) -> list[Any]:
     """Layers of the network: Flatten, the hidden Dense (and Dropout) layers, a Dense softmax."""
+    # Weights are set, never drawn, but without a seed Keras would take one from Python's global generator.
+    common = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0), "dtype": dtype}
     layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype, name="flatten")]
     for number, n_units in enumerate(hidden_layer_sizes, start=1):
-        layers.append(keras.layers.Dense(n_units, activation=activation, dtype=dtype, name=f"hidden_{number}"))
+        layers.append(keras.layers.Dense(n_units, activation=activation, name=f"hidden_{number}", **common))
         if dropout:
-            # The seed is overwritten at each epoch; without one Keras would draw from Python's global generator.
+            # This seed is overwritten at each epoch.
             layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
-    layers.append(keras.layers.Dense(n_classes, activation="softmax", dtype=dtype, name="output"))
+    layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **common))
     return layers
 
 

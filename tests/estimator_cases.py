@@ -1,0 +1,31 @@
+"""The table of instances that the common checks run on, with the reason for every parameter that is not a default."""
+
+from typing import NamedTuple
+
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler
+
+
+class Case(NamedTuple):
+    name: str
+    estimator: object
+    reason: str
+
+
+# The checks fit 9 to 200 rows and compare to 1e-7, which float32 cannot hold and mini-batches cannot repeat.
+EXACT = {"dtype": "float64", "batch_size": 1000, "learning_rate": 0.01, "hidden_layer_sizes": (16, 8), "epochs": 150}
+EXACT_REASON = (
+    "float64 and full batches make row weights exactly repetitions, to the 1e-7 of the checks; "
+    "150 steps at 0.01 of a small network are enough to learn the checks' blobs"
+)
+
+CASES = [
+    Case("flattener", ImageFlattener(), "defaults"),
+    Case("scaler", PixelScaler(), "defaults"),
+    Case("scaler with a fixed white", PixelScaler(pixel_max=1000.0), "no pixel of the checks' data is brighter"),
+    Case("mlp", KerasMLPClassifier(**EXACT), EXACT_REASON),
+    Case(
+        "mlp with another activation and a penalty",
+        KerasMLPClassifier(**EXACT | {"activation": "tanh", "alpha": 1e-3}),
+        EXACT_REASON + "; activation and alpha, the parameters that change the computation and keep it exact",
+    ),
+]

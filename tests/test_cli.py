@@ -1,0 +1,145 @@
+"""The sk-mnist command, as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import sk_mnist
+from sk_mnist.cli import main
+
+PNG = b"\x89PNG\r\n\x1a\n"
+# Two passes over all images: enough to be right nine times in ten, quick enough to run often.
+QUICK = ["--epochs", "2", "--batch-size", "256"]
+
+
+def run(*arguments, **kwargs):
+    command = [sys.executable, "-m", "sk_mnist", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained")
+    return output, run(*QUICK, "--output", str(output))
+
+
+def test_train_is_the_default_and_succeeds(trained):
+    assert trained[1].returncode == 0, trained[1].stderr
+
+
+def test_tensorflows_chatter_does_not_reach_the_user(trained):
+    assert trained[1].stderr == ""
+
+
+def test_published_and_measured_figures_stand_side_by_side(trained):
+    output, process = trained
+    metrics = json.loads((output / "metrics.json").read_text())
+    rows = {
+        cells[0]: cells[1:]
+        for line in process.stdout.splitlines()
+        if len(cells := [cell.strip() for cell in line.split("│")[1:-1]]) == 3
+    }
+    assert rows["accuracy"] == ["97.33%", f"{metrics['accuracy']:.2%}"]
+    assert rows["loss (cross-entropy)"] == ["0.1513", f"{metrics['log_loss']:.4f}"]
+    assert rows["label-broadcast MSE"] == ["27.3391", f"{metrics['label_broadcast_mse']:.4f}"]
+    assert rows["total"] == ["", "111,146"]
+    assert metrics["accuracy"] > 0.9
+    assert metrics["n_samples"] == 10_000
+
+
+def test_progress_is_shown_by_epoch(trained):
+    assert "KerasMLPClassifier - fit" in trained[1].stdout
+
+
+def test_files_are_written_whole_and_no_others(trained):
+    output, _ = trained
+    history = json.loads((output / "history.json").read_text())
+    assert [len(values) for values in history.values()] == [2, 2]
+    assert {path.name for path in output.iterdir()} == {
+        "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png",
+    }  # fmt: skip
+    for picture in output.glob("*.png"):
+        assert picture.read_bytes().startswith(PNG)
+
+
+def test_quiet_prints_nothing(tmp_path):
+    process = run("train", *QUICK, "--quiet", "--output", str(tmp_path))
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+
+
+def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
+    # A directory in which `import matplotlib` fails stands for an environment without the extra.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'matplotlib':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    process = run(*QUICK, "--output", str(tmp_path / "out"), env=environment)
+    assert process.returncode == 0, process.stderr
+    assert "pip install 'sk-mnist[plots]'" in process.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "history.json"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child alone")
+def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
+    command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("MNIST: 60,000 training")
+    time.sleep(6)  # TensorFlow is up, and training has begun
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "Interrupted.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "0"], "argument --epochs: invalid positive int value: '0'"),
+        (["--epochs", "many"], "argument --epochs: invalid positive int value: 'many'"),
+        (["--learning-rate", "-1"], "argument --learning-rate: invalid positive float value: '-1'"),
+        (["--learning-rate", "inf"], "argument --learning-rate: invalid positive float value: 'inf'"),
+        (["--batch-size", "1.5"], "argument --batch-size: invalid positive int value: '1.5'"),
+        (["--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
+        (["--recipe", "best"], "recipe must be one of"),
+        (["--output", __file__], "File exists"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["teach"], "invalid choice: 'teach'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_option_is_one_line_and_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"sk-mnist {sk_mnist.__version__}\n"
+
+
+def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+    assert main(["--output", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
+
+
+def _no_space(**kwargs):
+    raise OSError(28, "No space left on device")

@@ -1,0 +1,26 @@
+"""scikit-learn's common checks, on every public estimator, with no expected failure."""
+
+import pytest
+from estimator_cases import CASES
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import sk_mnist
+
+
+# The one check that skips itself: it wants the environment variable SCIPY_ARRAY_API, which no extra of ours would set.
+@parametrize_with_checks([case.estimator for case in CASES])
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_the_table_holds_every_public_estimator():
+    public = {getattr(sk_mnist, name) for name in sk_mnist.__all__}
+    estimators = {thing for thing in public if isinstance(thing, type) and issubclass(thing, BaseEstimator)}
+    assert estimators == {type(case.estimator) for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_clone_prints_as_its_class(case):
+    text = repr(clone(case.estimator))
+    assert text.startswith(type(case.estimator).__name__ + "(")

@@ -1,0 +1,79 @@
+"""What importing costs, and what it must not load."""
+
+import subprocess
+import sys
+
+import pytest
+
+import sk_mnist
+
+# Importing scikit-learn's base imports pandas where it is installed, to tell frames apart.
+SCIKIT_LEARN_LOADS = {"pandas"}
+HEAVY = ["tensorflow", "keras", "scikeras", "matplotlib", "pandas"]
+
+
+def run_python(code, **kwargs):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **kwargs).stdout
+
+
+def loaded_after(code):
+    return run_python(f"import sys\n{code}\nprint(*[name for name in {HEAVY} if name in sys.modules])").split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from sk_mnist import *",
+        "from sk_mnist import KerasMLPClassifier\nfrom sklearn import clone\nrepr(clone(KerasMLPClassifier()))",
+        "from sk_mnist import make_mnist_pipeline\nmake_mnist_pipeline()._repr_html_()",
+        "from sk_mnist import fetch_mnist\nfetch_mnist(subset='test', return_X_y=True)",
+        "import sk_mnist.cli, sk_mnist.metrics, sk_mnist.model_selection, sk_mnist.plotting",
+    ],
+)
+def test_nothing_heavy_is_loaded(code):
+    assert set(loaded_after(code)) <= SCIKIT_LEARN_LOADS
+
+
+def test_importing_the_package_loads_not_even_what_scikit_learn_does():
+    assert loaded_after("import sk_mnist") == []
+
+
+def test_the_check_sees_what_is_loaded():
+    assert "pandas" in loaded_after("import pandas")
+
+
+def test_predicting_loads_no_tensorflow(tmp_path, mnist_sample):
+    import pickle
+
+    X, y = mnist_sample
+    model = sk_mnist.KerasMLPClassifier((8,), epochs=1, random_state=0).fit(X, y)
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(model))
+    code = f"""
+import pickle, pathlib, numpy
+model = pickle.loads(pathlib.Path({str(tmp_path / "model.pickle")!r}).read_bytes())
+model.predict_proba(numpy.zeros((2, 784)))
+"""
+    assert set(loaded_after(code)) <= SCIKIT_LEARN_LOADS
+
+
+@pytest.mark.slow
+def test_import_costs_little_more_than_numpy():
+    code = "import time; start = time.perf_counter(); import numpy; middle = time.perf_counter(); import sk_mnist; "
+    code += "print(middle - start, time.perf_counter() - middle)"
+    ratios = []
+    for _ in range(5):
+        numpy_seconds, our_seconds = map(float, run_python(code).split())
+        ratios.append(our_seconds / numpy_seconds)
+    # Nothing is imported, so a tenth of numpy's own time is ample, whatever the machine does at the moment.
+    assert sorted(ratios)[2] < 0.1
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'no_such_thing'"):
+        _ = sk_mnist.no_such_thing
+
+
+def test_every_public_name_is_there_and_listed():
+    for name in sk_mnist.__all__:
+        assert getattr(sk_mnist, name) is not None
+        assert name in dir(sk_mnist)

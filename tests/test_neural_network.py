@@ -1,0 +1,452 @@
+"""KerasMLPClassifier: what it learns, what it gives, what it refuses."""
+
+import copy
+import logging
+import pickle
+import random
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
+from sklearn.neural_network import MLPClassifier
+
+from sk_mnist import KerasMLPClassifier
+
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
+SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(600, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+def small(**params):
+    return KerasMLPClassifier(**{**SMALL, **params})
+
+
+def assert_same_model(one, other):
+    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class TestReferenceNetwork:
+    """The published network, layer by layer."""
+
+    def test_summary_prints_the_published_table(self, mnist_sample):
+        X, y = mnist_sample
+        lines = []
+        KerasMLPClassifier(epochs=1).fit(X, y).to_keras().summary(print_fn=lines.append)
+        cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines[0].splitlines() if "│" in line]
+        assert [(name.split("(")[1].rstrip(")"), shape, count) for name, shape, count in cells] == [
+            ("Flatten", "(None, 784)", "0"),
+            ("Dense", "(None, 128)", "100,480"),
+            ("Dense", "(None, 64)", "8,256"),
+            ("Dense", "(None, 32)", "2,080"),
+            ("Dense", "(None, 10)", "330"),
+        ]
+        assert "Total params: 111,146 " in lines[0]
+        assert "Trainable params: 111,146 " in lines[0]
+        assert "Non-trainable params: 0 " in lines[0]
+
+    def test_counts_its_parameters(self, mnist_sample):
+        X, y = mnist_sample
+        model = KerasMLPClassifier(epochs=1).fit(X, y)
+        assert model.n_parameters_ == 111_146
+        assert model.n_layers_ == 5
+        assert [coef.shape for coef in model.coefs_] == [(784, 128), (128, 64), (64, 32), (32, 10)]
+        assert model.out_activation_ == "softmax"
+
+
+class TestForwardPass:
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_agrees_with_keras(self, blobs, activation, dtype):
+        X, y = blobs
+        model = small(activation=activation, dtype=dtype, epochs=2).fit(X, y)
+        X_wide = np.vstack([X, 30 * X])  # where activations saturate and overflow
+        np.testing.assert_allclose(model.to_keras().predict(X_wide, verbose=0), model.predict_proba(X_wide), atol=1e-5)
+
+    def test_batches_give_what_rows_give(self, blobs):
+        X, y = blobs
+        model = small(epochs=2).fit(X, y)
+        many = np.tile(X, (20, 1))  # 12,000 rows: three batches
+        np.testing.assert_allclose(model.predict_proba(many)[-600:], model.predict_proba(X), atol=1e-6)
+
+    def test_probabilities_are_of_the_networks_dtype_and_sum_to_one(self, blobs):
+        X, y = blobs
+        for dtype in ("float32", "float64"):
+            proba = small(dtype=dtype, epochs=1).fit(X, y).predict_proba(X)
+            assert proba.dtype == dtype
+            np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+
+    def test_one_row_gives_one_row(self, blobs):
+        X, y = blobs
+        assert small(epochs=1).fit(X, y).predict_proba(X[:1]).shape == (1, 3)
+
+    def test_log_probabilities_stay_finite_where_probabilities_round_to_zero(self, blobs):
+        X, y = blobs
+        model = small().fit(X, y)
+        far = 1000 * X
+        assert (model.predict_proba(far) == 0).any()
+        assert np.isfinite(model.predict_log_proba(far)).all()
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), atol=1e-6)
+
+    def test_to_keras_classifier_predicts_the_same(self, blobs):
+        X, y = blobs
+        names = np.array(["ant", "bee", "cat"])[y]
+        model = small().fit(X, names)
+        wrapped = model.to_keras_classifier()
+        np.testing.assert_array_equal(wrapped.predict(X.astype(np.float32)), model.predict(X))
+        np.testing.assert_allclose(wrapped.predict_proba(X.astype(np.float32)), model.predict_proba(X), atol=1e-5)
+
+    def test_predicting_does_not_write_to_the_input(self, blobs):
+        X, y = blobs
+        X = X.astype(np.float32)
+        before = X.copy()
+        small(hidden_layer_sizes=()).fit(X, y).predict_proba(X)
+        np.testing.assert_array_equal(X, before)
+
+
+class TestFit:
+    def test_learns(self, blobs):
+        X, y = blobs
+        model = small(epochs=30).fit(X[:400], y[:400])
+        assert model.score(X[400:], y[400:]) > 0.85
+
+    def test_matches_scikit_learns_own_on_digits(self, mnist_sample):
+        X, y = mnist_sample
+        params = {"hidden_layer_sizes": (64,), "random_state": 0}
+        ours = KerasMLPClassifier(**params, epochs=15).fit(X[:2000], y[:2000])
+        with pytest.warns(match="Maximum iterations"):
+            theirs = MLPClassifier(**params, batch_size=32, max_iter=15, alpha=0).fit(X[:2000], y[:2000])
+        assert ours.score(X[2000:], y[2000:]) == pytest.approx(theirs.score(X[2000:], y[2000:]), abs=0.03)
+
+    @pytest.mark.parametrize(
+        "labels",
+        [["z", "a", "m"], [7, -3, 2], np.array([9, 0, 5], dtype=np.uint8), [2.0, 1.0, 0.0]],
+        ids=["str", "int", "uint8", "float"],
+    )
+    def test_labels_of_any_kind_come_back(self, blobs, labels):
+        X, y = blobs
+        y = np.array(labels)[y]
+        model = small(epochs=20).fit(X, y)
+        assert model.classes_.tolist() == sorted(np.asarray(labels).tolist())
+        assert model.predict(X).dtype == y.dtype
+        assert model.score(X, y) > 0.85
+
+    def test_labels_may_be_booleans_and_objects(self, blobs):
+        X, y = blobs
+        assert small().fit(X, y == 0).predict(X).dtype == bool
+        names = np.array(["ant", "bee", "cat"], dtype=object)[y]
+        assert set(small().fit(X, names).predict(X)) <= {"ant", "bee", "cat"}
+
+    def test_same_seed_same_weights(self, blobs):
+        assert_same_model(small().fit(*blobs), small().fit(*blobs))
+
+    def test_other_seed_other_weights(self, blobs):
+        a, b = small().fit(*blobs), small(random_state=1).fit(*blobs)
+        assert not np.array_equal(a.coefs_[0], b.coefs_[0])
+
+    def test_fitting_twice_gives_the_same(self, blobs):
+        model = small().fit(*blobs)
+        assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
+
+    @pytest.mark.parametrize("epochs", [3, 120], ids=["plain", "xla"])
+    def test_two_processes_give_the_same_weights(self, epochs):
+        code = f"""
+import hashlib, numpy
+from sklearn.datasets import make_classification
+from sk_mnist import KerasMLPClassifier
+X, y = make_classification(1000, random_state=0)
+model = KerasMLPClassifier((32, 16), epochs={epochs}, dropout=0.2, random_state=0).fit(X, y)
+print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.intercepts_)).hexdigest())
+"""
+        run = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in "ab"]
+        assert run[0].stdout == run[1].stdout
+
+    @pytest.mark.parametrize("params", [{}, {"dropout": 0.3}, {"early_stopping": True}], ids=str)
+    def test_global_random_state_is_left_alone(self, blobs, params):
+        import tensorflow as tf
+
+        def draws():
+            return random.random(), np.random.random(), float(tf.random.uniform(()))
+
+        def seed():
+            random.seed(1)
+            np.random.seed(1)
+            tf.random.set_seed(1)
+
+        model = small(**params)
+        seed()
+        expected = draws()
+        seed()
+        model.fit(*blobs).to_keras()
+        assert draws() == expected
+
+    def test_without_random_state_numpys_generator_decides(self, blobs):
+        np.random.seed(5)
+        one = small(random_state=None).fit(*blobs)
+        np.random.seed(5)
+        other = small(random_state=None).fit(*blobs)
+        assert_same_model(one, other)
+
+    def test_a_random_state_instance_moves_on(self, blobs):
+        state = np.random.RandomState(0)
+        one, other = small(random_state=state).fit(*blobs), small(random_state=state).fit(*blobs)
+        assert not np.array_equal(one.coefs_[0], other.coefs_[0])
+
+    def test_history_tells_each_epoch(self, blobs):
+        model = small(epochs=7).fit(*blobs)
+        assert set(model.history_) == {"loss", "accuracy"}
+        assert model.loss_curve_ == model.history_["loss"]
+        assert len(model.loss_curve_) == model.n_iter_ == 7
+        assert model.loss_ == model.loss_curve_[-1] < model.loss_curve_[0]
+        assert model.validation_scores_ is None
+        assert model.best_epoch_ is None
+
+    def test_the_recorded_loss_is_the_mean_over_all_rows(self, blobs):
+        # A last batch that is not full must count by its rows; at a rate of almost 0 the loss does not move.
+        X, y = blobs
+        model = small(batch_size=256, epochs=1, learning_rate=1e-30).fit(X, y)
+        log_proba = model.predict_log_proba(X)
+        assert model.loss_ == pytest.approx(-log_proba[np.arange(600), y].mean(), rel=1e-5)
+        assert model.history_["accuracy"][0] == pytest.approx(model.score(X, y), rel=1e-6)
+
+    def test_a_hidden_layer_may_be_given_as_a_number(self, blobs):
+        assert [coef.shape for coef in small(hidden_layer_sizes=5).fit(*blobs).coefs_] == [(12, 5), (5, 3)]
+
+    def test_no_hidden_layer_is_softmax_regression(self, blobs):
+        X, y = blobs
+        ours = small(hidden_layer_sizes=(), epochs=200, batch_size=600, dtype="float64", learning_rate=0.05).fit(X, y)
+        theirs = LogisticRegression(C=np.inf, max_iter=1000).fit(X, y)
+        assert ours.predict_proba(X) == pytest.approx(theirs.predict_proba(X), abs=0.05)
+
+    def test_parameters_are_left_as_they_were(self, blobs):
+        model = small(hidden_layer_sizes=[16, 8])
+        before = copy.deepcopy(model.get_params())
+        model.fit(*blobs)
+        assert model.get_params() == before
+
+    def test_verbose_logs_each_epoch(self, blobs, caplog):
+        with caplog.at_level(logging.INFO, logger="sk_mnist"):
+            small(verbose=1, epochs=2).fit(*blobs)
+        assert [message.split(":")[0] for message in caplog.messages] == ["Epoch 1", "Epoch 2"]
+
+    def test_diverging_is_an_error_and_leaves_no_model(self, blobs):
+        X, y = blobs
+        model = small(optimizer="sgd", learning_rate=1e9, activation="elu").fit
+        with pytest.raises(ValueError, match=r"Training diverged.*lower learning_rate"):
+            model(X * 1e6, y)
+        with pytest.raises(NotFittedError):
+            model.__self__.predict(X)
+
+
+class TestScikitLearn:
+    def test_is_a_classifier_so_that_cv_is_stratified(self, blobs):
+        assert is_classifier(KerasMLPClassifier())
+        assert type(check_cv(3, blobs[1], classifier=is_classifier(KerasMLPClassifier()))).__name__ == "StratifiedKFold"
+
+    def test_cross_val_score(self, blobs):
+        assert cross_val_score(small(), *blobs, cv=3).min() > 0.7
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_grid_search(self, blobs, n_jobs):
+        search = GridSearchCV(small(), {"learning_rate": [1e-5, 1e-2], "dropout": [0.0]}, cv=2, n_jobs=n_jobs)
+        assert search.fit(*blobs).best_params_["learning_rate"] == 1e-2
+
+    def test_grid_search_gives_the_same_in_processes_threads_and_one_by_one(self, blobs):
+        def scores(n_jobs, backend):
+            with joblib.parallel_config(backend):
+                search = GridSearchCV(small(), {"learning_rate": [1e-3, 1e-2]}, cv=2, n_jobs=n_jobs, refit=False)
+                return search.fit(*blobs).cv_results_["mean_test_score"]
+
+        expected = scores(1, "threading")
+        np.testing.assert_array_equal(scores(2, "threading"), expected)
+        np.testing.assert_array_equal(scores(2, "loky"), expected)
+
+    @pytest.mark.parametrize(
+        "meta",
+        [
+            VotingClassifier([("a", small()), ("b", small(random_state=1))], voting="soft"),
+            StackingClassifier([("a", small())], cv=2),
+            CalibratedClassifierCV(small(), cv=2),
+        ],
+        ids=lambda meta: type(meta).__name__,
+    )
+    def test_meta_estimators(self, blobs, meta):
+        assert meta.fit(*blobs).score(*blobs) > 0.8
+
+    def test_permutation_importance_finds_the_feature_that_decides(self):
+        X = np.random.default_rng(0).normal(size=(400, 3))
+        y = X[:, 1] > 0
+        model = small(epochs=30).fit(X, y)
+        assert permutation_importance(model, X, y, random_state=0).importances_mean.argmax() == 1
+
+    @pytest.mark.parametrize("dump", ["pickle", "joblib", "deepcopy"])
+    def test_copies_predict_the_same(self, blobs, tmp_path, dump):
+        X, y = blobs
+        model = small().fit(X, y)
+        if dump == "pickle":
+            copied = pickle.loads(pickle.dumps(model))
+        elif dump == "joblib":
+            joblib.dump(model, tmp_path / "model.joblib")
+            copied = joblib.load(tmp_path / "model.joblib")
+        else:
+            copied = copy.deepcopy(model)
+        np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
+
+    def test_pickles_are_hardly_larger_than_the_weights(self, mnist_sample):
+        X, y = mnist_sample
+        model = KerasMLPClassifier(epochs=1).fit(X[:100], y[:100])
+        assert len(pickle.dumps(model)) < 1.02 * 4 * model.n_parameters_ + 4000
+
+    def test_not_fitted(self, blobs):
+        for method in ("predict", "predict_proba", "predict_log_proba"):
+            with pytest.raises(NotFittedError):
+                getattr(KerasMLPClassifier(), method)(blobs[0])
+        for method in ("to_keras", "to_keras_classifier"):
+            with pytest.raises(NotFittedError):
+                getattr(KerasMLPClassifier(), method)()
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"activation": "softplus"},
+            {"dropout": 1.0},
+            {"alpha": -1e-3},
+            {"optimizer": "adagarad"},
+            {"optimizer": 3},
+            {"learning_rate": 0},
+            {"learning_rate_schedule": "exponential"},
+            {"batch_size": 0},
+            {"batch_size": 1.5},
+            {"epochs": 0},
+            {"label_smoothing": 1.0},
+            {"early_stopping": "yes"},
+            {"validation_fraction": 1.0},
+            {"n_iter_no_change": 0},
+            {"class_weight": "uniform"},
+            {"keras_callbacks": "early"},
+            {"dtype": "float16"},
+            {"random_state": "seed"},
+            {"hidden_layer_sizes": "wide"},
+            {"hidden_layer_sizes": 0},
+        ],
+        ids=str,
+    )
+    def test_a_wrong_value_is_named(self, blobs, wrong):
+        (name,) = wrong
+        with pytest.raises(ValueError, match=rf"The '{name}' parameter of KerasMLPClassifier"):
+            small(**wrong).fit(*blobs)
+
+    @pytest.mark.parametrize("sizes", [(16, 0), (16, 2.5), (-1,), ("a",)], ids=str)
+    def test_a_layer_without_units_is_refused(self, blobs, sizes):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be integers of at least 1"):
+            small(hidden_layer_sizes=sizes).fit(*blobs)
+
+
+class TestInput:
+    def test_every_form_of_the_same_data_gives_the_same_model(self, blobs, tmp_path):
+        X = np.rint(blobs[0] * 8) / 8  # exact in every dtype below
+        y = blobs[1]
+        expected = small().fit(X, y)
+        np.save(tmp_path / "X.npy", X.astype(np.float32))
+        read_only = X.copy()
+        read_only.flags.writeable = False
+        forms = {
+            "float32": X.astype(np.float32),
+            "list": X.tolist(),
+            "Fortran order": np.asfortranarray(X),
+            "read-only": read_only,
+            "memory map": np.load(tmp_path / "X.npy", mmap_mode="r"),
+            "every other column of a wider array": np.repeat(X, 2, axis=1)[:, ::2],
+            "CSR": scipy.sparse.csr_matrix(X),
+            "CSR array": scipy.sparse.csr_array(X),
+            "CSC": scipy.sparse.csc_matrix(X),
+            "object": X.astype(object),
+        }
+        for name, form in forms.items():
+            model = small().fit(form, y)
+            assert_same_model(model, expected)
+            np.testing.assert_allclose(model.predict_proba(form), expected.predict_proba(X), atol=1e-6, err_msg=name)
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
+    def test_integers_and_booleans(self, blobs, dtype):
+        X = (blobs[0] > 0).astype(dtype)
+        assert_same_model(small().fit(X, blobs[1]), small().fit(X.astype(float), blobs[1]))
+
+    def test_frames_keep_and_check_names(self, blobs):
+        X, y = blobs
+        frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(12)])
+        model = small().fit(frame, pd.Series(y))
+        assert model.feature_names_in_.tolist() == frame.columns.tolist()
+        assert_same_model(model, small().fit(X, y))
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(frame[frame.columns[::-1]])
+
+    def test_polars_frames(self, blobs):
+        polars = pytest.importorskip("polars")
+        X, y = blobs
+        frame = polars.DataFrame(X, schema=[f"x{i}" for i in range(12)])
+        model = small().fit(frame, polars.Series(y))
+        assert model.feature_names_in_.tolist() == frame.columns
+        assert_same_model(model, small().fit(X, y))
+
+    def test_images_are_refused_with_the_way_out(self):
+        images = np.zeros((5, 28, 28))
+        with pytest.raises(ValueError, match=r"X has shape \(5, 28, 28\).*Put an ImageFlattener\(\) before it"):
+            small().fit(images, [0, 1, 0, 1, 0])
+
+    def test_images_are_refused_when_predicting_too(self, blobs):
+        with pytest.raises(ValueError, match="ImageFlattener"):
+            small().fit(*blobs).predict(np.zeros((5, 3, 4)))
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda X, y: (X[:0], y[:0]), "0 sample"),
+            (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+            (lambda X, y: (X, np.column_stack([y, y])), "y should be a 1d array"),
+            (lambda X, y: (X, X[:, 0]), "Unknown label type: continuous"),
+            (lambda X, y: (X, np.zeros(len(y))), "y has 1 class"),
+            (lambda X, y: (X[:1], y[:1]), "y has 1 class"),
+            (lambda X, y: (np.where(X > 3, np.nan, X), y), "contains NaN"),
+            (lambda X, y: (np.where(X > 3, np.inf, X), y), "contains infinity"),
+            (lambda X, y: (X[:, 0], y), "Expected 2D array"),
+            (lambda X, y: (X.astype(complex), y), "Complex data"),
+            (lambda X, y: (np.full(X.shape, "a"), y), "could not convert"),
+            (lambda X, y: (X, None), "requires y"),
+        ],
+    )
+    def test_bad_data_is_refused(self, blobs, change, message):
+        with pytest.raises(ValueError, match=message):
+            small().fit(*change(*blobs))
+
+    def test_values_beyond_float32_are_refused(self, blobs):
+        X, y = blobs
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="too large for dtype"):
+            small().fit(X * 1e300, y)
+
+    def test_another_number_of_features_is_refused(self, blobs):
+        X, y = blobs
+        with pytest.raises(ValueError, match="11 features"):
+            small().fit(X, y).predict(X[:, 1:])
+
+    def test_fewer_rows_than_a_batch(self, blobs):
+        X, y = blobs
+        assert small(batch_size=10_000).fit(X[:7], y[:7]).n_iter_ == 10

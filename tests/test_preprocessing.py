@@ -1,0 +1,166 @@
+"""ImageFlattener and PixelScaler."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler
+
+IMAGES = np.random.default_rng(0).integers(0, 256, size=(6, 28, 28), dtype=np.uint8)
+ROWS = IMAGES.reshape(6, 784)
+
+
+@pytest.mark.parametrize(
+    "images", [IMAGES, IMAGES[..., np.newaxis], ROWS, IMAGES.tolist()], ids=lambda x: type(x).__name__
+)
+def test_images_become_rows_and_come_back(images):
+    flattener = ImageFlattener().fit(images)
+    rows = flattener.transform(images)
+    np.testing.assert_array_equal(rows, ROWS)
+    np.testing.assert_array_equal(flattener.inverse_transform(rows), images)
+
+
+def test_flattening_keeps_the_dtype_and_copies_nothing():
+    rows = ImageFlattener().fit_transform(IMAGES)
+    assert rows.dtype == np.uint8
+    assert np.shares_memory(rows, IMAGES)
+
+
+def test_pixels_are_named_by_row_and_column():
+    names = ImageFlattener().fit(IMAGES).get_feature_names_out()
+    assert names[0] == "pixel_0_0"
+    assert names[28] == "pixel_1_0"
+    assert names[-1] == "pixel_27_27"
+    np.testing.assert_array_equal(ImageFlattener().fit(ROWS).get_feature_names_out(), names)
+
+
+def test_rows_that_are_no_square_are_named_as_one_line():
+    assert ImageFlattener().fit(np.zeros((2, 3))).get_feature_names_out().tolist() == [
+        "pixel_0_0",
+        "pixel_0_1",
+        "pixel_0_2",
+    ]
+
+
+def test_flattener_gives_frames_when_asked():
+    frame = ImageFlattener().set_output(transform="pandas").fit_transform(IMAGES)
+    assert isinstance(frame, pd.DataFrame)
+    assert frame.columns[-1] == "pixel_27_27"
+
+
+@pytest.mark.parametrize("shape", [(2, 28, 28, 3), (2, 1, 28, 28, 1)])
+def test_colour_images_are_refused(shape):
+    with pytest.raises(ValueError, match=r"takes grey images of shape \(n_samples, height, width\)"):
+        ImageFlattener().fit(np.zeros(shape))
+
+
+def test_another_number_of_pixels_is_refused():
+    flattener = ImageFlattener().fit(IMAGES)
+    with pytest.raises(ValueError, match="783 features"):
+        flattener.transform(ROWS[:, 1:])
+    with pytest.raises(ValueError, match="783 pixels a row"):
+        flattener.inverse_transform(ROWS[:, 1:])
+
+
+def test_no_images_are_refused():
+    with pytest.raises(ValueError, match="0 sample"):
+        ImageFlattener().fit(IMAGES[:0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_bytes_become_float32_in_0_to_1(dtype):
+    scaled = PixelScaler().fit_transform(ROWS.astype(dtype))
+    assert scaled.dtype == np.float32
+    np.testing.assert_array_equal(scaled, ROWS.astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pixels_in_0_to_1_stay_as_they_are(dtype):
+    pixels = (ROWS / 255).astype(dtype)
+    scaled = PixelScaler().fit_transform(pixels)
+    assert scaled.dtype == np.float32
+    np.testing.assert_array_equal(scaled, pixels.astype(np.float32))
+
+
+def test_float32_in_0_to_1_is_not_copied():
+    pixels = (ROWS / 255).astype(np.float32)
+    assert np.shares_memory(PixelScaler().fit_transform(pixels), pixels)
+
+
+def test_integers_are_bytes_even_if_all_are_dark():
+    assert PixelScaler().fit(np.array([[0, 1]], dtype=np.uint8)).pixel_max_ == 255
+
+
+def test_booleans_are_black_and_white():
+    np.testing.assert_array_equal(PixelScaler().fit_transform(np.array([[False, True]])), [[0, 1]])
+
+
+def test_a_scaler_of_bytes_refuses_pixels_in_0_to_1():
+    with pytest.raises(ValueError, match=r"fitted on pixels of 0 to 255"):
+        PixelScaler().fit(ROWS).transform(ROWS / 255)
+
+
+def test_a_scaler_of_pixels_in_0_to_1_refuses_bytes():
+    with pytest.raises(ValueError, match=r"white is 1 to this PixelScaler \(fitted on pixels of 0 to 1\)"):
+        PixelScaler().fit(ROWS / 255).transform(ROWS)
+
+
+def test_a_black_image_is_on_any_scale():
+    black = np.zeros((1, 784))
+    assert PixelScaler().fit(ROWS).transform(black).max() == 0
+    assert PixelScaler().fit(ROWS / 255).transform(black).max() == 0
+
+
+def test_deep_pixels_need_a_white_point():
+    deep = ROWS.astype(np.uint16) * 257
+    with pytest.raises(ValueError, match="set pixel_max"):
+        PixelScaler().fit(deep)
+    np.testing.assert_allclose(PixelScaler(pixel_max=65535).fit_transform(deep), ROWS / 255, rtol=1e-6)
+
+
+def test_negative_pixels_are_refused():
+    with pytest.raises(ValueError, match="Negative values"):
+        PixelScaler().fit(-ROWS.astype(float))
+
+
+@pytest.mark.parametrize("pixel_max", [0, -1, "brightest"])
+def test_a_white_point_that_is_none_is_refused(pixel_max):
+    with pytest.raises(ValueError, match="'pixel_max' parameter of PixelScaler"):
+        PixelScaler(pixel_max=pixel_max).fit(ROWS)
+
+
+def test_scaler_keeps_names_and_gives_frames_when_asked():
+    frame = pd.DataFrame(ROWS[:, :3], columns=["a", "b", "c"])
+    scaled = PixelScaler().set_output(transform="pandas").fit_transform(frame)
+    assert scaled.columns.tolist() == ["a", "b", "c"]
+    assert (scaled.dtypes == np.float32).all()
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8))))
+def test_scaling_bytes_there_and_back_changes_nothing(pixels):
+    scaler = PixelScaler().fit(pixels)
+    scaled = scaler.transform(pixels)
+    assert scaled.min() >= 0
+    assert scaled.max() <= 1
+    np.testing.assert_array_equal(np.rint(scaler.inverse_transform(scaled)), pixels)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8))))
+def test_any_part_of_the_data_of_fit_is_on_its_scale(pixels):
+    for scale in (1, 255):
+        data = pixels / np.float32(scale)
+        scaler = PixelScaler().fit(data)
+        for row in data:
+            scaler.transform(row[np.newaxis])
+
+
+@pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()], ids=lambda scaler: type(scaler).__name__)
+def test_scalers_of_scikit_learn_work_in_its_place(scaler, mnist_sample):
+    X, y = mnist_sample
+    pipe = make_pipeline(ImageFlattener(), scaler, KerasMLPClassifier((32,), epochs=5, random_state=0))
+    assert pipe.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:]) > 0.8
