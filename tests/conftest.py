@@ -29,6 +29,7 @@ def pytest_configure(config):
     shutil.copy(BUNDLED_NPZ, data_home)
     os.environ["SK_MNIST_DATA"] = str(data_home)
     os.environ["KERAS_HOME"] = str(temporary / "keras-home")
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
 
 

@@ -70,6 +70,66 @@ def status(code):
     return respond
 
 
+def status_then(code, respond, times):
+    """Answer with an HTTP status so many times, and then by another response."""
+    left = iter(range(times))
+
+    def respond_by_turn(request):
+        (respond if next(left, None) is None else status(code))(request)
+
+    return respond_by_turn
+
+
+def redirect_to_itself(request):
+    """Send the client round in a circle."""
+    request.send_response(302)
+    request.send_header("Location", request.path)
+    request.send_header("Content-Length", "0")
+    request.end_headers()
+
+
+def silence(request):
+    """Accept, and never answer."""
+    request.loopback.closing.wait(60)
+
+
+def a_byte_a_second(request):
+    """Promise a file, and send it so slowly that no read ever times out."""
+    _start(request, 11_490_434)
+    while not request.loopback.closing.wait(1):
+        request.wfile.write(b"x")
+        request.wfile.flush()
+
+
+def endless(request):
+    """Send data for as long as the client takes it."""
+    _start(request, None)
+    while not request.loopback.closing.is_set():
+        request.wfile.write(bytes(1 << 16))
+
+
+def drop_half_way(body):
+    """Promise a file, send half of it and close the connection."""
+
+    def respond(request):
+        _start(request, len(body))
+        request.wfile.write(body[: len(body) // 2])
+
+    return respond
+
+
+def hang_half_way(body):
+    """Promise a file, send half of it and then nothing."""
+
+    def respond(request):
+        _start(request, len(body))
+        request.wfile.write(body[: len(body) // 2])
+        request.wfile.flush()
+        request.loopback.closing.wait(60)
+
+    return respond
+
+
 def _start(request, length):
     request.send_response(200)
     request.send_header("Content-Type", "application/octet-stream")

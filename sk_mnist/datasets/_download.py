@@ -20,6 +20,8 @@ NAME_PATIENCE = 2.0
 PATIENCE = 4.0
 TOTAL_PATIENCE = 12.0
 MIN_BYTES = 40 * 1024
+# Room for MNIST in any container, even uncompressed, so that a re-packed file can still be recognised.
+MAX_BYTES = 64 * 1024 * 1024
 
 _CHUNK = 4096
 _TICK = 0.05
@@ -107,7 +109,7 @@ def _receive(
 ) -> None:
     """Download as pooch's downloaders do, into the temporary file that pooch made."""
     with open(output_file, "wb") as output, _progress(file, progressbar) as show:
-        transfer = _Transfer(url, output, file.size)
+        transfer = _Transfer(url, output)
         transfer.start()
         try:
             _watch(transfer, patience, show)
@@ -123,11 +125,10 @@ def _receive(
 class _Transfer(threading.Thread):
     """One HTTP request, in its own thread: neither a name look-up nor a crawling read can be interrupted."""
 
-    def __init__(self, url: str, output: BinaryIO, size: int) -> None:
+    def __init__(self, url: str, output: BinaryIO) -> None:
         super().__init__(name="sk-mnist-download", daemon=True)
         self.url = url
         self.output = output
-        self.size = size
         self.resolved = False
         self.received = 0
         self.abandoned = False
@@ -136,14 +137,16 @@ class _Transfer(threading.Thread):
     def run(self) -> None:
         try:
             self._resolve()
-            self._transfer()
+            if not self.abandoned:
+                self._transfer()
         except BaseException as error:
             self.error = error
 
     def _resolve(self) -> None:
         import requests
 
-        if not requests.utils.get_environ_proxies(self.url):  # a proxy looks names up itself
+        proxies = requests.utils.get_environ_proxies(self.url)
+        if not requests.utils.select_proxy(self.url, proxies):  # a proxy looks names up itself
             parts = urlsplit(self.url)
             socket.getaddrinfo(parts.hostname, parts.port or parts.scheme)
         self.resolved = True
@@ -160,8 +163,8 @@ class _Transfer(threading.Thread):
                 if self.abandoned:
                     return
                 self.received += len(chunk)
-                if self.received > self.size:
-                    raise DownloadError(f"the server sends more than the file's {self.size} bytes")
+                if self.received > MAX_BYTES:
+                    raise DownloadError(f"more than {MAX_BYTES} bytes, which no MNIST file has")
                 self.output.write(chunk)
 
 

@@ -1,6 +1,7 @@
 """Where the MNIST bytes come from: caches, the official URL, the IDX mirrors, the copy in this package."""
 
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -106,7 +107,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     '/srv/mnist'
     """
     if data_home is None:
-        data_home = os.environ.get("SK_MNIST_DATA") or pooch.os_cache("sk_mnist")
+        data_home = os.environ.get("SK_MNIST_DATA") or _user_cache()
     return _expand(data_home)
 
 
@@ -142,6 +143,58 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
             (home / RECORD).unlink()
         with suppress(PermissionError):  # Windows deletes a lock file at its release, and not before
             (home / LOCK).unlink()
+
+
+class CacheStatus(NamedTuple):
+    """What a data home holds.
+
+    Attributes
+    ----------
+    home : Path
+        The directory.
+    origin : str or None
+        Where the fetcher had its ``mnist.npz`` from; None if it did not write one here.
+    sha256 : str or None
+        Of ``mnist.npz``; None if there is none.
+    problem : str or None
+        Why nothing here can serve; None if all four arrays are there with the right digests.
+    """
+
+    home: Path
+    origin: str | None
+    sha256: str | None
+    problem: str | None
+
+
+def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
+    """Read a data home as `fetch_mnist` would, check all digests, and say what was found. Writes nothing.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The directory, as in :func:`get_data_home`.
+
+    Returns
+    -------
+    status : CacheStatus
+        What is there and whether it is right.
+
+    Raises
+    ------
+    OSError
+        If there is no home directory to look in.
+    """
+    home = get_data_home(data_home)
+    npz = home / NPZ_FILE.name
+    origin = sha256 = problem = None
+    with suppress(OSError, ValueError, KeyError, TypeError):  # no record, or one that something else has damaged
+        origin = str(json.loads((home / RECORD).read_text(encoding="utf-8"))["source"])
+    try:
+        sha256 = pooch.file_hash(npz) if npz.is_file() else None
+        read_directory(home, ARRAYS)
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    return CacheStatus(home, origin, sha256, problem)
 
 
 def load_arrays(
@@ -207,7 +260,7 @@ def read_directory(directory: Path, names: Iterable[str]) -> dict[str, np.ndarra
     """Read arrays from mnist.npz in a directory, or else from the IDX files there, gzipped or not."""
     npz = directory / NPZ_FILE.name
     idx = {name: _find_idx(directory, name) for name in names}
-    if npz.exists():
+    if npz.is_file():
         try:
             return read_npz(npz, names)
         except (OSError, ValueError):
@@ -231,9 +284,9 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in names}
         except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-            raise ValueError(f"{path} is not MNIST's npz file: {error}") from error
+            raise ValueError(f"not MNIST's npz file: {error}") from error
     for name, array in arrays.items():
-        _check_digest(path, name, array)
+        _check_digest(name, array)
     return arrays
 
 
@@ -242,13 +295,13 @@ def read_idx_file(path: Path, name: str) -> np.ndarray:
     array = read_idx(path, max_bytes=math.prod(ARRAYS[name].shape))
     if array.dtype != np.uint8 or array.shape != ARRAYS[name].shape:
         raise ValueError(f"{path} holds {_describe(array.shape, array.dtype)}, not {_describe(ARRAYS[name].shape)}")
-    _check_digest(path, name, array)
+    _check_digest(name, array)
     return array
 
 
 def _find_idx(directory: Path, name: str) -> Path | None:
     gzipped = directory / IDX_FILES[name].name
-    return next((path for path in (gzipped, gzipped.with_suffix("")) if path.exists()), None)
+    return next((path for path in (gzipped, gzipped.with_suffix("")) if path.is_file()), None)
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
@@ -281,10 +334,10 @@ def _describe(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> str:
     return f"{np.dtype(dtype).name} of shape {shape}"
 
 
-def _check_digest(path: Path, name: str, array: np.ndarray) -> None:
+def _check_digest(name: str, array: np.ndarray) -> None:
     digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
     if digest != ARRAYS[name].sha256:
-        raise ValueError(f"{name} in {path} is not MNIST's: sha256 {digest} instead of {ARRAYS[name].sha256}")
+        raise ValueError(f"{name} is not MNIST's: sha256 {digest} instead of {ARRAYS[name].sha256}")
 
 
 def _fill_cache(
@@ -297,7 +350,10 @@ def _fill_cache(
     progressbar: bool,
 ) -> str:
     """Put a checked mnist.npz into the data home, and say where it came from."""
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(f"{home} is a file, not a directory") from error
     with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
         if _stamp(home) != seen:  # another process filled the cache while this one waited for the lock
             return f"cache: {home}"
@@ -345,7 +401,7 @@ def _download_remote(remote: Remote, work: Path, patience: Patience, progressbar
     try:
         arrays = read_directory(work, ARRAYS)
     except ValueError as error:
-        for file in remote.files:
+        for file in remote.files:  # or the next remote would find them
             (work / file.name).unlink()
         raise DownloadError(str(error)) from error
     if not (work / NPZ_FILE.name).exists():
@@ -353,7 +409,19 @@ def _download_remote(remote: Remote, work: Path, patience: Patience, progressbar
 
 
 def _explain(path: Path, file: RemoteFile) -> str:
-    return f"sha256 {pooch.file_hash(path)} instead of {file.sha256}"
+    """Tell a file that was packed anew from one that is not MNIST at all."""
+    with open(path, "rb") as stream:
+        start = stream.read(16)
+    try:
+        if file.name == NPZ_FILE.name:
+            read_npz(path, ARRAYS)
+        else:
+            read_idx_file(path, next(name for name, known in IDX_FILES.items() if known.name == file.name))
+    except (OSError, ValueError) as error:
+        finding = f"it begins with {start!r}: {error}"
+    else:
+        finding = "it was re-packed: the arrays in it are MNIST's"
+    return f"the sha256 of {file.name} is {pooch.file_hash(path)}, not {file.sha256}; {finding}"
 
 
 def _copy_bundled(work: Path) -> str:
@@ -364,13 +432,23 @@ def _copy_bundled(work: Path) -> str:
 
 def _install(work: Path, home: Path, source: str) -> None:
     """Move the checked file into place, with a record that it is ours."""
-    new = work / NPZ_FILE.name
+    new, place = work / NPZ_FILE.name, home / NPZ_FILE.name
+    if place.exists() and not (home / RECORD).exists():
+        _set_aside(place)
     record = work / RECORD
     record.write_text(json.dumps({"sha256": pooch.file_hash(new), "source": source}) + "\n", encoding="utf-8")
     # A temporary file of pooch is readable by its owner only, but a data home may be shared.
     shutil.copymode(record, new)
     os.replace(record, home / RECORD)
-    os.replace(new, home / NPZ_FILE.name)
+    os.replace(new, place)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a user's file that is in the way: it is not MNIST, but neither is it ours to delete."""
+    names = (path.with_name(f"{path.name}.rejected-{number}") for number in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    logger.warning("%s is not MNIST, and was renamed to %s", path, aside.name)
 
 
 def _stamp(home: Path) -> tuple[int, ...] | None:
@@ -403,8 +481,15 @@ def _noting(place: str, failures: dict[str, str]) -> Iterator[None]:
         failures[place] = getattr(error, "strerror", None) or str(error)
 
 
+def _user_cache() -> Path:
+    try:
+        return pooch.os_cache("sk_mnist")
+    except RuntimeError as error:
+        raise OSError(f"there is no user cache directory: {error}") from error
+
+
 def _expand(path: str | os.PathLike) -> Path:
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
-        raise OSError(f"{path} cannot be found, for this user has no home directory") from error
+        raise OSError(f"there is no home directory to find {path} in") from error

@@ -1,0 +1,921 @@
+"""What can go wrong between MNIST and the user, each fault made to happen: servers, files, disks, processes."""
+
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import loopback
+import numpy as np
+import pytest
+from conftest import BUNDLED_NPZ
+from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from idx_encoding import idx_bytes
+
+from sk_mnist import clear_data_home, fetch_mnist
+from sk_mnist.datasets import _download, _sources
+
+REPOSITORY = Path(__file__).parent.parent
+OFFICIAL_IDX = REPOSITORY.parent / "shared" / "data" / "idx"
+OFFICIAL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+IDX_NAMES = {
+    "x_train": "train-images-idx3-ubyte.gz",
+    "y_train": "train-labels-idx1-ubyte.gz",
+    "x_test": "t10k-images-idx3-ubyte.gz",
+    "y_test": "t10k-labels-idx1-ubyte.gz",
+}
+
+
+@pytest.fixture(scope="module")
+def npz():
+    """The official file's bytes."""
+    return BUNDLED_NPZ.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """The four arrays, read without this package's help."""
+    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="module")
+def idx(arrays):
+    """The four arrays as IDX files of our own, gzipped, by file name."""
+    return {IDX_NAMES[name]: gzip.compress(idx_bytes(array), 1) for name, array in arrays.items()}
+
+
+@pytest.fixture
+def server():
+    with loopback.LoopbackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def remotes(server, idx, monkeypatch):
+    """The official URL and two mirrors, all on loopback, each 404 until a test gives it something to serve."""
+    files = tuple(_sources.RemoteFile(name, sha256(body), len(body)) for name, body in idx.items())
+    remotes = (
+        _sources.Remote(f"{server.url}official/", (_sources.NPZ_FILE,)),
+        _sources.Remote(f"{server.url}first/", files),
+        _sources.Remote(f"{server.url}second/", files),
+    )
+    monkeypatch.setattr(_sources, "REMOTES", remotes)
+    return remotes
+
+
+@pytest.fixture
+def official(server, npz, monkeypatch):
+    """The official URL on loopback as the only remote, and it works; returns its path on the server."""
+    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(f"{server.url}official/", (_sources.NPZ_FILE,)),))
+    server.routes["/official/mnist.npz"] = loopback.serve(npz)
+    return "/official/mnist.npz"
+
+
+@pytest.fixture
+def no_bundled_copy(tmp_path, monkeypatch):
+    """What a distribution that strips data files leaves."""
+    monkeypatch.setattr(_sources, "BUNDLED", tmp_path / "stripped.npz")
+
+
+@pytest.fixture
+def no_sockets(monkeypatch):
+    """Any socket is an error."""
+    monkeypatch.setattr(socket, "socket", None)
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Give idle servers up sooner, so that the tests need not wait."""
+    monkeypatch.setattr(_download, "PATIENCE", 0.4)
+    monkeypatch.setattr(_download, "TOTAL_PATIENCE", 1.2)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+def fetch_test(home, **kwargs):
+    """Fetch the test set quickly."""
+    return fetch_mnist(data_home=home, subset="test", normalize=False, **{"delay": 0.0, **kwargs})
+
+
+def sha256(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+def assert_is_mnist(mnist, arrays):
+    np.testing.assert_array_equal(mnist.images, arrays["x_test"])
+    np.testing.assert_array_equal(mnist.target, arrays["y_test"])
+
+
+def serve_idx(server, mirror, idx):
+    for name, body in idx.items():
+        server.routes[f"/{mirror}/{name}"] = loopback.serve(body)
+
+
+def files_in(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def flip_one_bit(path):
+    """Damage the official file within its first member, x_test."""
+    body = bytearray(path.read_bytes())
+    body[len(body) // 20] ^= 1
+    path.write_bytes(body)
+
+
+KEPT = [".sk_mnist.json", ".sk_mnist.lock", "mnist.npz"]
+
+
+# Servers that misbehave
+
+WRONG_BYTES = bytes(11_490_434)
+HTML = b"<!DOCTYPE html><title>Sign in to the hotel network</title>"
+
+# Name: (response, number of requests with n_retries=2, what the error says).
+FAULTS = {
+    "truncated body": (lambda npz: loopback.serve(npz[:-1000]), 1, "sha256"),
+    "wrong bytes of the right length": (lambda npz: loopback.serve(WRONG_BYTES), 1, "sha256"),
+    "HTML instead of data": (lambda npz: loopback.serve(HTML), 1, "begins with b'<!DOCTYPE html>"),
+    "HTTP 403": (lambda npz: loopback.status(403), 1, "403"),
+    "HTTP 404": (lambda npz: loopback.status(404), 1, "404"),
+    "HTTP 500": (lambda npz: loopback.status(500), 3, "500"),
+    "HTTP 503": (lambda npz: loopback.status(503), 3, "503"),
+    "redirect loop": (lambda npz: loopback.redirect_to_itself, 31, "30 redirects"),
+    "silence": (lambda npz: loopback.silence, 3, "0 bytes, then too few"),
+    "a byte a second": (lambda npz: loopback.a_byte_a_second, 3, r"\d bytes, then too few"),
+    "dropped half-way": (lambda npz: loopback.drop_half_way(npz), 3, "IncompleteRead"),
+    "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"57\d{5} bytes, then too few"),
+    "endless data": (lambda npz: loopback.endless, 1, "more than 67108864 bytes"),
+}
+faults = pytest.mark.parametrize("fault", FAULTS)
+
+
+@faults
+def test_a_server_fault_is_named_retried_if_it_may_pass_and_leaves_nothing(
+    fault, home, server, official, npz, no_bundled_copy, monkeypatch
+):
+    monkeypatch.setattr(_download, "PATIENCE", 0.3)
+    response, requests, reason = FAULTS[fault]
+    server.routes[official] = response(npz)
+    with pytest.raises(OSError, match=reason):
+        fetch_test(home, n_retries=2)
+    assert server.hits[official] == requests
+    assert files_in(home) == [".sk_mnist.lock"]
+
+
+@faults
+def test_after_a_server_fault_the_bundled_copy_serves_and_is_cached(
+    fault, home, server, official, npz, arrays, impatient
+):
+    server.routes[official] = FAULTS[fault][0](npz)
+    mnist = fetch_test(home, n_retries=0)
+    assert_is_mnist(mnist, arrays)
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert files_in(home) == KEPT
+    assert sha256((home / "mnist.npz").read_bytes()) == OFFICIAL_SHA256
+
+
+def test_a_passing_fault_is_waited_out(home, server, official, npz, arrays):
+    server.routes[official] = loopback.status_then(503, loopback.serve(npz), times=2)
+    start = time.monotonic()
+    mnist = fetch_test(home, n_retries=2, delay=0.2)
+    assert time.monotonic() - start > 0.4
+    assert mnist.source == f"download: {server.url}official/"
+    assert_is_mnist(mnist, arrays)
+
+
+def test_without_retries_a_passing_fault_is_asked_once(home, server, official):
+    server.routes[official] = loopback.status(503)
+    fetch_test(home, n_retries=0)
+    assert server.hits[official] == 1
+
+
+def test_an_unknown_name_is_looked_up_once_for_each_remote(home, monkeypatch):
+    asked = []
+
+    def refuse(host, *args, **kwargs):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    start = time.monotonic()
+    fetch_mnist(data_home=home, subset="test", n_retries=5, delay=2.0)
+    assert time.monotonic() - start < 3
+    assert asked == ["storage.googleapis.com", "ossci-datasets.s3.amazonaws.com", "storage.googleapis.com"]
+
+
+def test_a_refused_connection_is_not_retried(home, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    remote = _sources.Remote(f"http://127.0.0.1:{port}/", (_sources.NPZ_FILE,))
+    monkeypatch.setattr(_sources, "REMOTES", (remote,))
+    start = time.monotonic()
+    assert fetch_test(home, n_retries=5, delay=2.0).source.startswith("bundled")
+    assert time.monotonic() - start < 3
+
+
+def test_a_resolver_that_hangs_costs_under_three_seconds(home, monkeypatch):
+    release = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: release.wait(60) and [])
+    start = time.monotonic()
+    try:
+        mnist = fetch_test(home)
+        assert time.monotonic() - start < 3
+    finally:
+        release.set()
+    assert mnist.source.startswith("bundled")
+
+
+@pytest.fixture
+def black_hole():
+    """A URL that swallows packets: its server's queue is full, so the kernel answers no further connection."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        probe = stack.enter_context(socket.socket())
+        probe.settimeout(0.3)
+        try:
+            probe.connect(listener.getsockname())
+        except TimeoutError:
+            pass
+        else:
+            pytest.skip("this kernel answers although the queue is full")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.slow
+def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(home, black_hole, monkeypatch):
+    monkeypatch.setattr(_sources, "REMOTES", tuple(remote._replace(url=black_hole) for remote in _sources.REMOTES))
+    start = time.monotonic()
+    assert fetch_mnist(data_home=home, subset="test").source.startswith("bundled")
+    assert time.monotonic() - start < 15
+    monkeypatch.setattr(socket, "socket", None)
+    assert fetch_mnist(data_home=home, subset="test").source == f"cache: {home}"
+
+
+def test_where_the_official_url_swallows_packets_a_mirror_serves(
+    home, black_hole, remotes, server, idx, impatient, monkeypatch
+):
+    official, first, _ = remotes
+    monkeypatch.setattr(_sources, "REMOTES", (official._replace(url=black_hole), first))
+    serve_idx(server, "first", idx)
+    assert fetch_test(home).source == f"download: {first.url}"
+
+
+def test_a_proxy_needs_no_name_resolution_here(home, server, npz, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote("http://mnist.invalid/", (_sources.NPZ_FILE,)),))
+    server.routes["http://mnist.invalid/mnist.npz"] = loopback.serve(npz)
+    assert fetch_test(home).source == "download: http://mnist.invalid/"
+
+
+def test_the_progress_bar_shows_the_file_as_it_arrives(home, official, capfd):
+    fetch_test(home, progressbar=True)
+    captured = capfd.readouterr()
+    assert "mnist.npz" in captured.err
+    assert "100%" in captured.err
+    assert captured.out == ""
+
+
+def test_without_a_progress_bar_a_download_prints_nothing(home, official, capfd):
+    fetch_test(home)
+    assert capfd.readouterr() == ("", "")
+
+
+# Mirrors
+
+
+def test_a_mirror_of_the_idx_files_serves_when_the_official_url_does_not(home, remotes, server, idx, arrays):
+    serve_idx(server, "first", idx)
+    mnist = fetch_test(home)
+    assert mnist.source == f"download: {server.url}first/"
+    assert_is_mnist(mnist, arrays)
+    assert files_in(home) == KEPT
+    again = fetch_test(home)
+    assert again.source == f"cache: {home}"
+    assert_is_mnist(again, arrays)
+
+
+def test_the_second_mirror_is_asked_only_for_what_the_first_did_not_give(home, remotes, server, idx, arrays):
+    serve_idx(server, "first", idx)
+    *_, last = idx
+    server.routes[f"/first/{last}"] = loopback.status(404)
+    serve_idx(server, "second", idx)
+    mnist = fetch_test(home)
+    assert mnist.source == f"download: {server.url}second/"
+    assert_is_mnist(mnist, arrays)
+    assert sum(hits for path, hits in server.hits.items() if path.startswith("/second/")) == 1
+
+
+def test_a_mirror_serves_before_a_passing_fault_of_the_official_url_is_waited_out(home, remotes, server, idx):
+    server.routes["/official/mnist.npz"] = loopback.status(503)
+    serve_idx(server, "first", idx)
+    start = time.monotonic()
+    assert fetch_test(home, delay=20).source == f"download: {server.url}first/"
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.skipif(not OFFICIAL_IDX.is_dir(), reason="the official IDX files are not beside this repository")
+def test_the_official_idx_files_have_the_published_hashes(home, server, arrays, monkeypatch):
+    official_mirror = _sources.REMOTES[1]
+    assert official_mirror.url == "https://ossci-datasets.s3.amazonaws.com/mnist/"
+    for name in IDX_NAMES.values():
+        server.routes[f"/{name}"] = loopback.serve((OFFICIAL_IDX / name).read_bytes())
+    monkeypatch.setattr(_sources, "REMOTES", (official_mirror._replace(url=server.url),))
+    mnist = fetch_test(home)
+    assert mnist.source == f"download: {server.url}"
+    assert_is_mnist(mnist, arrays)
+
+
+def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(home, server, arrays, monkeypatch, no_bundled_copy):
+    body = npz_bytes({**arrays, "y_test": np.roll(arrays["y_test"], 1)})
+    file = _sources.RemoteFile("mnist.npz", sha256(body), len(body))
+    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(server.url, (file,)),))
+    server.routes["/mnist.npz"] = loopback.serve(body)
+    with pytest.raises(OSError, match=r"y_test is not MNIST's: sha256"):
+        fetch_test(home)
+    assert files_in(home) == [".sk_mnist.lock"]
+
+
+def test_a_re_packed_file_with_right_arrays_is_told_apart(home, server, official, arrays, no_bundled_copy):
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    server.routes[official] = loopback.serve(packed.getvalue())
+    with pytest.raises(OSError, match=r"it was re-packed: the arrays in it are MNIST's"):
+        fetch_test(home)
+
+
+# Files that are not what they should be
+
+
+def npz_bytes(arrays, **others):
+    """An uncompressed npz of some arrays."""
+    packed = io.BytesIO()
+    np.savez(packed, **arrays, **others)
+    return packed.getvalue()
+
+
+def npy_header(shape):
+    """The start of an npy file that promises uint8 values of this shape."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return header.getvalue()
+
+
+def with_member(arrays, name, body, compression=zipfile.ZIP_STORED):
+    """The arrays as an npz in which one member is something else."""
+    packed = io.BytesIO(npz_bytes({key: array for key, array in arrays.items() if key != name}))
+    with zipfile.ZipFile(packed, "a", compression) as archive:
+        archive.writestr(f"{name}.npy", body)
+    return packed.getvalue()
+
+
+BAD_NPZ = {
+    "a missing member": (lambda a: npz_bytes({k: v for k, v in a.items() if k != "y_test"}), "it holds x_test.npy"),
+    "an extra member": (lambda a: npz_bytes(a, extra=np.zeros(3)), "it holds extra.npy"),
+    "a wrong dtype": (lambda a: npz_bytes({**a, "y_test": a["y_test"].astype(np.int64)}), "y_test is int64"),
+    "a wrong shape": (
+        lambda a: npz_bytes({**a, "x_test": a["x_test"].reshape(-1, 784)}),
+        r"x_test is uint8 of shape \(10000, 784\)",
+    ),
+    "a label over 9": (
+        lambda a: npz_bytes({**a, "y_test": np.where(np.arange(10_000) == 5, 10, a["y_test"]).astype(np.uint8)}),
+        "y_test is not MNIST's",
+    ),
+    "a promise of a huge array": (
+        lambda a: with_member(a, "x_test", npy_header((10**12, 28, 28))),
+        r"x_test is uint8 of shape \(1000000000000, 28, 28\)",
+    ),
+    "an unknown compression": (
+        lambda a: with_member(a, "y_test", npy_header((10_000,)) + bytes(10_000), zipfile.ZIP_LZMA),
+        "y_test is compressed by a method",
+    ),
+    "a text file": (lambda a: HTML, "File is not a zip file"),
+    "an empty file": (lambda a: b"", "File is not a zip file"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_NPZ)
+def test_an_npz_file_that_is_not_mnist_is_refused_with_the_reason(fault, tmp_path, arrays, no_bundled_copy):
+    make, reason = BAD_NPZ[fault]
+    (tmp_path / "mnist.npz").write_bytes(make(arrays))
+    with pytest.raises(OSError, match=reason):
+        fetch_test(tmp_path, download_if_missing=False)
+
+
+class _Trap:
+    """Unpickled, it makes a directory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickled_object_in_an_npz_file_is_refused_and_not_loaded(tmp_path, arrays, no_bundled_copy):
+    trap = np.array([_Trap(tmp_path / "sprung")], dtype=object)
+    (tmp_path / "mnist.npz").write_bytes(npz_bytes({**arrays, "y_test": trap}))
+    with pytest.raises(OSError, match="y_test is object"):
+        fetch_test(tmp_path, download_if_missing=False)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_pickle_by_the_name_of_mnist_npz_is_refused_and_not_loaded(tmp_path, no_bundled_copy):
+    (tmp_path / "mnist.npz").write_bytes(pickle.dumps(_Trap(tmp_path / "sprung")))
+    with pytest.raises(OSError, match="not a zip file"):
+        fetch_test(tmp_path, download_if_missing=False)
+    assert not (tmp_path / "sprung").exists()
+
+
+def peak_memory(function):
+    """Highest number of bytes that Python and NumPy held while the function ran."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_npz_bomb_is_not_unpacked_past_the_known_size(tmp_path, arrays):
+    images = npy_header((10_000, 28, 28)) + bytes(300_000_000)
+    (tmp_path / "mnist.npz").write_bytes(with_member(arrays, "x_test", images, zipfile.ZIP_DEFLATED))
+    del images
+    assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
+
+
+def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp_path, idx):
+    for name, body in idx.items():
+        (tmp_path / name).write_bytes(body)
+    bomb = gzip.compress(idx_bytes(np.zeros((300_000, 28, 28), dtype=np.uint8)), 1)
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(bomb)
+    del bomb
+    assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_damage_an_npz_file_has_its_problem_is_told(data, tmp_path):
+    small = np.zeros(3, dtype=np.uint8)
+    body = bytearray(npz_bytes(dict.fromkeys(IDX_NAMES, small)))
+    for _ in range(data.draw(st.integers(0, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "mnist.npz").write_bytes(body[: data.draw(st.integers(0, len(body)))])
+    assert _sources.check_data_home(tmp_path).problem is not None
+
+
+# The cache
+
+
+def test_a_flipped_bit_in_the_cache_is_repaired(home, official, arrays):
+    fetch_test(home)
+    flip_one_bit(home / "mnist.npz")
+    assert_is_mnist(fetch_test(home), arrays)
+    assert sha256((home / "mnist.npz").read_bytes()) == OFFICIAL_SHA256
+    assert files_in(home) == KEPT
+
+
+def test_a_flipped_bit_in_an_uncompressed_cache_is_noticed(tmp_path, arrays):
+    # Without compression and its checksum, only the digest of the array can tell.
+    (tmp_path / "mnist.npz").write_bytes(npz_bytes({**arrays, "x_test": arrays["x_test"] ^ np.uint8(0)}))
+    assert _sources.check_data_home(tmp_path).problem is None
+    arrays_with_a_flipped_bit = {**arrays, "x_test": arrays["x_test"].copy()}
+    arrays_with_a_flipped_bit["x_test"][5, 5, 5] ^= 1
+    (tmp_path / "mnist.npz").write_bytes(npz_bytes(arrays_with_a_flipped_bit))
+    assert_is_mnist(fetch_test(tmp_path, download_if_missing=False), arrays)
+
+
+def test_a_truncated_cache_is_repaired(home, official, arrays):
+    fetch_test(home)
+    os.truncate(home / "mnist.npz", 5_000_000)
+    assert_is_mnist(fetch_test(home), arrays)
+    assert sha256((home / "mnist.npz").read_bytes()) == OFFICIAL_SHA256
+
+
+def test_a_file_put_there_by_hand_serves(tmp_path, npz, arrays, no_bundled_copy, no_sockets):
+    (tmp_path / "mnist.npz").write_bytes(npz)
+    mnist = fetch_test(tmp_path)
+    assert mnist.source == f"cache: {tmp_path}"
+    assert_is_mnist(mnist, arrays)
+    assert files_in(tmp_path) == ["mnist.npz"]
+
+
+@pytest.mark.parametrize(
+    "unpacked", [(), tuple(IDX_NAMES.values()), (IDX_NAMES["x_test"],)], ids=["gz", "plain", "both"]
+)
+def test_idx_files_put_there_by_hand_serve(unpacked, tmp_path, idx, arrays, no_bundled_copy, no_sockets):
+    for name, body in idx.items():
+        if name in unpacked:
+            (tmp_path / name.removesuffix(".gz")).write_bytes(gzip.decompress(body))
+        else:
+            (tmp_path / name).write_bytes(body)
+    mnist = fetch_test(tmp_path)
+    assert mnist.source == f"cache: {tmp_path}"
+    assert_is_mnist(mnist, arrays)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.zeros((10_000, 28, 28), dtype=np.uint8), "x_test is not MNIST's"),
+        (np.zeros((10_000, 784), dtype=np.uint8), "holds uint8 of shape"),
+        (np.zeros((100, 28, 28), dtype=np.int32), "holds int32 of shape"),
+    ],
+    ids=["values", "shape", "dtype"],
+)
+def test_idx_files_that_are_not_mnist_are_refused(bad, reason, tmp_path, idx, no_bundled_copy):
+    for name, body in idx.items():
+        (tmp_path / name).write_bytes(body)
+    (tmp_path / IDX_NAMES["x_test"]).write_bytes(gzip.compress(idx_bytes(bad)))
+    with pytest.raises(OSError, match=reason):
+        fetch_test(tmp_path, download_if_missing=False)
+
+
+def test_a_users_file_in_the_way_is_set_aside_and_not_lost(tmp_path, official, arrays):
+    (tmp_path / "mnist.npz").write_bytes(b"my own data")
+    (tmp_path / "mnist.npz.rejected-1").write_bytes(b"from an earlier time")
+    assert_is_mnist(fetch_test(tmp_path), arrays)
+    assert (tmp_path / "mnist.npz.rejected-1").read_bytes() == b"from an earlier time"
+    assert (tmp_path / "mnist.npz.rejected-2").read_bytes() == b"my own data"
+    assert fetch_test(tmp_path).source == f"cache: {tmp_path}"
+
+
+def test_a_cached_file_is_as_readable_as_any_new_file(home, official):
+    fetch_test(home)
+    (home / "new").touch()
+    assert stat.S_IMODE((home / "mnist.npz").stat().st_mode) == stat.S_IMODE((home / "new").stat().st_mode)
+
+
+def test_clear_data_home_leaves_what_the_user_put_there(home, official):
+    fetch_test(home)
+    (home / "notes.txt").write_text("mine")
+    (home / "mnist.npz.bak").write_text("mine too")
+    clear_data_home(home)
+    assert files_in(home) == ["mnist.npz.bak", "notes.txt"]
+
+
+def test_clear_data_home_leaves_a_mnist_file_the_user_put_there(tmp_path, npz):
+    (tmp_path / "mnist.npz").write_bytes(npz)
+    fetch_test(tmp_path)
+    clear_data_home(tmp_path)
+    assert (tmp_path / "mnist.npz").read_bytes() == npz
+
+
+def test_check_data_home_tells_origin_digest_and_problem(home, server, official):
+    assert "neither mnist.npz nor the IDX files" in _sources.check_data_home(home).problem
+    fetch_test(home)
+    assert _sources.check_data_home(home) == (home, f"download: {server.url}official/", OFFICIAL_SHA256, None)
+    flip_one_bit(home / "mnist.npz")
+    damaged = _sources.check_data_home(home)
+    assert damaged.problem is not None
+    assert damaged.sha256 != OFFICIAL_SHA256
+
+
+# Keras' cache
+
+
+@pytest.fixture
+def keras_home(tmp_path, monkeypatch):
+    (tmp_path / "keras" / "datasets").mkdir(parents=True)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+def test_keras_cache_serves_if_it_is_right(home, keras_home, npz, arrays, no_bundled_copy, no_sockets):
+    path = keras_home / "datasets" / "mnist.npz"
+    path.write_bytes(npz)
+    mnist = fetch_test(home)
+    assert mnist.source == f"keras cache: {path}"
+    assert_is_mnist(mnist, arrays)
+
+
+def test_keras_cache_is_found_in_the_home_directory(home, tmp_path, npz, monkeypatch, no_sockets):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    path = tmp_path / ".keras" / "datasets" / "mnist.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(npz)
+    assert fetch_test(home).source == f"keras cache: {path}"
+
+
+def test_a_damaged_keras_cache_is_passed_over_and_left_as_it_is(home, keras_home, official, server, npz, arrays):
+    path = keras_home / "datasets" / "mnist.npz"
+    path.write_bytes(npz)
+    flip_one_bit(path)
+    damaged = path.read_bytes()
+    mnist = fetch_test(home)
+    assert mnist.source == f"download: {server.url}official/"
+    assert_is_mnist(mnist, arrays)
+    assert path.read_bytes() == damaged
+    assert [path.name for path in keras_home.rglob("*")] == ["datasets", "mnist.npz"]
+
+
+# Disks and directories
+
+
+@pytest.fixture
+def unprivileged():
+    """Run as a user whom file permissions bind: root is made nobody for the time of the test."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("no POSIX permissions here")
+    if os.geteuid() != 0:
+        yield
+        return
+    import requests  # noqa: F401  (its files may be out of reach for nobody)
+
+    os.seteuid(65534)
+    try:
+        if not os.access(BUNDLED_NPZ, os.R_OK, effective_ids=True):
+            pytest.skip("this repository is out of reach for an unprivileged user")
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def read_only_directory():
+    """A directory that nobody may write to, outside pytest's own, which nobody may enter."""
+    directory = Path(tempfile.mkdtemp(prefix="sk-mnist-read-only-"))
+    directory.chmod(0o555)
+    yield directory
+    directory.chmod(0o755)
+    shutil.rmtree(directory)
+
+
+def test_a_read_only_data_home_is_served_from_the_package_without_a_download(
+    read_only_directory, unprivileged, server, official, arrays
+):
+    mnist = fetch_test(read_only_directory)
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert_is_mnist(mnist, arrays)
+    assert not server.hits
+
+
+def test_a_read_only_data_home_that_cannot_be_made_is_served_from_the_package(
+    read_only_directory, unprivileged, official
+):
+    assert fetch_test(read_only_directory / "new").source == f"bundled: {BUNDLED_NPZ}"
+
+
+def test_a_read_only_data_home_that_is_filled_serves(read_only_directory, npz, no_bundled_copy, no_sockets, request):
+    read_only_directory.chmod(0o755)
+    (read_only_directory / "mnist.npz").write_bytes(npz)
+    read_only_directory.chmod(0o555)
+    request.getfixturevalue("unprivileged")
+    assert fetch_test(read_only_directory).source == f"cache: {read_only_directory}"
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow mounting")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def file_size_limit(tmp_path):
+    """A process that may write two megabytes to a file: a full disk where none can be mounted."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, limits[1]))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("disk", ["full_disk", "file_size_limit"])
+def test_a_full_disk_is_served_from_the_package_and_left_clean(disk, request, official, arrays):
+    place = request.getfixturevalue(disk)
+    mnist = fetch_test(place)
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert_is_mnist(mnist, arrays)
+    assert files_in(place) == [".sk_mnist.lock"]
+
+
+def test_a_full_disk_without_a_bundled_copy_is_one_clear_error(file_size_limit, official, no_bundled_copy):
+    with pytest.raises(OSError, match=r"writing to .*: File too large"):
+        fetch_test(file_size_limit)
+
+
+def test_a_data_home_that_is_a_file_is_served_from_the_package(tmp_path, official, arrays):
+    (tmp_path / "file").write_text("I am a file")
+    mnist = fetch_test(tmp_path / "file")
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert (tmp_path / "file").read_text() == "I am a file"
+
+
+def test_a_data_home_that_is_a_file_is_named_in_the_error(tmp_path, official, no_bundled_copy):
+    (tmp_path / "file").write_text("I am a file")
+    with pytest.raises(OSError, match="file is a file, not a directory"):
+        fetch_test(tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["données été", "データ", "with  blanks and 'quotes'", "a\nline"])
+def test_unusual_paths_are_fine(name, tmp_path, official):
+    home = tmp_path / name
+    assert fetch_test(home).source.startswith("download")
+    assert fetch_test(home).source == f"cache: {home}"
+    clear_data_home(home)
+    assert files_in(home) == []
+
+
+def test_without_a_home_directory_the_package_serves(monkeypatch, official):
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    pwd = pytest.importorskip("pwd")
+    for name in ("HOME", "XDG_CACHE_HOME", "SK_MNIST_DATA", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert fetch_test(None).source == f"bundled: {BUNDLED_NPZ}"
+
+
+def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, remotes, server, no_bundled_copy):
+    with pytest.raises(OSError, match="could not be had from any source") as caught:
+        fetch_test(home)
+    message = str(caught.value)
+    for place in (str(home), "Keras' cache", *(remote.url for remote in remotes), "the package's own copy"):
+        assert place in message
+    assert message.count("404") == 3
+    assert "SK_MNIST_DATA" in message
+
+
+# Processes
+
+
+posix_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork and SIGKILL")
+
+
+def start_python(code, *arguments):
+    """Run code in a fresh interpreter that has this repository's sk_mnist."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+
+
+ONE_REMOTE = """
+    import os, signal, sys
+    from sk_mnist.datasets import _sources, fetch_mnist
+    url, home = sys.argv[1:]
+    _sources.REMOTES = (_sources.Remote(url, (_sources.NPZ_FILE,)),)
+"""
+
+
+@posix_only
+def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, official, arrays):
+    code = (
+        ONE_REMOTE
+        + """
+    import hashlib
+    start, go = os.pipe()
+    children = []
+    for _ in range(16):
+        child = os.fork()
+        if child == 0:
+            os.close(go)
+            os.read(start, 1)  # returns when the parent closes its end: all start together
+            mnist = fetch_mnist(data_home=home, subset="test", normalize=False)
+            right = hashlib.sha256(mnist.data).hexdigest() == _sources.ARRAYS["x_test"].sha256
+            os._exit(0 if right else 1)
+        children.append(child)
+    os.close(go)
+    print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+    """
+    )
+    output, _ = start_python(code, f"{server.url}official/", home).communicate(timeout=60)
+    assert output.strip() == str([0] * 16)
+    assert server.hits[official] == 1
+    assert files_in(home) == KEPT
+
+
+@posix_only
+def test_a_process_killed_in_a_download_leaves_a_cache_that_recovers(home, server, official, npz, arrays):
+    server.routes[official] = loopback.hang_half_way(npz)
+    code = ONE_REMOTE + "    fetch_mnist(data_home=home)"
+    child = start_python(code, f"{server.url}official/", home)
+    temporary = wait_for(lambda: next(path for path in home.glob(".sk_mnist-*/*") if path.stat().st_size > 5_000_000))
+    child.kill()
+    child.communicate()
+    assert temporary.exists()
+    server.routes[official] = loopback.serve(npz)
+    mnist = fetch_test(home)
+    assert mnist.source.startswith("download")
+    assert_is_mnist(mnist, arrays)
+    assert files_in(home) == KEPT
+
+
+@posix_only
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_process_killed_in_the_move_leaves_a_cache_that_recovers(moves, home, server, official, arrays, monkeypatch):
+    code = (
+        ONE_REMOTE
+        + """
+    replace, moves = os.replace, int(os.environ["MOVES"])
+    def replace_or_die(*args):
+        global moves
+        if moves == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        moves -= 1
+        replace(*args)
+        if moves == 0 and args[1].name == "mnist.npz":
+            os.kill(os.getpid(), signal.SIGKILL)
+    _sources.os.replace = replace_or_die
+    fetch_mnist(data_home=home)
+    """
+    )
+    monkeypatch.setenv("MOVES", str(moves))
+    child = start_python(code, f"{server.url}official/", home)
+    child.communicate(timeout=60)
+    assert child.returncode == -signal.SIGKILL
+    assert_is_mnist(fetch_test(home), arrays)
+    assert _sources.check_data_home(home).problem is None
+    clear_data_home(home)
+    assert files_in(home) == []
+
+
+def wait_for(condition, seconds=30):
+    """Return the condition's value as soon as it has one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            return condition()
+        except StopIteration:
+            time.sleep(0.02)
+    raise TimeoutError
+
+
+def test_eight_threads_on_an_empty_cache_make_one_download(home, server, official, arrays):
+    with ThreadPoolExecutor(8) as pool:
+        for mnist in pool.map(lambda _: fetch_test(home), range(8)):
+            assert_is_mnist(mnist, arrays)
+    assert server.hits[official] == 1
+    assert files_in(home) == KEPT
+
+
+def test_a_lock_file_left_by_a_dead_process_stops_nobody(home, server, official):
+    home.mkdir()
+    (home / ".sk_mnist.lock").write_text("99999999")
+    assert fetch_test(home).source == f"download: {server.url}official/"
+
+
+def test_a_lock_that_is_never_released_is_no_deadlock(home, official, arrays, monkeypatch):
+    monkeypatch.setattr(_sources, "LOCK_TIMEOUT", 0.3)
+    home.mkdir()
+    with FileLock(home / ".sk_mnist.lock"):
+        mnist = fetch_test(home)
+    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert_is_mnist(mnist, arrays)
+
+
+# Cost
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.parametrize(("normalize", "limit"), [(False, 150), (True, 450)])
+def test_a_warm_fetch_stays_within_its_memory(normalize, limit, tmp_path, npz):
+    (tmp_path / "mnist.npz").write_bytes(npz)
+    code = """
+    import sys
+    from sk_mnist.datasets import fetch_mnist
+    def mebibytes(field):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
+    after_import = mebibytes("VmRSS")
+    fetch_mnist(data_home=sys.argv[1], normalize=sys.argv[2] == "True")
+    print(mebibytes("VmHWM") - after_import)
+    """
+    output, _ = start_python(code, tmp_path, normalize).communicate(timeout=60)
+    assert float(output) < limit

@@ -1,0 +1,137 @@
+"""The IDX reader: every type of the format, any rank, and files that are not what they say."""
+
+import gzip
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from idx_encoding import TYPE_CODES, idx_bytes
+
+from sk_mnist.datasets._idx import read_idx
+
+arrays = st.sampled_from(sorted(TYPE_CODES)).flatmap(
+    lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))
+)
+packers = st.sampled_from([bytes, gzip.compress])
+
+
+@given(array=arrays, pack=packers)
+def test_what_was_written_is_read_back_bit_for_bit(array, pack):
+    back = read_idx(pack(idx_bytes(array)))
+    assert back.dtype == array.dtype
+    assert back.dtype.isnative
+    assert back.shape == array.shape
+    assert back.tobytes() == array.tobytes()
+    assert back.flags.c_contiguous
+    assert back.flags.writeable
+
+
+@given(array=arrays, pack=packers)
+def test_a_path_reads_as_its_bytes_do(array, pack, tmp_path_factory):
+    path = tmp_path_factory.mktemp("idx") / "array-idx"
+    path.write_bytes(pack(idx_bytes(array)))
+    assert read_idx(path).tobytes() == read_idx(str(path)).tobytes() == array.tobytes()
+
+
+def test_rank_255_of_the_format_is_refused_by_name_for_numpy_cannot_hold_it():
+    with pytest.raises(ValueError, match=r"rank is 255; NumPy arrays have at most 64 axes"):
+        read_idx(struct.pack(">HBB255I", 0, 0x08, 255, *[1] * 255) + b"x")
+
+
+def test_rank_64_is_read():
+    assert read_idx(idx_bytes(np.zeros((1,) * 64, dtype=np.uint8))).shape == (1,) * 64
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"\0\0", b"\0\1\x08\1", b"\1\0\x08\1", b"\0\0\x0a\1", b"\0\0\0\1", b"<htm", b"\x93NUM"]
+)
+def test_a_bad_magic_number_is_named(start):
+    with pytest.raises(ValueError, match="magic number"):
+        read_idx(start + bytes(100) if len(start) == 4 else start)
+
+
+def test_a_header_cut_short_is_named():
+    with pytest.raises(ValueError, match=r"ends within its header: rank 3 takes 12 bytes of sizes, not 5"):
+        read_idx(b"\0\0\x08\3" + bytes(5))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_missing_values_are_counted(pack):
+    with pytest.raises(ValueError, match=r"holds 9 of the 10 bytes"):
+        read_idx(pack(idx_bytes(np.arange(10, dtype=np.uint8))[:-1]))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_trailing_data_is_refused(pack):
+    with pytest.raises(ValueError, match=r"more data follows the 10 bytes"):
+        read_idx(pack(idx_bytes(np.arange(10, dtype=np.uint8)) + b"\0"))
+
+
+def test_a_gzip_stream_cut_short_is_a_value_error():
+    with pytest.raises(ValueError, match="not a sound IDX file"):
+        read_idx(gzip.compress(idx_bytes(np.arange(1000, dtype=np.int32)))[:-20])
+
+
+def test_a_wrong_gzip_checksum_is_a_value_error():
+    packed = bytearray(gzip.compress(idx_bytes(np.arange(1000, dtype=np.int32))))
+    packed[-6] ^= 1
+    with pytest.raises(ValueError, match="CRC check failed"):
+        read_idx(bytes(packed))
+
+
+@given(data=st.binary(max_size=200))
+def test_no_bytes_at_all_make_it_raise_anything_but_a_value_error(data):
+    for junk in (data, b"\x1f\x8b\x08\0" + data, b"\0\0\x08" + data, gzip.compress(b"\0\0\x0b" + data)):
+        try:
+            read_idx(junk)
+        except ValueError as error:
+            assert "not a sound IDX file" in str(error)
+
+
+def test_the_error_names_the_file(tmp_path):
+    (tmp_path / "digits-idx").write_bytes(b"no")
+    with pytest.raises(ValueError, match="digits-idx"):
+        read_idx(tmp_path / "digits-idx")
+
+
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_idx(tmp_path / "absent")
+
+
+def peak_memory(function):
+    """Highest number of bytes that Python and NumPy held while the function ran."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_promise_of_a_gigabyte_takes_no_more_memory_than_there_is_data(pack):
+    def read():
+        with pytest.raises(ValueError, match=r"holds 5 of the 1073741824 bytes"):
+            read_idx(pack(struct.pack(">HBBI", 0, 0x08, 1, 1 << 30) + b"short"))
+
+    assert peak_memory(read) < 5e6
+
+
+def test_an_array_beyond_the_limit_is_refused_unread():
+    with pytest.raises(ValueError, match=r"promises 4294967295 bytes, more than the 1073741824 allowed"):
+        read_idx(struct.pack(">HBBI", 0, 0x08, 1, (1 << 32) - 1))
+
+
+def test_a_gzip_bomb_is_not_unpacked_past_the_promised_size():
+    bomb = gzip.compress(idx_bytes(np.zeros(10, dtype=np.uint8)) + bytes(200_000_000))
+
+    def read():
+        with pytest.raises(ValueError, match="more data follows"):
+            read_idx(bomb)
+
+    assert peak_memory(read) < 5e6
