@@ -414,6 +414,18 @@ BAD_NPZ = {
         lambda a: with_member(a, "x_test", npy_header((10**12, 28, 28))),
         r"x_test is uint8 of shape \(1000000000000, 28, 28\)",
     ),
+    "a header that is cut off": (
+        lambda a: with_member(a, "x_test", npy_header((10_000, 28, 28)).replace(b")", b" ")),
+        "header that cannot be parsed",
+    ),
+    "a header that breaks the parser": (
+        lambda a: with_member(a, "x_test", b"\x93NUMPY\x01\0" + (9000).to_bytes(2, "little") + b"-" * 9000),
+        "large",
+    ),
+    "an npy version of the future": (
+        lambda a: with_member(a, "x_test", b"\x93NUMPY\x04\0"),
+        r"npy format version \(4, 0\)",
+    ),
     "an unknown compression": (
         lambda a: with_member(a, "y_test", npy_header((10_000,)) + bytes(10_000), zipfile.ZIP_LZMA),
         "y_test is compressed by a method",

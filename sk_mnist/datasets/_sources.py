@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, NamedTuple
+from tokenize import TokenError
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pooch
@@ -75,6 +76,9 @@ BUNDLED = Path(__file__).parent / "data" / NPZ_FILE.name
 RECORD = ".sk_mnist.json"
 LOCK = ".sk_mnist.lock"
 TEMP_PREFIX = ".sk_mnist-"
+
+# Ours have 80 bytes; Python's parser runs out of memory on some that are much longer.
+_MAX_NPY_HEADER = 1000
 
 # Longer than a network that swallows packets is waited for; a process that holds the lock longer is not waited for.
 LOCK_TIMEOUT = 60.0
@@ -320,13 +324,14 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
+    if version not in readers:
         raise ValueError(f"npy format version {version} is not one that uint8 arrays are written in")
+    try:
+        shape, _, dtype = readers[version](stream, max_header_size=_MAX_NPY_HEADER)
+    except TokenError as error:  # NumPy lets it out
+        raise ValueError(f"an npy header that cannot be parsed: {error}") from error
     return shape, dtype
 
 
@@ -399,13 +404,13 @@ def _download_remote(remote: Remote, work: Path, patience: Patience, progressbar
     for file in remote.files:
         download(remote.url + file.name, work, file, patience=patience, explain=_explain, progressbar=progressbar)
     try:
-        arrays = read_directory(work, ARRAYS)
+        arrays: dict[str, Any] = read_directory(work, ARRAYS)
     except ValueError as error:
         for file in remote.files:  # or the next remote would find them
             (work / file.name).unlink()
         raise DownloadError(str(error)) from error
     if not (work / NPZ_FILE.name).exists():
-        np.savez_compressed(work / NPZ_FILE.name, allow_pickle=False, **arrays)
+        np.savez_compressed(work / NPZ_FILE.name, **arrays)
 
 
 def _explain(path: Path, file: RemoteFile) -> str:
@@ -425,6 +430,8 @@ def _explain(path: Path, file: RemoteFile) -> str:
 
 
 def _copy_bundled(work: Path) -> str:
+    if not BUNDLED.is_file():
+        raise FileNotFoundError("there was nothing to write")
     shutil.copyfile(BUNDLED, work / NPZ_FILE.name)
     read_directory(work, ARRAYS)
     return f"bundled: {BUNDLED}"
@@ -436,7 +443,7 @@ def _install(work: Path, home: Path, source: str) -> None:
     if place.exists() and not (home / RECORD).exists():
         _set_aside(place)
     record = work / RECORD
-    record.write_text(json.dumps({"sha256": pooch.file_hash(new), "source": source}) + "\n", encoding="utf-8")
+    record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
     # A temporary file of pooch is readable by its owner only, but a data home may be shared.
     shutil.copymode(record, new)
     os.replace(record, home / RECORD)
