@@ -469,7 +469,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.classes_ = classes
         self.n_iter_ = 0
         self.history_: dict[str, list[float]] = {}
-        self._optimizer_state: list[np.ndarray] | None = None
+        self._optimizer_state: tuple[str, list[np.ndarray]] | None = None
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> TrainingData:

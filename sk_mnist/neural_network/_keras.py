@@ -55,7 +55,8 @@ class NetworkState:
     """Where a training stands: all it takes to go on from here, in NumPy."""
 
     weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
-    optimizer: list[np.ndarray] | None = None  # None: as a new optimizer
+    # The optimizer's variables and the configuration (NetworkSpec.optimizer) they belong to; None: a new optimizer.
+    optimizer: tuple[str, list[np.ndarray]] | None = None
 
 
 @dataclass
@@ -277,6 +278,8 @@ def optimizer_config(optimizer: Any) -> str:
     """Configuration of an optimizer, given by name or as an instance, as JSON without its learning rate."""
     if isinstance(optimizer, str):
         optimizer = keras.optimizers.get(optimizer)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {optimizer!r}.")
     config = keras.optimizers.serialize(optimizer)
     config["config"].pop("learning_rate")
     config["config"].pop("name")
@@ -285,10 +288,6 @@ def optimizer_config(optimizer: Any) -> str:
 
 def optimizer_learning_rate(optimizer: Any) -> float:
     """Learning rate of an optimizer instance; a schedule of Keras' own is refused."""
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise TypeError(
-            f"optimizer must be a name or a keras.optimizers.Optimizer; got {optimizer!r} of type {type(optimizer)}."
-        )
     rate = optimizer.get_config()["learning_rate"]
     if not isinstance(rate, float):
         raise ValueError(
@@ -331,7 +330,9 @@ class _Workspace:
     ) -> TrainingResult:
         """Train from a state, through scikeras, and return what came of it."""
         self.network.set_weights(state.weights)
-        slots = self._new_optimizer if state.optimizer is None else state.optimizer
+        config, slots = state.optimizer or (self.spec.optimizer, self._new_optimizer)
+        if config != self.spec.optimizer:
+            slots = self._new_optimizer
         for variable, value in zip(self.network.optimizer.variables, slots, strict=True):
             variable.assign(value)
         callbacks: list[Any] = [_EpochEnd(plan, validation, self.spec.activation)]
@@ -356,7 +357,7 @@ class _Workspace:
         return TrainingResult(
             NetworkState(
                 self.network.get_weights(),
-                [variable.numpy() for variable in self.network.optimizer.variables],
+                (self.spec.optimizer, [variable.numpy() for variable in self.network.optimizer.variables]),
             ),
             task.history,
         )

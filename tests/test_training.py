@@ -1,0 +1,545 @@
+"""How KerasMLPClassifier trains: weights, validation, continuation, optimizers, callbacks, threads."""
+
+import gc
+import multiprocessing
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import compute_class_weight
+
+from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network import clear_workspaces
+
+SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
+# Where sums must come out the same in whatever order they are taken.
+EXACT = {"dtype": "float64", "batch_size": 10_000}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+def small(**params):
+    return KerasMLPClassifier(**{**SMALL, **params})
+
+
+def weights_of(model):
+    return model.coefs_ + model.intercepts_
+
+
+def assert_same_model(one, other):
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_close_models(one, other, rtol=1e-7):
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-9)
+
+
+class TestWeights:
+    def test_a_weight_is_a_repetition(self, blobs):
+        X, y = blobs
+        weight = np.random.default_rng(0).integers(0, 4, len(y))
+        weighted = small(**EXACT).fit(X, y, sample_weight=weight)
+        repeated = small(**EXACT).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+        np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-7, atol=1e-9)
+
+    def test_rows_of_weight_zero_are_left_out(self, blobs):
+        X, y = blobs
+        weight = np.ones(len(y))
+        weight[::3] = 0
+        X_marked = X.copy()
+        X_marked[::3] = 1e6  # would spoil everything
+        assert_same_model(small().fit(X_marked, y, sample_weight=weight), small().fit(X[weight > 0], y[weight > 0]))
+
+    def test_weights_of_one_change_nothing(self, blobs):
+        X, y = blobs
+        assert_same_model(small().fit(X, y, sample_weight=np.ones(len(y))), small().fit(X, y))
+
+    def test_class_weight_is_a_weight_on_its_rows(self, blobs):
+        X, y = blobs
+        by_class = small(class_weight={0: 1.0, 1: 2.0, 2: 0.5}).fit(X, y)
+        by_row = small().fit(X, y, sample_weight=np.array([1.0, 2.0, 0.5])[y])
+        assert_same_model(by_class, by_row)
+
+    def test_balanced_is_scikit_learns(self, blobs):
+        X, y = blobs
+        X, y = X[y < 2][:150], y[y < 2][:150]
+        weight = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
+        assert_close_models(
+            small(class_weight="balanced", **EXACT).fit(X, y), small(**EXACT).fit(X, y, sample_weight=weight[y])
+        )
+
+    def test_both_kinds_of_weights_multiply(self, blobs):
+        X, y = blobs
+        weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+        both = small(class_weight={0: 1, 1: 2, 2: 0.5}, **EXACT).fit(X, y, sample_weight=weight)
+        product = small(**EXACT).fit(X, y, sample_weight=weight * np.array([1, 2, 0.5])[y])
+        assert_close_models(both, product)
+
+    @pytest.mark.parametrize(
+        ("weight", "message"),
+        [
+            (lambda n: np.zeros(n), "non-zero"),
+            (lambda n: -np.ones(n), "Negative values"),
+            (lambda n: np.ones(n - 1), "sample_weight.shape"),
+            (lambda n: np.ones((n, 2)), "1D"),
+            (lambda n: np.full(n, np.nan), "NaN"),
+        ],
+    )
+    def test_bad_weights_are_refused(self, blobs, weight, message):
+        X, y = blobs
+        with pytest.raises(ValueError, match=message):
+            small().fit(X, y, sample_weight=weight(len(y)))
+
+
+class TestValidation:
+    def test_early_stopping_stops_and_keeps_the_best(self, blobs):
+        X, y = blobs
+        model = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=4, epochs=100).fit(X, y)
+        assert model.n_iter_ < 100
+        assert model.best_epoch_ == model.n_iter_ - 4
+        assert len(model.validation_scores_) == len(model.history_["val_loss"]) == model.n_iter_
+        assert model.validation_scores_[model.best_epoch_ - 1] == max(model.validation_scores_)
+        # The same training, ended at the best epoch, has the weights that were kept.
+        ended = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=500, epochs=model.best_epoch_)
+        assert_same_model(ended.fit(X, y), model)
+
+    def test_the_part_held_out_is_stratified_and_seeded(self):
+        # 30 rows of the rare class: a tenth of them is 3, whatever the seed.
+        X = np.random.default_rng(0).normal(size=(300, 4))
+        y = np.repeat(["common", "rare"], [270, 30])
+        X[y == "rare"] += 10
+        scores = {
+            small(early_stopping=True, epochs=1, random_state=seed).fit(X, y).validation_scores_[0] for seed in range(5)
+        }
+        # 27 + 3 rows are held out, so a score is a multiple of 1/30.
+        assert all(abs(score * 30 - round(score * 30)) < 1e-9 for score in scores)
+        one, other = (small(early_stopping=True, random_state=3).fit(X, y) for _ in "ab")
+        assert one.history_ == other.history_
+
+    def test_scores_are_those_that_score_gives(self, blobs):
+        X, y = blobs
+        model = small(epochs=3).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert model.validation_scores_[-1] == model.score(X[300:], y[300:])
+        assert model.best_epoch_ == 1 + int(np.argmax(model.validation_scores_))
+
+    def test_a_validation_set_of_ones_own_does_not_change_the_training(self, blobs):
+        X, y = blobs
+        assert_same_model(small().fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:]), small().fit(X[:300], y[:300]))
+
+    def test_a_validation_set_of_ones_own_replaces_the_split(self, blobs):
+        X, y = blobs
+        model = small(early_stopping=True, epochs=100).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        ended = small(epochs=model.best_epoch_).fit(X[:300], y[:300])
+        assert_same_model(model, ended)
+
+    def test_validation_rows_have_weights(self, blobs):
+        X, y = blobs
+        half = np.where(np.arange(100) < 50, 1.0, 0.0)
+        model = small(epochs=2).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:], sample_weight_val=half)
+        assert model.validation_scores_[-1] == pytest.approx(model.score(X[300:350], y[300:350]))
+
+    def test_a_pipeline_transforms_the_validation_set_too(self, blobs):
+        X, y = blobs
+        X = 100 + 50 * X
+        with sklearn.config_context(enable_metadata_routing=True):
+            mlp = small(epochs=3).set_fit_request(X_val=True, y_val=True)
+            pipe = Pipeline([("scale", StandardScaler()), ("mlp", mlp)], transform_input=["X_val"])
+            pipe.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert pipe["mlp"].validation_scores_[-1] == pipe.score(X[300:], y[300:])
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"X_val": np.zeros((2, 12))}, "X_val and y_val go together; got only X_val"),
+            ({"y_val": [0, 1]}, "X_val and y_val go together; got only y_val"),
+            ({"sample_weight_val": [1, 1]}, "sample_weight_val needs X_val and y_val"),
+            ({"X_val": np.zeros((2, 11)), "y_val": [0, 1]}, "11 features"),
+            ({"X_val": np.zeros((2, 12)), "y_val": [0, 9]}, r"y_val has labels that are not among the classes.*\[9\]"),
+            ({"X_val": np.full((2, 12), np.nan), "y_val": [0, 1]}, "NaN"),
+        ],
+    )
+    def test_a_bad_validation_set_is_refused(self, blobs, given, message):
+        with pytest.raises(ValueError, match=message):
+            small().fit(*blobs, **given)
+
+    def test_too_few_rows_of_a_class_to_hold_one_out_is_an_error(self):
+        with pytest.raises(ValueError, match="least populated class"):
+            small(early_stopping=True).fit(np.zeros((9, 2)), [0] * 8 + [1])
+
+
+class TestContinuation:
+    def test_warm_start_goes_on_with_weights_and_optimizer(self, blobs):
+        whole = small(epochs=6).fit(*blobs)
+        parts = small(epochs=3, warm_start=True).fit(*blobs)
+        assert parts.n_iter_ == 3
+        parts.fit(*blobs)
+        assert_same_model(parts, whole)
+        assert parts.n_iter_ == 6
+        assert parts.loss_curve_ == whole.loss_curve_
+
+    def test_without_warm_start_fit_begins_anew(self, blobs):
+        model = small(epochs=3).fit(*blobs)
+        first = pickle.loads(pickle.dumps(model))
+        assert_same_model(model.fit(*blobs), first)
+
+    def test_partial_fit_is_an_epoch_of_fit(self, blobs):
+        X, y = blobs
+        model = small()
+        for _ in range(3):
+            model.partial_fit(X, y, classes=[0, 1, 2])
+        assert_same_model(model, small(epochs=3).fit(X, y))
+        assert model.n_iter_ == 3
+
+    def test_partial_fit_takes_parts_without_every_class(self, blobs):
+        X, y = blobs
+        model = small().partial_fit(X[y == 1], y[y == 1], classes=[2, 1, 0])
+        model.partial_fit(X[y != 1], y[y != 1])
+        assert model.classes_.tolist() == [0, 1, 2]
+        assert model.predict_proba(X).shape == (400, 3)
+
+    @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+    def test_pickling_in_between_changes_nothing(self, blobs, optimizer):
+        X, y = blobs
+        straight, pickled = small(optimizer=optimizer, dropout=0.2), small(optimizer=optimizer, dropout=0.2)
+        for _ in range(3):
+            straight.partial_fit(X, y, classes=[0, 1, 2])
+            pickled.partial_fit(X, y, classes=[0, 1, 2])
+            pickled = pickle.loads(pickle.dumps(pickled))
+            clear_workspaces()
+        assert_same_model(straight, pickled)
+
+    def test_fit_after_partial_fit_begins_anew(self, blobs):
+        assert_same_model(small().partial_fit(*blobs, classes=[0, 1, 2]).fit(*blobs), small().fit(*blobs))
+
+    def test_partial_fit_goes_on_after_fit(self, blobs):
+        model = small(epochs=3, optimizer="sgd").fit(*blobs).partial_fit(*blobs)
+        assert_same_model(model, small(epochs=4, optimizer="sgd").fit(*blobs))  # sgd has no state to lose
+
+    def test_unseen_labels_are_refused(self, blobs):
+        X, y = blobs
+        model = small().partial_fit(X, y, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match=r"not among the classes \[0, 1, 2\]: \[7\]"):
+            model.partial_fit(X, np.where(y == 0, 7, y))
+
+    @pytest.mark.parametrize(
+        ("params", "arguments", "message"),
+        [
+            ({}, {}, "classes must be passed"),
+            ({}, {"classes": [0, 1]}, "y has labels that are not among the classes"),
+            ({"early_stopping": True}, {"classes": [0, 1, 2]}, "set early_stopping=False"),
+            ({"class_weight": "balanced"}, {"classes": [0, 1, 2]}, "compute_class_weight"),
+        ],
+    )
+    def test_what_partial_fit_cannot_do_is_refused(self, blobs, params, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            small(**params).partial_fit(*blobs, **arguments)
+
+    def test_other_classes_are_refused_by_warm_start(self, blobs):
+        X, y = blobs
+        model = small(warm_start=True).fit(X, y)
+        with pytest.raises(ValueError, match="warm_start=True goes on with the classes of the last fit"):
+            model.fit(X, y + 1)
+
+    def test_other_layers_are_refused_by_warm_start(self, blobs):
+        model = small(warm_start=True).fit(*blobs).set_params(hidden_layer_sizes=(4,))
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4,\) differs from the fitted network's \(16, 8\)"):
+            model.fit(*blobs)
+
+    def test_another_optimizer_begins_with_a_state_of_its_own(self, blobs):
+        model = small(warm_start=True).fit(*blobs).set_params(optimizer="sgd")
+        assert model.fit(*blobs).n_iter_ == 20
+
+    def test_a_failed_fit_leaves_no_model_of_the_old_kind(self, blobs):
+        X, y = blobs
+        model = small().fit(X, y)
+        with pytest.raises(ValueError, match="hidden_layer_sizes"):
+            model.set_params(hidden_layer_sizes=(0,)).fit(X, np.where(y == 2, 5, y))
+        assert not hasattr(model, "coefs_")
+
+
+class TestOptimizers:
+    def test_every_optimizer_by_name_learns(self, blobs):
+        from sk_mnist.neural_network._classifier import OPTIMIZERS
+
+        # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.
+        rates = {"adadelta": 5.0, "adagrad": 0.1, "ftrl": 0.1, "sgd": 0.1, "lion": 0.003, "adafactor": 0.03}
+        for optimizer in OPTIMIZERS:
+            model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
+            assert model.score(*blobs) > 0.8, optimizer
+
+    def test_an_instance_does_as_its_name(self, blobs):
+        import keras
+
+        instance = keras.optimizers.Adam(0.01)
+        by_instance = KerasMLPClassifier(**{**SMALL, "optimizer": instance, "learning_rate": 1e-3}).fit(*blobs)
+        assert_same_model(by_instance, small().fit(*blobs))
+        assert not instance.built
+
+    def test_an_instance_keeps_its_settings(self, blobs):
+        import keras
+
+        model = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=3, random_state=0)
+        plain = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1), epochs=3, random_state=0)
+        assert not np.array_equal(model.fit(*blobs).coefs_[0], plain.fit(*blobs).coefs_[0])
+
+    def test_an_instance_survives_clone_and_pickle(self, blobs):
+        import keras
+
+        model = KerasMLPClassifier((8,), optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=2, random_state=0)
+        expected = model.fit(*blobs)
+        assert_same_model(clone(model).fit(*blobs), expected)
+        assert_same_model(pickle.loads(pickle.dumps(model)).fit(*blobs), expected)
+
+    def test_two_learning_rates_are_one_too_many(self, blobs):
+        import keras
+
+        with pytest.raises(ValueError, match=r"learning rate of its own, and learning_rate=0\.01 is given too"):
+            small(optimizer=keras.optimizers.Adam(0.1)).fit(*blobs)
+
+    def test_a_schedule_of_keras_own_is_refused(self, blobs):
+        import keras
+
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10))
+        with pytest.raises(ValueError, match="learning_rate_schedule="):
+            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
+
+    def test_something_else_with_its_methods_is_refused(self, blobs):
+        class Lookalike:
+            def apply_gradients(self):
+                """Do nothing."""
+
+            def get_config(self):
+                return {}
+
+        with pytest.raises(TypeError, match=r"optimizer must be a name or a keras\.optimizers\.Optimizer"):
+            KerasMLPClassifier(optimizer=Lookalike()).fit(*blobs)
+
+
+class TestSchedulesAndRegularization:
+    @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+    def test_each_schedule_learns(self, blobs, schedule):
+        assert small(learning_rate_schedule=schedule, epochs=30).fit(*blobs).score(*blobs) > 0.85
+
+    @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+    def test_falling_rates_end_in_small_steps(self, blobs, schedule):
+        def last_step(schedule):
+            params = {"learning_rate_schedule": schedule, "optimizer": "sgd", "batch_size": 400, "epochs": 50}
+            epochs = []
+            monitor = _WeightsOfEachEpoch(epochs)
+            small(**params, keras_callbacks=[monitor.remember]).fit(*blobs)
+            return np.abs(epochs[-1] - epochs[-2]).max()
+
+        assert last_step(schedule) < 0.05 * last_step("constant")
+
+    def test_the_penalty_is_scikit_learns(self, blobs):
+        # Softmax regression with full batches has one minimum, and both find it.
+        X, y = blobs
+        params = {"alpha": 20.0, "random_state": 0}
+        # With lbfgs and no hidden layer wide enough to matter, MLPClassifier is run on the identity.
+        theirs = MLPClassifier((12,), activation="identity", solver="lbfgs", max_iter=2000, tol=1e-10, **params).fit(
+            X, y
+        )
+        ours = KerasMLPClassifier((), learning_rate=0.05, epochs=400, **EXACT, **params).fit(X, y)
+        loss = ours.loss_
+        weight_penalty = 0.5 * 20.0 * sum((coef**2).sum() for coef in ours.coefs_) / len(y)
+        log_proba = ours.predict_log_proba(X)
+        assert loss == pytest.approx(-log_proba[np.arange(len(y)), y].mean() + weight_penalty, rel=1e-3)
+        assert theirs.loss_ > 0
+
+    def test_a_larger_penalty_gives_smaller_weights(self, blobs):
+        norms = [np.linalg.norm(small(alpha=alpha).fit(*blobs).coefs_[0]) for alpha in (0, 1, 10)]
+        assert norms == sorted(norms, reverse=True)
+
+    def test_dropout_makes_training_noisy_and_predicting_not(self, blobs):
+        X, y = blobs
+        model = small(dropout=0.5).fit(X, y)
+        assert model.history_["accuracy"][-1] < small().fit(X, y).history_["accuracy"][-1]
+        np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+
+    def test_dropout_differs_from_epoch_to_epoch_and_seed_to_seed(self, blobs):
+        # At a rate of almost 0 only the masks change the loss.
+        model = small(dropout=0.5, learning_rate=1e-30, epochs=3).fit(*blobs)
+        assert len(set(model.loss_curve_)) == 3
+
+    def test_label_smoothing_lowers_confidence(self, blobs):
+        X, y = blobs
+        sharp, smooth = (small(label_smoothing=s, epochs=60).fit(X, y).predict_proba(X).max() for s in (0.0, 0.3))
+        assert smooth < sharp
+
+    def test_label_smoothing_spreads_its_share_over_all_classes(self, blobs):
+        X, y = blobs
+        model = small(label_smoothing=0.3, epochs=1, learning_rate=1e-30).fit(X, y)  # the loss before any step
+        log_proba = model.predict_log_proba(X)
+        expected = -0.7 * log_proba[np.arange(len(y)), y].mean() - 0.3 * log_proba.mean()
+        assert model.loss_ == pytest.approx(expected, rel=1e-5)
+
+
+class _WeightsOfEachEpoch:
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def remember(self):
+        import keras
+
+        outer = self
+
+        class Remember(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                outer.epochs.append(self.model.get_weights()[0])
+
+        return Remember()
+
+
+class TestScikitLearnsCallbacks:
+    def test_a_score_is_monitored_each_epoch(self, blobs):
+        monitor = ScoringMonitor(scoring="accuracy")
+        model = small(epochs=4).set_callbacks(monitor).fit(*blobs)
+        scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+        assert len(scores) == 4
+        assert scores[-1] == model.score(*blobs)
+
+    def test_bars_go_down_to_epochs(self, blobs, capsys):
+        small(epochs=4).set_callbacks(ProgressBar()).fit(*blobs)
+        assert "KerasMLPClassifier - fit" in capsys.readouterr().out
+
+    def test_bars_of_a_pipeline(self, blobs, capsys):
+        pipe = Pipeline([("scale", StandardScaler()), ("mlp", small(epochs=3))]).set_callbacks(ProgressBar())
+        pipe.fit(*blobs)
+        out = capsys.readouterr().out
+        assert "Pipeline - fit" in out
+        assert "KerasMLPClassifier - fit" in out
+
+    def test_bars_of_cross_validate(self, blobs, capsys):
+        cross_validate(small(epochs=3).set_callbacks(ProgressBar()), *blobs, cv=2)
+        assert capsys.readouterr().out.count("KerasMLPClassifier - fit") >= 2
+
+    def test_bars_of_a_search_in_processes(self, blobs, capsys):
+        search = GridSearchCV(small(epochs=3), {"learning_rate": [1e-3, 1e-2]}, cv=2, n_jobs=2)
+        search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*blobs)
+        out = capsys.readouterr().out
+        assert "GridSearchCV - fit" in out
+        assert out.count("KerasMLPClassifier - fit") >= 5  # 2 candidates x 2 folds, and the refit
+
+    def test_a_callback_can_stop_the_training(self, blobs):
+        class StopAtOnce:
+            def setup(self, estimator, context):
+                """Do nothing."""
+
+            def teardown(self, estimator, context):
+                """Do nothing."""
+
+            def on_fit_task_begin(self, estimator, context):
+                """Do nothing."""
+
+            def on_fit_task_end(self, estimator, context):
+                return context.task_name == "epoch"
+
+        assert small().set_callbacks(StopAtOnce()).fit(*blobs).n_iter_ == 1
+
+
+class TestKerasCallbacks:
+    def test_a_callback_can_stop_the_training(self, blobs):
+        import keras
+
+        stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
+        assert small(keras_callbacks=[stop]).fit(*blobs).n_iter_ == 2
+
+    def test_callbacks_are_copied_for_each_fit(self, blobs):
+        import keras
+
+        history = keras.callbacks.History()
+        model = small(keras_callbacks=[history], epochs=2).fit(*blobs)
+        assert history.epoch is None if hasattr(history, "epoch") else True
+        assert not history.history
+        assert model.keras_callbacks == [history]
+
+    def test_factories_are_called_for_each_fit(self, blobs):
+        import keras
+
+        made = []
+
+        def factory():
+            made.append(keras.callbacks.History())
+            return made[-1]
+
+        clone(small(keras_callbacks=[factory], epochs=2)).fit(*blobs).fit(*blobs)
+        assert [len(history.history["loss"]) for history in made] == [2, 2]
+
+    def test_callbacks_see_the_validation_scores(self, blobs):
+        X, y = blobs
+        seen = []
+
+        def factory():
+            import keras
+
+            return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["val_accuracy"]))
+
+        model = small(epochs=3, keras_callbacks=[factory]).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert seen == model.validation_scores_
+
+    def test_a_fitted_estimator_is_pickled_without_them(self, blobs):
+        lock = threading.Lock()  # cannot be pickled
+
+        def factory():
+            import keras
+
+            assert lock
+            return keras.callbacks.History()
+
+        model = small(keras_callbacks=[factory], epochs=1).fit(*blobs)
+        assert pickle.loads(pickle.dumps(model)).keras_callbacks is None
+
+    def test_an_unfitted_estimator_takes_them_to_the_workers_of_a_search(self, blobs):
+        import keras
+
+        stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
+        search = GridSearchCV(small(keras_callbacks=[stop]), {"epochs": [50]}, cv=2, n_jobs=2).fit(*blobs)
+        assert search.best_estimator_.n_iter_ == 2
+
+    def test_what_is_no_callback_is_refused(self, blobs):
+        with pytest.raises(TypeError, match=r"keras_callbacks must hold keras\.callbacks\.Callback"):
+            small(keras_callbacks=[dict]).fit(*blobs)
+
+
+class TestThreadsAndProcesses:
+    def test_threads_that_fit_get_what_one_after_another_gets(self, blobs):
+        models = [small(random_state=seed, hidden_layer_sizes=(8 + 8 * (seed % 2),)) for seed in range(8)]
+        expected = [clone(model).fit(*blobs) for model in models]
+        with ThreadPoolExecutor(8) as pool:
+            fitted = list(pool.map(lambda model: model.fit(*blobs), models))
+        for one, other in zip(fitted, expected, strict=True):
+            assert_same_model(one, other)
+
+    def test_threads_that_predict_with_one_estimator_get_the_same(self, blobs):
+        X, y = blobs
+        model = small().fit(X, y)
+        expected = model.predict_proba(X)
+        with ThreadPoolExecutor(8) as pool:
+            for proba in pool.map(model.predict_proba, [X] * 32):
+                np.testing.assert_array_equal(proba, expected)
+
+    @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+    def test_backends_of_joblib(self, blobs, backend):
+        if backend == "multiprocessing" and multiprocessing.get_start_method() == "fork":
+            pytest.skip("fork after TensorFlow has started is refused: see the test of fork")
+        with joblib.parallel_config(backend, n_jobs=2):
+            scores = cross_validate(small(), *blobs, cv=2)["test_score"]
+        np.testing.assert_array_equal(scores, cross_validate(small(), *blobs, cv=2)["test_score"])
