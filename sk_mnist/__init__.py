@@ -15,12 +15,16 @@ _HOME = {
     "PixelScaler": "sk_mnist.preprocessing",
     "make_mnist_pipeline": "sk_mnist.pipeline",
     "evaluate": "sk_mnist.metrics",
+    "save": "sk_mnist.persistence",
+    "load": "sk_mnist.persistence",
+    "to_onnx": "sk_mnist.persistence",
 }
 _MODULES = (
     "datasets",
     "metrics",
     "model_selection",
     "neural_network",
+    "persistence",
     "pipeline",
     "plotting",
     "preprocessing",

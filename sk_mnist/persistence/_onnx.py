@@ -1,0 +1,166 @@
+"""`to_onnx`: converters of this package's estimators for skl2onnx."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from sk_mnist.neural_network import KerasMLPClassifier
+from sk_mnist.preprocessing import ImageFlattener, PixelScaler
+
+if TYPE_CHECKING:
+    import onnx
+
+# The newest opset that skl2onnx 1.19, the lowest version of the extra, writes with its own converters.
+TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
+
+
+@validate_params(
+    {"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]},
+    prefer_skip_nested_validation=True,
+)
+def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.ModelProto:
+    """Convert a fitted classifier or Pipeline to ONNX.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        A fitted :class:`~sk_mnist.KerasMLPClassifier`, or a Pipeline of this package's and scikit-learn's estimators.
+    input_dtype : {"float32", "uint8"}, default="float32"
+        Type of the model's input. Bytes need an estimator that was fitted on bytes: the scale is part of the model.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        With the input "X", of the shape of the data in ``fit`` (any number of rows), and the outputs "label" of shape
+        (n_samples,) and "probabilities", float32 of shape (n_samples, n_classes). Write it with
+        ``model.SerializeToString()``. It computes in float32, and leaves out the checks of its input.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is missing.
+    sklearn.exceptions.NotFittedError
+        If ``estimator`` is not fitted.
+
+    References
+    ----------
+    .. [1] ONNX operators, https://onnx.ai/onnx/operators/
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import fetch_mnist, make_mnist_pipeline, to_onnx
+    >>> mnist = fetch_mnist(subset="train", normalize=False)
+    >>> pipe = make_mnist_pipeline(epochs=1, random_state=0).fit(mnist.images[:1000], mnist.target[:1000])
+    >>> model = to_onnx(pipe, input_dtype="uint8")
+    >>> import onnxruntime
+    >>> session = onnxruntime.InferenceSession(model.SerializeToString())
+    >>> labels, probabilities = session.run(None, {"X": mnist.images[:5]})
+    >>> bool((labels == pipe.predict(mnist.images[:5])).all())
+    True
+    """
+    try:
+        import skl2onnx
+        from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
+    except ImportError as error:
+        raise ImportError("to_onnx needs skl2onnx: pip install 'sk-mnist[onnx]'") from error
+    check_is_fitted(estimator)
+    _register_converters()
+    tensor_type = {"float32": FloatTensorType, "uint8": UInt8TensorType}[input_dtype]
+    return skl2onnx.to_onnx(
+        estimator,
+        initial_types=[("X", tensor_type([None, *_row_shape(estimator)]))],
+        target_opset=TARGET_OPSET,
+        options={"zipmap": False},
+    )
+
+
+def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
+    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+    return getattr(first, "image_shape_", (estimator.n_features_in_,))
+
+
+def _register_converters() -> None:
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+
+    update_registered_converter(ImageFlattener, "SkMnistImageFlattener", _flattener_shape, _convert_flattener)
+    update_registered_converter(PixelScaler, "SkMnistPixelScaler", _scaler_shape, _convert_scaler)
+    update_registered_converter(
+        KerasMLPClassifier,
+        "SkMnistKerasMLPClassifier",
+        calculate_linear_classifier_output_shapes,
+        _convert_mlp,
+        options={"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]},
+    )
+
+
+def _flattener_shape(operator: Any) -> None:
+    images = operator.inputs[0].type
+    operator.outputs[0].type = type(images)([images.shape[0], operator.raw_operator.n_features_in_])
+
+
+def _scaler_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].type.shape[0], operator.raw_operator.n_features_in_])
+
+
+def _convert_flattener(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.algebra.onnx_ops import OnnxFlatten
+
+    rows = OnnxFlatten(operator.inputs[0], axis=1, op_version=container.target_opset, output_names=operator.outputs[:1])
+    rows.add_to(scope, container)
+
+
+def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.algebra.onnx_ops import OnnxCast, OnnxDiv
+    from skl2onnx.proto import onnx_proto
+
+    opset = container.target_opset
+    pixels = OnnxCast(operator.inputs[0], to=onnx_proto.TensorProto.FLOAT, op_version=opset)
+    white = np.array([operator.raw_operator.pixel_max_], dtype=np.float32)
+    OnnxDiv(pixels, white, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
+
+
+def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.algebra.onnx_ops import OnnxArgMax, OnnxCast, OnnxGather, OnnxGemm, OnnxIdentity, OnnxSoftmax
+    from skl2onnx.proto import onnx_proto
+
+    opset = container.target_opset
+    mlp = operator.raw_operator
+    out = OnnxCast(operator.inputs[0], to=onnx_proto.TensorProto.FLOAT, op_version=opset)
+    for layer, (coef, intercept) in enumerate(zip(mlp.coefs_, mlp.intercepts_, strict=True)):
+        if layer:
+            out = _activation(out, mlp.activation, opset)
+        out = OnnxGemm(out, coef.astype(np.float32), intercept.astype(np.float32), op_version=opset)
+    probabilities = OnnxSoftmax(out, axis=1, op_version=opset)
+    best = OnnxArgMax(out, axis=1, keepdims=0, op_version=opset)
+    labels = OnnxGather(_onnx_labels(mlp.classes_), best, op_version=opset)
+    OnnxIdentity(labels, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
+    OnnxIdentity(probabilities, op_version=opset, output_names=operator.outputs[1:]).add_to(scope, container)
+
+
+def _activation(out: Any, name: str, opset: int) -> Any:
+    from skl2onnx.algebra import onnx_ops as ops
+
+    plain = {"relu": ops.OnnxRelu, "tanh": ops.OnnxTanh, "sigmoid": ops.OnnxSigmoid, "elu": ops.OnnxElu}
+    if name in plain:
+        return plain[name](out, op_version=opset)
+    if name == "silu":
+        return ops.OnnxMul(out, ops.OnnxSigmoid(out, op_version=opset), op_version=opset)
+    half, one, root = (np.array([value], dtype=np.float32) for value in (0.5, 1.0, np.sqrt(2)))
+    erf = ops.OnnxErf(ops.OnnxDiv(out, root, op_version=opset), op_version=opset)
+    share = ops.OnnxMul(ops.OnnxAdd(erf, one, op_version=opset), half, op_version=opset)
+    return ops.OnnxMul(out, share, op_version=opset)
+
+
+def _onnx_labels(classes: np.ndarray) -> np.ndarray:
+    # As skl2onnx declares a classifier's output: int64 for numbers (floats that are labels are whole), else strings.
+    return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(str)
