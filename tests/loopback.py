@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that serves files, or misbehaves as it is told to, and counts what it is asked."""
 
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -93,19 +94,24 @@ def silence(request):
     request.loopback.closing.wait(60)
 
 
-def a_byte_a_second(request):
-    """Promise a file, and send it so slowly that no read ever times out."""
-    _start(request, 11_490_434)
-    while not request.loopback.closing.wait(1):
-        request.wfile.write(b"x")
-        request.wfile.flush()
+def drip(size, seconds):
+    """Promise a file, and send so many bytes at a time, often enough for no read to time out; hang up at last."""
+
+    def respond(request):
+        _start(request, 11_490_434)
+        end = time.monotonic() + 15
+        while time.monotonic() < end and not request.loopback.closing.wait(seconds):
+            request.wfile.write(bytes(size))
+            request.wfile.flush()
+
+    return respond
 
 
-def endless(request):
-    """Send data for as long as the client takes it."""
+def flood(request):
+    """Send far more than was asked for, without saying how much."""
     _start(request, None)
-    while not request.loopback.closing.is_set():
-        request.wfile.write(bytes(1 << 16))
+    for _ in range(200):
+        request.wfile.write(bytes(1_000_000))
 
 
 def drop_half_way(body):

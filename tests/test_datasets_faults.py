@@ -106,8 +106,8 @@ def no_sockets(monkeypatch):
 @pytest.fixture
 def impatient(monkeypatch):
     """Give idle servers up sooner, so that the tests need not wait."""
-    monkeypatch.setattr(_download, "PATIENCE", 0.4)
-    monkeypatch.setattr(_download, "TOTAL_PATIENCE", 1.2)
+    monkeypatch.setattr(_download, "PATIENCE", 0.6)
+    monkeypatch.setattr(_download, "TOTAL_PATIENCE", 1.8)
 
 
 @pytest.fixture
@@ -148,6 +148,23 @@ def flip_one_bit(path):
 KEPT = [".sk_mnist.json", ".sk_mnist.lock", "mnist.npz"]
 
 
+posix_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork and SIGKILL")
+
+
+def start_python(code, *arguments):
+    """Run code in a fresh interpreter that has this repository's sk_mnist."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+ONE_REMOTE = """
+    import os, signal, sys
+    from sk_mnist.datasets import _sources, fetch_mnist
+    url, home = sys.argv[1:]
+    _sources.REMOTES = (_sources.Remote(url, (_sources.NPZ_FILE,)),)
+"""
+
+
 # Servers that misbehave
 
 WRONG_BYTES = bytes(11_490_434)
@@ -164,10 +181,11 @@ FAULTS = {
     "HTTP 503": (lambda npz: loopback.status(503), 3, "503"),
     "redirect loop": (lambda npz: loopback.redirect_to_itself, 31, "30 redirects"),
     "silence": (lambda npz: loopback.silence, 3, "0 bytes, then too few"),
-    "a byte a second": (lambda npz: loopback.a_byte_a_second, 3, r"\d bytes, then too few"),
+    "a byte at a time": (lambda npz: loopback.drip(1, 0.05), 3, r"\d bytes, then too few"),
+    "a crawl": (lambda npz: loopback.drip(4096, 0.1), 3, r"\d{4,6} bytes, then too few"),
     "dropped half-way": (lambda npz: loopback.drop_half_way(npz), 3, "IncompleteRead"),
-    "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"57\d{5} bytes, then too few"),
-    "endless data": (lambda npz: loopback.endless, 1, "more than 67108864 bytes"),
+    "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"\d{5,7} bytes, then too few"),
+    "a flood": (lambda npz: loopback.flood, 1, "more than 67108864 bytes"),
 }
 faults = pytest.mark.parametrize("fault", FAULTS)
 
@@ -176,8 +194,9 @@ faults = pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_fault_is_named_retried_if_it_may_pass_and_leaves_nothing(
     fault, home, server, official, npz, no_bundled_copy, monkeypatch
 ):
-    monkeypatch.setattr(_download, "PATIENCE", 0.3)
     response, requests, reason = FAULTS[fault]
+    if "too few" in reason:
+        monkeypatch.setattr(_download, "PATIENCE", 0.5)
     server.routes[official] = response(npz)
     with pytest.raises(OSError, match=reason):
         fetch_test(home, n_retries=2)
@@ -237,16 +256,24 @@ def test_a_refused_connection_is_not_retried(home, monkeypatch):
     assert time.monotonic() - start < 3
 
 
-def test_a_resolver_that_hangs_costs_under_three_seconds(home, monkeypatch):
-    release = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: release.wait(60) and [])
+def test_a_resolver_that_hangs_costs_under_three_seconds(home, server, official, monkeypatch):
+    release, resolve = threading.Event(), socket.getaddrinfo
+
+    def hang(*args, **kwargs):
+        release.wait(60)
+        return resolve(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     start = time.monotonic()
     try:
-        mnist = fetch_test(home)
+        assert fetch_test(home).source.startswith("bundled")
         assert time.monotonic() - start < 3
     finally:
         release.set()
-    assert mnist.source.startswith("bundled")
+    for thread in threading.enumerate():
+        if thread.name == "sk-mnist-download":
+            thread.join()
+    assert not server.hits, "the look-up came to nothing, yet a request was made when it was over"
 
 
 @pytest.fixture
@@ -271,12 +298,20 @@ def black_hole():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(home, black_hole, impatient, monkeypatch):
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=6)
+
+
 @pytest.mark.slow
 def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(home, black_hole, monkeypatch):
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=15)
+
+
+def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
     monkeypatch.setattr(_sources, "REMOTES", tuple(remote._replace(url=black_hole) for remote in _sources.REMOTES))
     start = time.monotonic()
     assert fetch_mnist(data_home=home, subset="test").source.startswith("bundled")
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < seconds
     monkeypatch.setattr(socket, "socket", None)
     assert fetch_mnist(data_home=home, subset="test").source == f"cache: {home}"
 
@@ -305,9 +340,10 @@ def test_the_progress_bar_shows_the_file_as_it_arrives(home, official, capfd):
     assert captured.out == ""
 
 
-def test_without_a_progress_bar_a_download_prints_nothing(home, official, capfd):
-    fetch_test(home)
-    assert capfd.readouterr() == ("", "")
+def test_without_a_progress_bar_a_download_prints_nothing(home, server, official):
+    child = start_python(ONE_REMOTE + "    fetch_mnist(data_home=home)", f"{server.url}official/", home)
+    assert child.communicate() == ("", "")
+    assert server.hits[official] == 1
 
 
 # Mirrors
@@ -363,6 +399,19 @@ def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(home, server, array
     with pytest.raises(OSError, match=r"y_test is not MNIST's: sha256"):
         fetch_test(home)
     assert files_in(home) == [".sk_mnist.lock"]
+
+
+def test_a_wrong_hash_in_our_own_table_is_no_hindrance_to_the_next_mirror(
+    home, server, remotes, arrays, idx, monkeypatch
+):
+    body = npz_bytes({**arrays, "y_test": np.roll(arrays["y_test"], 1)})
+    file = _sources.RemoteFile("mnist.npz", sha256(body), len(body))
+    monkeypatch.setattr(_sources, "REMOTES", (remotes[0]._replace(files=(file,)), *remotes[1:]))
+    server.routes["/official/mnist.npz"] = loopback.serve(body)
+    serve_idx(server, "first", idx)
+    mnist = fetch_test(home)
+    assert mnist.source == f"download: {server.url}first/"
+    assert_is_mnist(mnist, arrays)
 
 
 def test_a_re_packed_file_with_right_arrays_is_told_apart(home, server, official, arrays, no_bundled_copy):
@@ -787,23 +836,6 @@ def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, r
 
 
 # Processes
-
-
-posix_only = pytest.mark.skipif(not hasattr(os, "fork"), reason="takes fork and SIGKILL")
-
-
-def start_python(code, *arguments):
-    """Run code in a fresh interpreter that has this repository's sk_mnist."""
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-
-
-ONE_REMOTE = """
-    import os, signal, sys
-    from sk_mnist.datasets import _sources, fetch_mnist
-    url, home = sys.argv[1:]
-    _sources.REMOTES = (_sources.Remote(url, (_sources.NPZ_FILE,)),)
-"""
 
 
 @posix_only
