@@ -13,10 +13,12 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
 
+from sk_mnist._docs import DocLinkMixin
+
 __all__ = ["ImageFlattener", "PixelScaler"]
 
 
-class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Lay the pixels of each image out in one row.
 
     Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), and rows of pixels, which
@@ -154,7 +156,7 @@ def _to_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     return np.asarray(array).reshape(array.shape[0], prod(image_shape)), image_shape
 
 
-class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale pixels to float32 in [0, 1].
 
     Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both

@@ -1,7 +1,9 @@
 """The sk-mnist command, as a user runs it."""
 
+import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,10 +63,28 @@ def test_files_are_written_whole_and_no_others(trained):
     history = json.loads((output / "history.json").read_text())
     assert [len(values) for values in history.values()] == [2, 2]
     assert {path.name for path in output.iterdir()} == {
-        "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png",
+        "model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png",
     }  # fmt: skip
     for picture in output.glob("*.png"):
         assert picture.read_bytes().startswith(PNG)
+
+
+def test_evaluate_finds_the_figures_of_training_again(trained, tmp_path):
+    output, _ = trained
+    process = run("evaluate", str(output / "model.skops"), "--plots", str(tmp_path / "plots"))
+    assert (process.returncode, process.stderr) == (0, "")
+    accuracy = json.loads((output / "metrics.json").read_text())["accuracy"]
+    assert re.search(rf"^accuracy +{accuracy:.4f} ", process.stdout, re.MULTILINE)
+    for name in ("confusion_matrix.png", "misclassified.png"):
+        assert (tmp_path / "plots" / name).read_bytes() == (output / name).read_bytes()
+
+
+def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
+    (tmp_path / "model.skops").write_text("none")
+    assert main(["evaluate", str(tmp_path / "model.skops")]) == 1
+    assert "is damaged, or no model saved by sk_mnist.save" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "nothing.skops")]) == 1
+    assert "No such file" in capsys.readouterr().err
 
 
 def test_quiet_prints_nothing(tmp_path):
@@ -86,17 +106,24 @@ def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
     process = run(*QUICK, "--output", str(tmp_path / "out"), env=environment)
     assert process.returncode == 0, process.stderr
     assert "pip install 'sk-mnist[plots]'" in process.stdout
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"metrics.json", "history.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"model.skops", "metrics.json", "history.json"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child alone")
 def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
     command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout.readline().startswith("MNIST: 60,000 training")
-    time.sleep(6)  # TensorFlow is up, and training has begun
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    # A shell that started the tests in the background has told them to ignore SIGINT, and a child would inherit that.
+    heed_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as process:
+        assert process.stdout.readline().startswith("MNIST: 60,000 training")
+        time.sleep(6)  # TensorFlow is up, and training has begun
+        process.send_signal(signal.SIGINT)
+        try:
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert stderr == "Interrupted.\n"
     assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,10 @@
 """How KerasMLPClassifier trains: weights, validation, continuation, optimizers, callbacks, threads."""
 
 import gc
-import multiprocessing
 import pickle
+import resource
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -536,10 +538,140 @@ class TestThreadsAndProcesses:
             for proba in pool.map(model.predict_proba, [X] * 32):
                 np.testing.assert_array_equal(proba, expected)
 
-    @pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+    @pytest.mark.parametrize("backend", ["loky", "threading"])
     def test_backends_of_joblib(self, blobs, backend):
-        if backend == "multiprocessing" and multiprocessing.get_start_method() == "fork":
-            pytest.skip("fork after TensorFlow has started is refused: see the test of fork")
         with joblib.parallel_config(backend, n_jobs=2):
             scores = cross_validate(small(), *blobs, cv=2)["test_score"]
         np.testing.assert_array_equal(scores, cross_validate(small(), *blobs, cv=2)["test_score"])
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no fork on Windows")
+    @pytest.mark.parametrize(("fit_before", "outcome"), [(False, "fitted"), (True, "was forked from one in which")])
+    def test_a_forked_process_fits_or_says_why_not(self, fit_before, outcome):
+        code = f"""
+import warnings
+import joblib
+from sklearn.datasets import make_classification
+from sk_mnist import KerasMLPClassifier
+
+X, y = make_classification(100, random_state=0)
+model = KerasMLPClassifier((4,), epochs=1, random_state=0)
+if {fit_before}:
+    model.fit(X, y)
+warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer, on forking with threads
+try:
+    with joblib.parallel_config("multiprocessing", n_jobs=2):
+        joblib.Parallel()(joblib.delayed(model.fit)(X, y) for _ in range(2))
+except RuntimeError as error:
+    print(error)
+else:
+    print("fitted")
+"""
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert outcome in run.stdout, run.stderr
+
+
+class TestMemory:
+    @pytest.mark.slow
+    def test_a_hundred_partial_fits_do_not_grow(self, blobs):
+        assert _growth(lambda model: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10
+
+    @pytest.mark.slow
+    def test_two_hundred_fits_do_not_grow(self, blobs):
+        assert _growth(lambda model: model.fit(*blobs), n_before=20, n_counted=180) < 30
+
+
+def _growth(step, n_before, n_counted):
+    """Growth of the process in MiB over ``n_counted`` steps, after ``n_before`` to settle."""
+
+    def resident():
+        gc.collect()
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+    model = small(epochs=1)
+    for _ in range(n_before):
+        step(model)
+    before = resident()
+    for _ in range(n_counted):
+        step(model)
+    return resident() - before
+
+
+class TestRepresentation:
+    def test_printing_shows_what_was_changed_on_one_line(self):
+        assert str(KerasMLPClassifier(dropout=0.1)) == "KerasMLPClassifier(dropout=0.1)"
+
+    def test_html_marks_what_was_changed_and_links_to_our_pages(self):
+        html = KerasMLPClassifier(dropout=0.1)._repr_html_()
+        assert "/api/generated/sk_mnist.KerasMLPClassifier.html" in html
+        assert html.count('class="user-set"') == 1
+
+
+# Any sequence of fits gives the weights that each gives in a process of its own.
+FITS = {
+    "plain": {},
+    "another rate": {"learning_rate": 0.1},
+    "more epochs": {"epochs": 5},
+    "another seed": {"random_state": 7},
+    "class weights": {"class_weight": "balanced"},
+    "penalty": {"alpha": 1.0},
+    "dropout": {"dropout": 0.5},
+    "cosine": {"learning_rate_schedule": "cosine"},
+    "another optimizer": {"optimizer": "rmsprop"},
+    "another architecture": {"hidden_layer_sizes": (5,)},
+    "another batch": {"batch_size": 50},
+    "early stopping": {"early_stopping": True, "epochs": 30},
+    "another loss": {"label_smoothing": 0.1},
+}
+
+
+@pytest.fixture(scope="module")
+def fresh(blobs):
+    models = {}
+    for name, params in FITS.items():
+        clear_workspaces()
+        models[name] = small(**{"epochs": 2, **params}).fit(*blobs)
+    return models
+
+
+class TestWorkspaces:
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(names=st.lists(st.sampled_from(sorted(FITS)), min_size=1, max_size=6))
+    def test_nothing_leaks_from_one_fit_into_the_next(self, blobs, fresh, names):
+        for name in names:
+            assert_same_model(small(**{"epochs": 2, **FITS[name]}).fit(*blobs), fresh[name])
+
+    def test_a_fit_that_failed_leaves_nothing_behind(self, blobs, fresh):
+        def fail():
+            import keras
+
+            class Fail(keras.callbacks.Callback):
+                def on_epoch_end(self, epoch, logs=None):
+                    raise KeyboardInterrupt
+
+            return Fail()
+
+        with pytest.raises(KeyboardInterrupt):
+            small(keras_callbacks=[fail]).fit(*blobs)
+        assert_same_model(small(epochs=2).fit(*blobs), fresh["plain"])
+
+    def test_the_runtime_values_share_one_compiled_network(self, blobs):
+        from sk_mnist.neural_network import _keras
+
+        clear_workspaces()
+        for name in ("plain", "another rate", "more epochs", "another seed", "class weights", "penalty", "cosine"):
+            small(**{"epochs": 2, **FITS[name]}).fit(*blobs)
+        X, y = blobs
+        small(epochs=2).fit(X[:333], y[:333])  # another number of rows, and a last batch that is not full
+        assert len(_keras._idle) == 1
+        (idle,) = _keras._idle
+        assert idle.network.train_block.experimental_get_tracing_count() == 1
+
+    def test_no_more_than_a_few_are_kept(self, blobs):
+        from sk_mnist.neural_network import _keras
+
+        for n_units in range(1, _keras.MAX_IDLE_WORKSPACES + 4):
+            small(hidden_layer_sizes=(n_units,), epochs=1).fit(*blobs)
+        assert len(_keras._idle) == _keras.MAX_IDLE_WORKSPACES
+        clear_workspaces()
+        assert _keras._idle == []

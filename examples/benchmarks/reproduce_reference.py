@@ -20,7 +20,7 @@ import platform
 import numpy as np
 
 from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline
-from sk_mnist.cli import PUBLISHED
+from sk_mnist.cli._report import PUBLISHED
 
 N_VALIDATION = 10_000
 TRAININGS = {

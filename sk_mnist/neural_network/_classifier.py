@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sk_mnist._docs import DocLinkMixin
 from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._batches import SCHEDULES
 
@@ -36,7 +37,7 @@ OPTIMIZERS = (
 _DEFAULT_LEARNING_RATE = 1e-3
 
 
-class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron that Keras trains and NumPy runs.
 
     Dense layers with one activation, then a softmax, trained on the cross-entropy of the labels. Training goes

@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ if keras.backend.backend() != "tensorflow":
     )
 
 logger = logging.getLogger(__name__)
+
+# TensorFlow's threads do not survive a fork.
+_process = os.getpid()
 
 # Idle workspaces kept for the next fit; a compiled network of the reference size takes about 10 MB.
 MAX_IDLE_WORKSPACES = 8
@@ -372,6 +376,11 @@ _build_lock = threading.Lock()
 @contextmanager
 def workspace(spec: NetworkSpec) -> Iterator[_Workspace]:
     """Lend a compiled network of this specification, to one fit at a time."""
+    if os.getpid() != _process:
+        raise RuntimeError(
+            "This process was forked from one in which TensorFlow was running, and cannot train. Use joblib's default "
+            "backend (loky) or threads, or multiprocessing's start method 'spawn'."
+        )
     with _idle_lock:
         found = next((idle for idle in reversed(_idle) if idle.spec == spec), None)
         if found is not None:

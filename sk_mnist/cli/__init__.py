@@ -1,0 +1,53 @@
+"""The ``sk-mnist`` command: train the network on MNIST and see how well it does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from sk_mnist.cli import _evaluate, _train
+from sk_mnist.cli._options import Parser, UsageError
+
+__all__ = ["main"]
+
+# Each module adds its commands to the parser; the first command is the default one.
+COMMAND_MODULES = (_train, _evaluate)
+DEFAULT_COMMAND = "train"
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    status : int
+        0 if all went well, 1 after an error in a file or of the system, 130 after Ctrl-C. Wrong options end the process
+        with 2.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Options alone, and nothing at all, are for the default command.
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments.insert(0, DEFAULT_COMMAND)
+    parser = Parser.with_commands(COMMAND_MODULES)
+    options = parser.parse_args(arguments)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    try:
+        options.run(options)
+    except UsageError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        errors.print("Interrupted.")
+        return INTERRUPTED
+    except (OSError, ValueError) as error:
+        errors.print(f"sk-mnist: {error}")
+        return 1
+    return 0
