@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -282,3 +283,11 @@ print(touched, heavy)
 
 def _repository():
     return Path(__file__).parent.parent
+
+
+def test_every_test_that_the_documentation_names_exists():
+    documentation = (_repository() / "docs" / "data.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", documentation))
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert named
+    assert named <= set(re.findall(r"def (test_\w+)\(", tests))
