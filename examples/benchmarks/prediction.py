@@ -1,0 +1,141 @@
+"""
+Time of a prediction, side by side
+==================================
+
+Time ``predict_proba`` of one row and of 10,000 rows in sk-mnist, scikeras, scikit-learn and skorch. All hold the same
+weights, so the accuracy beside the time has to be the same. Each measurement has a process of its own, takes the median
+of many calls after a few that are not counted, and the peers take turns::
+
+    python examples/benchmarks/prediction.py --quick            # under 3 minutes
+    python examples/benchmarks/prediction.py --rounds 5
+
+For one row, the arithmetic alone in plain NumPy shows what checking the input costs.
+"""
+
+import pickle
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _harness import (
+    OURS,
+    Result,
+    by_turns,
+    count,
+    format_seconds,
+    in_new_process,
+    load_mnist,
+    make_parser,
+    mnist_files,
+    parse,
+    report,
+)
+from _peers import import_libraries, make_classifier
+
+FULL = {"rounds": 5, "calls": 300, "many_rows": 10_000, "many_rows_calls": 20}
+QUICK = {"rounds": 2, "calls": 100, "many_rows_calls": 10}
+N_WARM_UP = 3
+
+# The most that our time may be of a peer's.
+BARS = {
+    1: {"scikeras": 0.005, "scikit-learn": 1.0, "skorch": 0.4},
+    10_000: {"scikeras": 0.08, "scikit-learn": 0.9, "skorch": 0.35},
+}
+ARITHMETIC = "NumPy, the arithmetic alone"
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = parse(make_parser(__doc__, FULL, QUICK), [OURS, "scikeras", "scikit-learn", "skorch"])
+    results, bars = [], {}
+    with mnist_files() as data:
+        model = data / "model.pickle"
+        in_new_process(train, data, model)
+        for n_rows, n_calls in ((1, options.calls), (options.many_rows, options.many_rows_calls)):
+            work = f"predict_proba, {count(n_rows, 'row')}"
+            bars |= {(work, peer): bar for peer, bar in BARS.get(n_rows, {}).items()}
+
+            def measure(peer: str, _: int, n_rows: int = n_rows, n_calls: int = n_calls) -> dict:
+                return in_new_process(predict, peer, data, model, n_rows, n_calls)
+
+            peers = options.peers + ([ARITHMETIC] if n_rows == 1 else [])
+            results += by_turns(work, peers, options.rounds, measure)
+    overhead = overhead_per_call(results)
+    report("prediction", results, bars, options, log_scale=True, extra={"overhead_seconds": overhead})
+    for peer, seconds in overhead.items():
+        print(f"{peer}: {format_seconds(seconds)} of a call with one row are not arithmetic")
+
+
+def train(data: Path, path: Path) -> None:
+    """Train the network that all peers are to hold."""
+    X, y = load_mnist(data, "train", 20_000)
+    path.write_bytes(pickle.dumps(make_classifier(OURS, epochs=3, batch_size=128).fit(X, y)))
+
+
+def predict(peer: str, data: Path, model: Path, n_rows: int, n_calls: int) -> dict:
+    """Predict again and again; median seconds, accuracy on the test images, and difference from our probabilities."""
+    ours = pickle.loads(model.read_bytes())
+    X, y = load_mnist(data, "test")
+    predict_proba = arithmetic(ours) if peer == ARITHMETIC else with_weights(peer, ours, data).predict_proba
+    rows = X[:n_rows]
+    seconds = []
+    for _ in range(N_WARM_UP + n_calls):
+        start = time.perf_counter()
+        predict_proba(rows)
+        seconds.append(time.perf_counter() - start)
+    probabilities = predict_proba(X)
+    return {
+        "seconds": median(seconds[N_WARM_UP:]),
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == y)),
+        "largest_difference": float(np.abs(probabilities - ours.predict_proba(X)).max()),
+    }
+
+
+def with_weights(peer: str, ours: Any, data: Path) -> Any:
+    """Return a peer's fitted classifier that holds our weights."""
+    if peer == OURS:
+        return ours
+    import_libraries(peer)
+    # A short training makes it a fitted one; its weights are then replaced.
+    classifier = make_classifier(peer, epochs=1).fit(*load_mnist(data, "train", 512))
+    if peer == "scikeras":
+        weights = [array for pair in zip(ours.coefs_, ours.intercepts_, strict=True) for array in pair]
+        classifier.model_.set_weights(weights)
+    elif peer == "scikit-learn":
+        classifier.coefs_, classifier.intercepts_ = ours.coefs_, ours.intercepts_
+    else:
+        import torch
+
+        layers = [layer for layer in classifier.module_ if isinstance(layer, torch.nn.Linear)]
+        with torch.no_grad():
+            for layer, coef, intercept in zip(layers, ours.coefs_, ours.intercepts_, strict=True):
+                layer.weight.copy_(torch.from_numpy(coef.T.copy()))
+                layer.bias.copy_(torch.from_numpy(intercept))
+    return classifier
+
+
+def arithmetic(ours: Any) -> Any:
+    """Return the forward pass with no check of its input."""
+    layers = list(zip(ours.coefs_, ours.intercepts_, strict=True))
+
+    def predict_proba(X: np.ndarray) -> np.ndarray:
+        for coef, intercept in layers[:-1]:
+            X = np.maximum(X @ coef + intercept, 0)
+        coef, intercept = layers[-1]
+        logits = X @ coef + intercept
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+    return predict_proba
+
+
+def overhead_per_call(results: list[Result]) -> dict[str, float]:
+    """Seconds of a call with one row beyond the arithmetic alone, for those that predict with NumPy."""
+    one_row = {result.peer: median(result.seconds) for result in results if result.work == results[0].work}
+    return {peer: one_row[peer] - one_row[ARITHMETIC] for peer in (OURS, "scikit-learn") if peer in one_row}
+
+
+if __name__ == "__main__":
+    main()

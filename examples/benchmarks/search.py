@@ -1,0 +1,164 @@
+"""
+Time and memory of a grid search, side by side
+==============================================
+
+Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
+scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads and in
+processes. The best score stands beside the time. Each search has a process of its own, and the peers take turns. Then
+fit the same network again and again in one process, and follow the memory it takes (Linux only)::
+
+    python examples/benchmarks/search.py --quick                # under 3 minutes
+    python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
+
+Worker processes that joblib starts within a search import within its time, as they do for a user. What that is worth
+shows the line in which scikeras finds its workers started, with everything imported.
+"""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _harness import OURS, by_turns, count, in_new_process, load_mnist, make_parser, mnist_files, parse, report
+from _peers import import_libraries, make_classifier
+
+FULL = {"rounds": 3, "candidates": 12, "rows": 6_000, "epochs": 2, "fits": 200}
+QUICK = {"rounds": 1, "candidates": 4, "rows": 3_000, "fits": 40}
+N_FOLDS = 3
+RATE_PARAMETERS = {
+    OURS: "learning_rate",
+    "scikeras": "optimizer__learning_rate",
+    "scikit-learn": "learning_rate_init",
+    "skorch": "lr",
+}
+
+# How the search with two jobs is run: backend of joblib, and whether its workers are started before the clock.
+TWO_JOBS = {
+    f"{OURS} (threading)": ("threading", False),
+    f"{OURS} (loky)": ("loky", False),
+    "scikeras (loky)": ("loky", False),
+    "scikeras (loky, workers ready)": ("loky", True),
+    "scikit-learn (loky)": ("loky", False),
+    "skorch (loky)": ("loky", False),
+}
+
+# The most that our time may be of a peer's, by number of jobs.
+BARS = {1: {"scikeras": 0.35}, 2: {"scikeras (loky)": 0.25, "scikeras (loky, workers ready)": 0.25}}
+
+# Growth counts after this fit: before it, allocators and caches fill up.
+SETTLED_AFTER = 20
+GROWTH_BAR = 30.0  # MiB
+MEMORY_ROWS = 1_000
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = parse(make_parser(__doc__, FULL, QUICK), list(RATE_PARAMETERS))
+    results, bars = [], {}
+    size = f"{count(options.rows, 'row')}, {count(options.epochs, 'epoch')}"
+    with mnist_files() as data:
+        for n_jobs in (1, 2):
+            work = f"GridSearchCV, {options.candidates} x {N_FOLDS} fits, {size}, n_jobs={n_jobs}"
+            bars |= {(work, peer): bar for peer, bar in BARS[n_jobs].items()}
+
+            def measure(way: str, _: int, n_jobs: int = n_jobs) -> dict:
+                return in_new_process(search, way, data, options.candidates, options.rows, options.epochs, n_jobs)
+
+            ways = options.peers if n_jobs == 1 else [way for way in TWO_JOBS if peer_of(way) in options.peers]
+            results += by_turns(work, ways, options.rounds, measure)
+        memory = measure_memory(data, [peer for peer in (OURS, "scikeras") if peer in options.peers], options.fits)
+    report(
+        "search",
+        results,
+        bars,
+        options,
+        extra={"memory": memory},
+        draw_extra=partial(draw_memory, memory=memory) if memory else None,
+    )
+    for peer, figures in memory.items():
+        bar = f" (bar for {OURS}, 200 fits: {GROWTH_BAR:g} MiB)"
+        print(f"{peer}: {figures['growth']:.1f} MiB more after {len(figures['mebibytes'])} fits than after the "
+              f"{figures['settled_after']}th{bar}")  # fmt: skip
+
+
+def peer_of(way: str) -> str:
+    """Return the peer of a way to search, such as "scikeras (loky)"."""
+    return way.partition(" (")[0]
+
+
+def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_jobs: int) -> dict:
+    """Search once; seconds and the best score."""
+    from joblib import parallel_config
+    from sklearn.model_selection import GridSearchCV
+
+    peer = peer_of(way)
+    backend, workers_ready = TWO_JOBS.get(way, ("sequential", False))
+    import_libraries(peer)
+    X, y = load_mnist(data, "train", n_rows)
+    grid = {RATE_PARAMETERS[peer]: [float(rate) for rate in np.geomspace(3e-4, 1e-2, n_candidates)]}
+    classifier = make_classifier(peer, epochs=epochs)
+    with parallel_config(backend, n_jobs=n_jobs):
+        if workers_ready:
+            start_workers(peer, n_jobs)
+        grid_search = GridSearchCV(classifier, grid, scoring="accuracy", cv=N_FOLDS, refit=False, error_score="raise")
+        start = time.perf_counter()
+        grid_search.fit(X, y)
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "accuracy": float(grid_search.best_score_)}
+
+
+def start_workers(peer: str, n_jobs: int) -> None:
+    """Have every worker import what it will need."""
+    from joblib import Parallel, delayed
+
+    # More tasks than workers, each long enough for the other worker to take its share.
+    Parallel()(delayed(_get_ready)(peer) for _ in range(4 * n_jobs))
+
+
+def _get_ready(peer: str) -> None:
+    import_libraries(peer)
+    time.sleep(0.5)
+
+
+def measure_memory(data: Path, peers: list[str], n_fits: int) -> dict[str, Any]:
+    """Memory after each of many fits in one process, by peer."""
+    if not Path("/proc/self/statm").exists():
+        print("The memory of a process is read from /proc, which this system does not have.")
+        return {}
+    settled = min(SETTLED_AFTER, n_fits)
+    memory = {}
+    for peer in peers:
+        mebibytes = in_new_process(fit_repeatedly, peer, data, n_fits)
+        growth = mebibytes[-1] - mebibytes[settled - 1]
+        memory[peer] = {"mebibytes": mebibytes, "settled_after": settled, "growth": growth}
+    return memory
+
+
+def fit_repeatedly(peer: str, data: Path, n_fits: int) -> list[float]:
+    """Fit new estimators in one process, each with a rate and a seed of its own; resident MiB after each."""
+    import_libraries(peer)
+    X, y = load_mnist(data, "train", MEMORY_ROWS)
+    mebibytes = []
+    for seed in range(n_fits):
+        make_classifier(peer, epochs=1, learning_rate=1e-4 * (1 + seed), seed=seed).fit(X, y)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        mebibytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    return mebibytes
+
+
+def draw_memory(axes: Any, memory: dict[str, Any]) -> None:
+    """Draw the memory over the fits, less what it was at the first."""
+    for (peer, figures), style in zip(memory.items(), ("-", "--"), strict=False):
+        values = np.array(figures["mebibytes"])
+        axes.plot(range(1, len(values) + 1), values - values[0], style, color="black", label=peer)
+    axes.axvline(SETTLED_AFTER, color="0.6", linewidth=1)
+    axes.set_xlabel("fit")
+    axes.set_ylabel("MiB")
+    axes.set_title("memory of the process, beyond that after the first fit", fontsize=10, loc="left")
+    axes.legend(frameon=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""
+Time to start, side by side
+===========================
+
+In new processes, time what comes before the first result: importing sk-mnist, constructing and cloning its classifier
+against importing scikeras, scikit-learn's own classifier and skorch; then loading a saved model and predicting one row
+against Keras and scikit-learn, all with the same weights. The clock runs within the process, from its first statement,
+and the peers take turns after one turn that is not counted, by which every file has been read once::
+
+    python examples/benchmarks/startup.py --quick               # under 3 minutes
+    python examples/benchmarks/startup.py --rounds 10
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from _harness import OURS, by_turns, in_new_process, load_mnist, make_parser, mnist_files, parse, report
+from _peers import make_classifier
+
+FULL = {"rounds": 10}
+QUICK = {"rounds": 3}
+
+IMPORT = "import, in a new process"
+LOAD = "load a saved model and predict one row, in a new process"
+
+# The most that our time may be of a peer's; what a peer does beyond importing only makes ours look worse.
+BARS = {(IMPORT, "scikeras"): 0.35, (LOAD, "Keras"): 0.45}
+
+STATEMENTS = {
+    IMPORT: {
+        OURS: "from sklearn.base import clone; from sk_mnist import KerasMLPClassifier; clone(KerasMLPClassifier())",
+        "scikeras": "from scikeras.wrappers import KerasClassifier",
+        "scikit-learn": "from sklearn.neural_network import MLPClassifier",
+        "skorch": "from skorch import NeuralNetClassifier",
+    },
+    LOAD: {
+        OURS: "import numpy, sk_mnist; print(sk_mnist.load('model.skops').predict(numpy.load('row.npy'))[0])",
+        "Keras": "import numpy, keras; "
+        "print(keras.models.load_model('model.keras').predict(numpy.load('row.npy'), verbose=0).argmax())",
+        "scikit-learn": "import numpy, joblib; print(joblib.load('model.joblib').predict(numpy.load('row.npy'))[0])",
+    },
+}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = parse(make_parser(__doc__, FULL, QUICK), [OURS, "scikeras", "Keras", "scikit-learn", "skorch"])
+    results = []
+    with mnist_files() as data:
+        in_new_process(save_models, data)
+        for work, statements in STATEMENTS.items():
+
+            def measure(peer: str, _: int, statements: dict[str, str] = statements) -> dict:
+                return run(statements[peer], data)
+
+            peers = [peer for peer in statements if peer in options.peers]
+            for peer in peers:
+                run(statements[peer], data)
+            results += by_turns(work, peers, options.rounds, measure)
+    report("startup", results, BARS, options)
+    digits = {result.peer: result.details[0]["digit"] for result in results if result.work == LOAD}
+    print("The row is a 7. " + ", ".join(f"{peer} says {digit}" for peer, digit in digits.items()) + ".")
+
+
+def save_models(directory: Path) -> None:
+    """Train once, and write the same weights in the format of each peer, and the row to predict."""
+    import joblib
+
+    import sk_mnist
+
+    X, y = load_mnist(directory, "train", 10_000)
+    ours = make_classifier(OURS, epochs=3).fit(X, y)
+    sk_mnist.save(ours, directory / "model.skops")
+    ours.to_keras().save(directory / "model.keras")
+    theirs = make_classifier("scikit-learn", epochs=1).fit(X[:512], y[:512])
+    theirs.coefs_, theirs.intercepts_ = ours.coefs_, ours.intercepts_
+    joblib.dump(theirs, directory / "model.joblib")
+    np.save(directory / "row.npy", load_mnist(directory, "test", 1)[0])
+
+
+def run(statement: str, directory: Path) -> dict:
+    """Run a statement in a new process; its seconds there, and the digit if it prints one."""
+    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    process = subprocess.run([sys.executable, "-c", code], cwd=directory, capture_output=True, text=True)
+    if process.returncode != 0:
+        raise RuntimeError(f"{statement}\n{process.stderr}")
+    *digits, seconds = process.stdout.split()
+    return {"seconds": float(seconds), **({"digit": int(digits[-1])} if digits else {})}
+
+
+if __name__ == "__main__":
+    main()
