@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
@@ -17,6 +17,9 @@ SCHEDULES = ("constant", "cosine", "one_cycle")
 _WARM_UP = 0.3
 _START = 1 / 25
 _END = 1 / 250_000
+
+
+T = TypeVar("T")
 
 
 class Block(NamedTuple):
@@ -77,7 +80,7 @@ def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
 def epoch_blocks(
     X: Any, y: np.ndarray, sample_weight: np.ndarray, order: np.ndarray, batch_size: int, rates: np.ndarray
 ) -> Iterator[Block]:
-    """Cut an epoch into blocks, the next one gathered in a thread while the last one is trained on.
+    """Cut an epoch into blocks of batches.
 
     Parameters
     ----------
@@ -98,35 +101,31 @@ def epoch_blocks(
     ------
     block : Block
     """
-    block_rows = batch_size * batches_per_block(batch_size)
-
-    def gather(start: int) -> Block:
+    n_batches = batches_per_block(batch_size)
+    block_rows = n_batches * batch_size
+    for start in range(0, len(order), block_rows):
         rows = order[start : start + block_rows]
         n_steps = -(-len(rows) // batch_size)
         weights = np.zeros(block_rows, dtype=sample_weight.dtype)
         weights[: len(rows)] = sample_weight[rows]
         # Rows of weight 0 fill the block up, so that one compiled shape serves every number of rows.
         rows = np.pad(rows, (0, block_rows - len(rows)))
-        first_step = start // batch_size
-        block_rates = rates[first_step : first_step + n_steps]
-        shape = (-1, batch_size)
+        block_rates = rates[start // batch_size :][:n_steps]
+        shape = (n_batches, batch_size)
         block_X = X[rows].toarray() if issparse(X) else X.take(rows, axis=0)
-        return Block(
+        yield Block(
             block_X.reshape(*shape, X.shape[1]),
             y[rows].reshape(shape),
             weights.reshape(shape),
-            np.pad(block_rates, (0, block_rows // batch_size - n_steps)),
+            np.pad(block_rates, (0, n_batches - n_steps)),
             n_steps,
         )
 
-    starts = range(0, len(order), block_rows)
-    if len(starts) == 1:
-        yield gather(0)
-        return
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sk_mnist-gather") as pool:
-        upcoming = pool.submit(gather, 0)
-        for start in starts:
-            block = upcoming.result()
-            if start + block_rows < len(order):
-                upcoming = pool.submit(gather, start + block_rows)
-            yield block
+
+def prefetched(items: Iterator[T]) -> Iterator[T]:
+    """Make each item in a thread, while the one before is in use."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sk_mnist-blocks") as pool:
+        upcoming = pool.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, items, None)
+            yield item

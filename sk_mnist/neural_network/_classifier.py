@@ -544,6 +544,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             activation=self.activation,
             dropout=float(self.dropout),
             label_smoothing=float(self.label_smoothing),
+            has_penalty=self.alpha > 0,
             optimizer=_keras.optimizer_config(self.optimizer),
             dtype=self.dtype,
             batch_size=batch_size,
