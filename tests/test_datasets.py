@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BUNDLED_NPZ
 from joblib import Parallel, delayed
 from loopback import LoopbackServer, serve
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _sources
+
+BUNDLED_NPZ = _sources.BUNDLED
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from pathlib import Path
 import loopback
 import numpy as np
 import pytest
-from conftest import BUNDLED_NPZ
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +34,7 @@ from sk_mnist.datasets import _download, _sources
 
 REPOSITORY = Path(__file__).parent.parent
 OFFICIAL_IDX = REPOSITORY.parent / "shared" / "data" / "idx"
+BUNDLED_NPZ = _sources.BUNDLED
 OFFICIAL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 IDX_NAMES = {
     "x_train": "train-images-idx3-ubyte.gz",
