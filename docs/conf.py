@@ -1,11 +1,30 @@
 """Sphinx configuration."""
 
-from sk_mnist import __version__
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from sphinx_gallery.sorting import FunctionSortKey
+
+import sk_mnist
+
+# Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
+_temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
+atexit.register(shutil.rmtree, _temporary, ignore_errors=True)
+(_temporary / "data-home").mkdir()
+shutil.copy(Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz", _temporary / "data-home")
+os.environ["SK_MNIST_DATA"] = str(_temporary / "data-home")
+os.environ["KERAS_HOME"] = str(_temporary / "keras-home")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# The width that rich gives progress bars where there is no terminal.
+os.environ["COLUMNS"] = "100"
 
 project = "sk-mnist"
 author = "The sk-mnist developers"
-copyright = "2026, The sk-mnist developers"  # noqa: A001 (Sphinx' name)
-release = version = __version__
+copyright = "2026, The sk-mnist developers"
+release = version = sk_mnist.__version__
 
 extensions = [
     "myst_parser",
@@ -13,17 +32,81 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
-myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["_build"]
-nitpicky = False
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py"]
+templates_path = ["_templates"]
+# The gallery's order is a function, which Sphinx cannot cache and says so.
+suppress_warnings = ["config.cache"]
 
 autosummary_generate = True
-autodoc_default_options = {"members": True, "inherited-members": False}
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": False,
+    # scikit-learn makes these, and documents them for metadata routing.
+    "exclude-members": ",".join(f"set_{method}_request" for method in ("fit", "partial_fit", "score")),
+}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# All of numpydoc's checks but
+numpydoc_validation_checks = {
+    "all",
+    "ES01",  # not everything needs more than a summary,
+    "EX01",  # or, in a method, an example of its own,
+    "SA01",  # or has something to see also;
+    "SA03",  # "scikit-learn" is spelled so;
+    "RT02",  # return values have names, as in scikit-learn;
+    "SS05",  # a summary may be a noun in the plural
+}
+numpydoc_validation_exclude = {
+    # Results, made by functions: their fields are documented as attributes.
+    r"\.(EvaluationResult|ClassifierComparison|CrossValidationReport)$",
+    # A NamedTuple, whose fields have docstrings from Python.
+    r"\.ConfusedPair",
+}
+
+# As a reader would go through them.
+_GALLERY_ORDER = [
+    "plot_quick_start.py",
+    "plot_tuned_in_15_lines.py",
+    "plot_tuning.py",
+    "plot_cross_validation.py",
+    "plot_errors.py",
+    "plot_calibration.py",
+    "plot_early_stopping.py",
+    "plot_scalers.py",
+    "plot_compare_classifiers.py",
+]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "ignore_pattern": r"benchmarks|optuna_search",
+    "within_subsection_order": FunctionSortKey(_GALLERY_ORDER.index),
+    "backreferences_dir": "api/generated/backreferences",
+    "doc_module": ("sk_mnist",),
+    "capture_repr": ("_repr_html_",),
+    "download_all_examples": False,
+    "show_signature": False,
+    "only_warn_on_example_error": False,
+}
+
+# Doctests in Markdown need an empty line before the end of their block; pages do not.
+highlight_options = {"python": {"stripnl": True}}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sk-mnist {version}"
 html_show_sourcelink = False
-html_theme_options = {"navigation_with_keys": False, "show_toc_level": 2}
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+_WITHOUT_SUBPAGES = ["index", "install", "tutorial", "coming_from", "reference", "contributing", "changelog"]
+html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "coming_from": []},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}

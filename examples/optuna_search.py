@@ -1,0 +1,87 @@
+"""
+A search with Optuna that can be killed and goes on
+===================================================
+
+Maximise the cross-validated accuracy on the first training images, with each finished trial kept in a journal file::
+
+    python examples/optuna_search.py --journal search.journal --trials 50
+
+Killed, even by SIGKILL, and started again with the same command, it keeps the finished trials, runs the one that was
+cut off again, and stops when there are as many as were asked for. One process at a time; needs ``pip install optuna``.
+"""
+
+import argparse
+from pathlib import Path
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
+from sklearn.model_selection import cross_val_score
+
+from sk_mnist import fetch_mnist, make_mnist_pipeline
+
+STUDY_NAME = "mnist"
+
+
+def open_study(journal):
+    """Make the study of a journal file, or go on with the one in it."""
+    # A killed process may leave the lock behind, which is held for milliseconds at a time: after 5 seconds it is dead.
+    lock = JournalFileOpenLock(str(journal), grace_period=5)
+    study = optuna.create_study(
+        study_name=STUDY_NAME,
+        storage=JournalStorage(JournalFileBackend(str(journal), lock_obj=lock)),
+        direction="maximize",
+        load_if_exists=True,
+    )
+    # A sampler starts from its seed in each process, and would propose the first trials again without an offset.
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    return study
+
+
+def make_objective(n_rows, n_epochs):
+    """Return the function to maximise: mean accuracy over three folds."""
+    X, y = fetch_mnist(subset="train", return_X_y=True)
+    X, y = X[:n_rows], y[:n_rows]
+
+    def objective(trial):
+        pipe = make_mnist_pipeline(
+            learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+            dropout=trial.suggest_float("dropout", 0.0, 0.5),
+            alpha=trial.suggest_float("alpha", 1e-6, 1e-2, log=True),
+            batch_size=trial.suggest_categorical("batch_size", [32, 128]),
+            epochs=n_epochs,
+            random_state=0,
+        )
+        return cross_val_score(pipe, X, y, cv=3).mean()
+
+    return objective
+
+
+def n_finished(study):
+    """Count the trials that have a score."""
+    return len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]))
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Search parameters of the network with Optuna; resumable.")
+    parser.add_argument("--journal", type=Path, required=True, help="the file that keeps the trials")
+    parser.add_argument("--trials", type=int, default=20, help="finished trials to have in the end (default: 20)")
+    parser.add_argument("--rows", type=int, default=6000, help="training images to use (default: 6000)")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of each fit (default: 5)")
+    options = parser.parse_args()
+
+    study = open_study(options.journal)
+    print(f"{n_finished(study)} of {options.trials} trials are finished.", flush=True)
+    objective = make_objective(options.rows, options.epochs)
+    while n_finished(study) < options.trials:
+        study.optimize(objective, n_trials=1)
+    print(f"Best accuracy {study.best_value:.4f} with {study.best_params}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""
+Calibration
+===========
+
+Is a confidence of 90 % right nine times out of ten? Networks that fit their training data to the end
+are known to promise too much (`Guo et al., 2017 <https://arxiv.org/abs/1706.04599>`_). Here the reference network
+is trained on the first 6,000 training images, once as it is and once with label smoothing, and both are asked
+about the 10,000 test images.
+"""
+
+# %%
+
+from sk_mnist import fetch_mnist, make_mnist_pipeline
+
+X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
+X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+X_train, y_train = X_train[:6000], y_train[:6000]
+
+models = {
+    "plain": make_mnist_pipeline(random_state=0),
+    "label smoothing 0.1": make_mnist_pipeline(label_smoothing=0.1, random_state=0),
+}
+for model in models.values():
+    model.fit(X_train, y_train)
+
+# %%
+# Rows are put into bins by their confidence, the largest probability; a bin above the diagonal is right more
+# often than it promises, one below it less often. The bars show the share of the rows that are in a bin: most of
+# them are at the right end, and the bins with few rows say little.
+
+import matplotlib.pyplot as plt
+
+from sk_mnist.plotting import ReliabilityDisplay
+
+_, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+for (name, model), ax in zip(models.items(), axes, strict=True):
+    ReliabilityDisplay.from_estimator(model, X_test, y_test, n_bins=10, name=name, ax=ax)
+
+# %%
+# The expected calibration error is the mean gap between confidence and accuracy, weighted by the rows in the
+# bins. Label smoothing tells the network never to be quite sure, and it can just as well overdo it: accuracy, log
+# loss and calibration error are three questions with three answers.
+
+from sk_mnist import evaluate
+
+for name, model in models.items():
+    result = evaluate(model, X_test, y_test)
+    print(f"{name:20} accuracy {result.accuracy:.4f}, log loss {result.log_loss:.4f}, "
+          f"calibration error {result.expected_calibration_error:.4f}")  # fmt: skip

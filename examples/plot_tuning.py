@@ -1,0 +1,58 @@
+"""
+Tuning with progress bars
+=========================
+
+A grid search over the learning rate and the dropout, with scikit-learn's own progress bars, on the first
+4,000 training images.
+"""
+
+# %%
+# ``set_callbacks`` is scikit-learn's, as is ``ProgressBar``; the search hands the callback down to the Pipelines
+# that it fits, and these to the network. ``max_propagation_depth`` says how far down bars are shown: 0 is the
+# search alone, 1, the default, has a bar for each fit too, and 2 one for the epochs in it. In a terminal the bars
+# move; on this page only their last state can be seen.
+
+from sklearn.callback import ProgressBar
+from sklearn.model_selection import GridSearchCV
+
+from sk_mnist import fetch_mnist, make_mnist_pipeline
+
+X, y = fetch_mnist(subset="train", return_X_y=True)
+X, y = X[:4000], y[:4000]
+
+grid = {"mlp__learning_rate": [1e-3, 3e-3, 1e-2], "mlp__dropout": [0.0, 0.2]}
+search = GridSearchCV(make_mnist_pipeline(epochs=4, random_state=0), grid, cv=2)
+search.set_callbacks(ProgressBar())
+search.fit(X, y)
+
+# %%
+# Two parameters give a heat map, with the best candidate framed.
+
+from sk_mnist.plotting import SearchResultsDisplay
+
+SearchResultsDisplay.from_estimator(search)
+
+# %%
+# One parameter gives a line; of the candidates that share its value the best one counts.
+
+SearchResultsDisplay.from_estimator(search, params="mlp__learning_rate")
+
+# %%
+# Rather than every candidate for every epoch, successive halving trains all of them for an epoch, the better
+# third for three, and so on: the epochs are its resource.
+
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import HalvingGridSearchCV
+
+halving = HalvingGridSearchCV(
+    make_mnist_pipeline(random_state=0),
+    grid,
+    resource="mlp__epochs",
+    max_resources=9,
+    cv=2,
+    random_state=0,
+)
+halving.fit(X, y)
+for n_candidates, epochs in zip(halving.n_candidates_, halving.n_resources_, strict=True):
+    print(f"{n_candidates:2} candidates trained for {epochs} epoch(s)")
+print("best:", halving.best_params_)

@@ -1,0 +1,63 @@
+"""The examples that are programs do what they say."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+N_TRIALS = 4
+
+
+def start_search(journal):
+    command = [sys.executable, EXAMPLES / "optuna_search.py", "--journal", journal, "--trials", str(N_TRIALS)]
+    return subprocess.Popen(
+        [*command, "--rows", "600", "--epochs", "20"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def read_trials(journal, *states):
+    study = optuna.load_study(study_name="mnist", storage=JournalStorage(JournalFileBackend(str(journal))))
+    return study.get_trials(states=states or None)
+
+
+def wait_until_running_after_one_finished(journal, search):
+    while search.poll() is None:
+        states = [trial.state for trial in read_trials(journal)] if journal.exists() and journal.stat().st_size else []
+        if TrialState.COMPLETE in states and states[-1] == TrialState.RUNNING and states.count(TrialState.RUNNING) == 1:
+            return
+        time.sleep(0.02)
+    pytest.fail(f"the search ended before it could be killed:\n{search.stdout.read()}")
+
+
+@pytest.mark.slow
+def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_again(tmp_path):
+    journal = tmp_path / "search.journal"
+    first = start_search(journal)
+    wait_until_running_after_one_finished(journal, first)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert first.returncode == -signal.SIGKILL
+    finished = read_trials(journal, TrialState.COMPLETE)
+    (lost,) = read_trials(journal, TrialState.RUNNING)
+    # The worst moment to be killed is while holding the journal's lock.
+    Path(f"{journal}.lock").touch()
+
+    second = start_search(journal)
+    output, _ = second.communicate()
+
+    assert second.returncode == 0, output
+    assert f"{len(finished)} of {N_TRIALS} trials are finished." in output
+    after = read_trials(journal, TrialState.COMPLETE)
+    assert len(after) == N_TRIALS
+    assert after[: len(finished)] == finished
+    assert [trial.number for trial in read_trials(journal, TrialState.FAIL)] == [lost.number]
+    assert after[len(finished)].params == {**after[len(finished)].params, **lost.params}
+    assert len({trial.params["learning_rate"] for trial in after}) == N_TRIALS
