@@ -150,7 +150,7 @@ def fetch_mnist(
     arrays, source = load_arrays(
         names,
         data_home,
-        download=download_if_missing,
+        download_if_missing=download_if_missing,
         n_retries=n_retries,
         delay=delay,
         progressbar=progressbar,

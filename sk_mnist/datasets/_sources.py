@@ -205,7 +205,7 @@ def load_arrays(
     names: Iterable[str],
     data_home: str | os.PathLike | None = None,
     *,
-    download: bool = True,
+    download_if_missing: bool = True,
     n_retries: int = 3,
     delay: float = 1.0,
     progressbar: bool = False,
@@ -216,8 +216,8 @@ def load_arrays(
     ----------
     names : iterable of str
         Which of x_train, y_train, x_test, y_test to return.
-    data_home, download, n_retries, delay, progressbar
-        As in :func:`sk_mnist.datasets.fetch_mnist`, where `download` is `download_if_missing`.
+    data_home, download_if_missing, n_retries, delay, progressbar
+        As in :func:`sk_mnist.datasets.fetch_mnist`.
 
     Returns
     -------
@@ -243,13 +243,13 @@ def load_arrays(
     with _noting("Keras' cache", failures):
         path = _expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / NPZ_FILE.name
         return read_npz(path, names), f"keras cache: {path}"
-    if home is not None and download:
+    if home is not None and download_if_missing:
         with _noting(f"writing to {home}", failures):
             source = _fill_cache(home, seen, failures, n_retries=n_retries, delay=delay, progressbar=progressbar)
             return read_directory(home, names), source
     with _noting(f"the package's own copy {BUNDLED}", failures):
         arrays = read_npz(BUNDLED, names)
-        if download:
+        if download_if_missing:
             _log_fallback(failures)
         return arrays, f"bundled: {BUNDLED}"
     reasons = "\n".join(f"- {place}: {reason}" for place, reason in failures.items())
