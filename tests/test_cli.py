@@ -1,5 +1,6 @@
 """The sk-mnist command, as a user runs it."""
 
+import csv
 import functools
 import json
 import os
@@ -17,6 +18,10 @@ from sk_mnist.cli import main
 PNG = b"\x89PNG\r\n\x1a\n"
 # Two passes over all images: enough to be right nine times in ten, quick enough to run often.
 QUICK = ["--epochs", "2", "--batch-size", "256"]
+
+
+# A shell that started the tests in the background has told them to ignore SIGINT, and a child would inherit that.
+heed_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 
 
 def run(*arguments, **kwargs):
@@ -112,8 +117,6 @@ def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child alone")
 def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
     command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
-    # A shell that started the tests in the background has told them to ignore SIGINT, and a child would inherit that.
-    heed_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     ) as process:
@@ -129,6 +132,76 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sk_mnist.datasets._sources.REMOTES", ())  # no network: the copy in the package serves
+    home = str(tmp_path / "data")
+    assert main(["fetch", "--data-home", home, "--verify"]) == 1
+    assert "does not hold MNIST" in capsys.readouterr().err
+    assert main(["fetch", "--data-home", home]) == 0
+    assert "MNIST is there, from bundled: " in capsys.readouterr().out
+    assert main(["fetch", "--data-home", home, "--verify"]) == 0
+    assert "the digests of all four arrays are right" in capsys.readouterr().out
+    (tmp_path / "data" / "mnist.npz").write_bytes(b"damaged")
+    assert main(["fetch", "--data-home", home, "--verify"]) == 1
+    assert main(["fetch", "--data-home", home, "--clear"]) == 0
+    assert not (tmp_path / "data" / "mnist.npz").exists()
+
+
+def test_info_says_where_the_data_is_and_which_versions_there_are(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert os.environ["SK_MNIST_DATA"] in out
+    assert "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1" in out
+    assert re.search(r"^scikit-learn +1\.\d+", out, re.MULTILINE)
+
+
+TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
+
+
+@pytest.mark.parametrize("search", ["grid", "random", "halving"])
+def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
+    process = run(*TUNE, "--search", search, "--candidates", "3", "--output", str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert "Best candidates" in process.stdout
+    assert "KerasMLPClassifier - fit" in process.stdout  # bars down to the trainings
+    with open(tmp_path / "search.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 3
+    scores = [float(row["mean_test_score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert (tmp_path / "search.png").read_bytes().startswith(PNG)
+    model = sk_mnist.load(tmp_path / "model.skops")
+    test = sk_mnist.fetch_mnist(subset="test")
+    accuracy = json.loads((tmp_path / "metrics.json").read_text())["accuracy"]
+    assert model.score(test.data, test.target) == pytest.approx(accuracy)
+
+
+def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
+    # The process sends itself the signal of Ctrl-C when the third score is in.
+    code = f"""
+import os, signal, sys
+from sk_mnist.cli import _tune, main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+score = _tune._Recorder.__call__
+
+def score_and_interrupt(self, *arguments):
+    result = score(self, *arguments)
+    if sum(map(len, self.scores.values())) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return result
+
+_tune._Recorder.__call__ = score_and_interrupt
+sys.exit(main({[*TUNE, "--grid", "large", "--output", str(tmp_path)]!r}))
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert process.returncode == 130, process.stderr
+    with open(tmp_path / "search.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert 3 <= sum(int(row["n_folds"]) for row in rows) < 72
+    assert [path.name for path in tmp_path.iterdir()] == ["search.csv"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -140,6 +213,10 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
         (["--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
         (["--recipe", "best"], "recipe must be one of"),
         (["--output", __file__], "File exists"),
+        (["tune", "--cv", "1"], "--cv must be at least 2; got 1"),
+        (["tune", "--grid", "huge"], "argument --grid: invalid choice: 'huge'"),
+        (["fetch", "--verify", "--clear"], "not allowed with argument --verify"),
+        (["evaluate"], "the following arguments are required: MODEL"),
         (["--colour"], "unrecognized arguments: --colour"),
         (["teach"], "invalid choice: 'teach'"),
     ],

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_class_weight
@@ -352,19 +352,15 @@ class TestSchedulesAndRegularization:
         assert last_step(schedule) < 0.05 * last_step("constant")
 
     def test_the_penalty_is_scikit_learns(self, blobs):
-        # Softmax regression with full batches has one minimum, and both find it.
+        # Without hidden layers the minimum is unique, and LogisticRegression's with C = 1 / alpha. MLPClassifier has
+        # the same scale: its loss is that of LogisticRegression divided by the number of rows.
         X, y = blobs
-        params = {"alpha": 20.0, "random_state": 0}
-        # With lbfgs and no hidden layer wide enough to matter, MLPClassifier is run on the identity.
-        theirs = MLPClassifier((12,), activation="identity", solver="lbfgs", max_iter=2000, tol=1e-10, **params).fit(
-            X, y
-        )
-        ours = KerasMLPClassifier((), learning_rate=0.05, epochs=400, **EXACT, **params).fit(X, y)
-        loss = ours.loss_
-        weight_penalty = 0.5 * 20.0 * sum((coef**2).sum() for coef in ours.coefs_) / len(y)
-        log_proba = ours.predict_log_proba(X)
-        assert loss == pytest.approx(-log_proba[np.arange(len(y)), y].mean() + weight_penalty, rel=1e-3)
-        assert theirs.loss_ > 0
+        ours = KerasMLPClassifier((), alpha=20.0, learning_rate=0.01, epochs=1500, random_state=0, **EXACT).fit(X, y)
+        theirs = LogisticRegression(C=1 / 20, tol=1e-8, max_iter=1000).fit(X, y)
+        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+        penalty = 0.5 * 20 * (ours.coefs_[0] ** 2).sum() / len(y)
+        log_loss = -ours.predict_log_proba(X)[np.arange(len(y)), y].mean()
+        assert ours.loss_ == pytest.approx(log_loss + penalty, rel=1e-4)
 
     def test_a_larger_penalty_gives_smaller_weights(self, blobs):
         norms = [np.linalg.norm(small(alpha=alpha).fit(*blobs).coefs_[0]) for alpha in (0, 1, 10)]
@@ -551,6 +547,7 @@ class TestThreadsAndProcesses:
 import warnings
 import joblib
 from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
 from sk_mnist import KerasMLPClassifier
 
 X, y = make_classification(100, random_state=0)
