@@ -37,7 +37,10 @@ PEERS: dict[str, tuple[str, ...]] = {
 
 PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "skorch", "torch")
 
-QUICK_NOTE = "quick: less work than the bars are meant for, so the fixed costs of a fit weigh more"
+REDUCED_NOTE = "less work than the bars are meant for: fixed costs weigh more than they should"
+
+# Sizes that say how often, or which, and not how much is done within a time.
+NOT_WORK = ("rounds", "calls", "many_rows_calls", "batch_size", "fits")
 
 
 @dataclass
@@ -103,10 +106,12 @@ def _plain(size: Any) -> str:
 def parse(parser: argparse.ArgumentParser, peers: Sequence[str]) -> argparse.Namespace:
     """Parse the command line, fill in the sizes, and leave out the peers that are not asked for or not installed."""
     options = parser.parse_args()
-    sizes = {**options.full, **(options.smaller if options.quick else {})}
+    full = options.full
+    sizes = {**full, **(options.smaller if options.quick else {})}
     for name, size in sizes.items():
         if getattr(options, name) is None:
             setattr(options, name, size)
+    options.is_reduced = any(getattr(options, name) != size for name, size in full.items() if name not in NOT_WORK)
     options.settings = {name: getattr(options, name) for name in sizes} | {"quick": options.quick}
     wanted = [peer for peer in peers if options.peers is None or peer == OURS or peer in options.peers]
     options.missing = [peer for peer in wanted if not all(map(util.find_spec, PEERS[peer]))]
@@ -257,8 +262,8 @@ def report(
     environment = describe_environment()
     print(f"\n{name}: {environment['cores']} cores, Python {environment['python']}, {environment['platform']}")
     print(", ".join(f"{package} {version}" for package, version in environment["packages"].items()))
-    if options.quick:
-        print(QUICK_NOTE)
+    if options.is_reduced:
+        print(REDUCED_NOTE)
     for work, rows in _by_work(results).items():
         _print_table(work, rows, [ratio for ratio in ratios if ratio.work == work])
 
@@ -281,7 +286,7 @@ def report(
     if util.find_spec("matplotlib") is None:
         print("matplotlib is not installed, so there is no picture: pip install 'sk-mnist[benchmark]'")
         return
-    _draw(path.with_suffix(".png"), results, ratios, environment, options.quick, log_scale, draw_extra)
+    _draw(path.with_suffix(".png"), results, ratios, environment, options.is_reduced, log_scale, draw_extra)
     print(f"written: {path.with_suffix('.png')}")
 
 
@@ -351,7 +356,7 @@ def _draw(
     results: Sequence[Result],
     ratios: Sequence[Ratio],
     environment: Mapping[str, Any],
-    quick: bool,
+    is_reduced: bool,
     log_scale: bool,
     draw_extra: Callable[[Any], None] | None,
 ) -> None:
@@ -368,7 +373,7 @@ def _draw(
     if draw_extra:
         draw_extra(panels[-1])
     title = f"Medians, with least and most, on {environment['cores']} cores"
-    figure.suptitle(title + (f"\n({QUICK_NOTE})" if quick else ""), fontsize=10)
+    figure.suptitle(title + (f"\n({REDUCED_NOTE})" if is_reduced else ""), fontsize=10)
     figure.savefig(path, dpi=150)
 
 
@@ -404,6 +409,10 @@ def _draw_panel(axes: Any, work: str, rows: Sequence[Result], ratios: Mapping[st
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if log_scale:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        shortest = factor * min(min(row.seconds) for row in rows)
+        axes.set_xlim(10 ** np.floor(np.log10(shortest / 1.1)), 10 ** np.ceil(np.log10(1.1 * factor * longest)))
     else:
         axes.set_xlim(0, 1.05 * factor * longest)
     axes.set_xlabel(f"time in {unit}")

@@ -91,6 +91,7 @@ def peer_of(way: str) -> str:
 def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_jobs: int) -> dict:
     """Search once; seconds and the best score."""
     from joblib import parallel_config
+    from joblib.externals.loky import get_reusable_executor
     from sklearn.model_selection import GridSearchCV
 
     peer = peer_of(way)
@@ -99,13 +100,18 @@ def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_
     X, y = load_mnist(data, "train", n_rows)
     grid = {RATE_PARAMETERS[peer]: [float(rate) for rate in np.geomspace(3e-4, 1e-2, n_candidates)]}
     classifier = make_classifier(peer, epochs=epochs)
-    with parallel_config(backend, n_jobs=n_jobs):
-        if workers_ready:
-            start_workers(peer, n_jobs)
-        grid_search = GridSearchCV(classifier, grid, scoring="accuracy", cv=N_FOLDS, refit=False, error_score="raise")
-        start = time.perf_counter()
-        grid_search.fit(X, y)
-        seconds = time.perf_counter() - start
+    grid_search = GridSearchCV(classifier, grid, scoring="accuracy", cv=N_FOLDS, refit=False, error_score="raise")
+    try:
+        with parallel_config(backend, n_jobs=n_jobs):
+            if workers_ready:
+                start_workers(peer, n_jobs)
+            start = time.perf_counter()
+            grid_search.fit(X, y)
+            seconds = time.perf_counter() - start
+    finally:
+        if backend == "loky":
+            # A process that multiprocessing has started waits for its children, and these would wait for more work.
+            get_reusable_executor().shutdown(kill_workers=True)
     return {"seconds": seconds, "accuracy": float(grid_search.best_score_)}
 
 
@@ -113,13 +119,8 @@ def start_workers(peer: str, n_jobs: int) -> None:
     """Have every worker import what it will need."""
     from joblib import Parallel, delayed
 
-    # More tasks than workers, each long enough for the other worker to take its share.
-    Parallel()(delayed(_get_ready)(peer) for _ in range(4 * n_jobs))
-
-
-def _get_ready(peer: str) -> None:
-    import_libraries(peer)
-    time.sleep(0.5)
+    # Importing takes longer than starting the other worker, which will thus find a task left.
+    Parallel(batch_size=1)(delayed(import_libraries)(peer) for _ in range(4 * n_jobs))
 
 
 def measure_memory(data: Path, peers: list[str], n_fits: int) -> dict[str, Any]:

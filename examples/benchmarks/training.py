@@ -2,9 +2,9 @@
 Time of a training, side by side
 ================================
 
-Train 784-128-64-32-10 with Adam on MNIST, as users of sk-mnist, scikeras, Keras, scikit-learn, skorch and PyTorch would,
-and compare the time from the call of ``fit`` to its return: compiling is in it, importing is not. The accuracy on the
-10,000 test images stands beside it. Each training has a process of its own, and the peers take turns::
+Train 784-128-64-32-10 with Adam on MNIST, as users of sk-mnist, scikeras, Keras, scikit-learn, skorch and PyTorch
+would, and compare the time from the call of ``fit`` to its return: compiling is in it, importing is not. The accuracy
+on the 10,000 test images stands beside it. Each training has a process of its own, and the peers take turns::
 
     python examples/benchmarks/training.py --quick              # under 3 minutes
     python examples/benchmarks/training.py                      # batches of 32 and 128, 10 epochs, 3 rounds
