@@ -80,6 +80,14 @@ _GALLERY_ORDER = [
     "plot_compare_classifiers.py",
 ]
 
+
+def trim_pictures(gallery_conf, filename):
+    """Cut white margins off the pictures; called by sphinx-gallery before each example."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["savefig.bbox"] = "tight"
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -88,6 +96,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/generated/backreferences",
     "doc_module": ("sk_mnist",),
     "capture_repr": ("_repr_html_",),
+    "reset_modules": ("matplotlib", trim_pictures),
     "download_all_examples": False,
     "show_signature": False,
     "only_warn_on_example_error": False,
@@ -101,12 +110,13 @@ html_title = f"sk-mnist {version}"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+_WIDE = ["index", "coming_from", *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER)]
 _WITHOUT_SUBPAGES = ["index", "install", "tutorial", "coming_from", "reference", "contributing", "changelog"]
 html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "coming_from": []},
+    "secondary_sidebar_items": {"**": ["page-toc"], **dict.fromkeys(_WIDE, [])},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

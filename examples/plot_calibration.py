@@ -34,7 +34,7 @@ from sk_mnist.plotting import ReliabilityDisplay
 
 _, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
 for (name, model), ax in zip(models.items(), axes, strict=True):
-    ReliabilityDisplay.from_estimator(model, X_test, y_test, n_bins=10, name=name, ax=ax)
+    ReliabilityDisplay.from_estimator(model, X_test, y_test, n_bins=8, name=name, ax=ax)
 
 # %%
 # The expected calibration error is the mean gap between confidence and accuracy, weighted by the rows in the
@@ -45,5 +45,5 @@ from sk_mnist import evaluate
 
 for name, model in models.items():
     result = evaluate(model, X_test, y_test)
-    print(f"{name:20} accuracy {result.accuracy:.4f}, log loss {result.log_loss:.4f}, "
-          f"calibration error {result.expected_calibration_error:.4f}")  # fmt: skip
+    print(f"{name}: accuracy {result.accuracy:.4f}, log loss {result.log_loss:.4f}")
+    print(f"calibration error {result.expected_calibration_error:.4f}")

@@ -27,14 +27,15 @@ print(report)
 report.to_frame().round(4)
 
 # %%
-# Each image was in a test fold once. The confusion matrices of the folds add up to one of all 10,000 images:
+# Each image was in a test fold once. The confusion matrices of the folds add up to one of all 10,000 images.
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
-ConfusionMatrixDisplay(report.confusion_matrix, display_labels=report.classes).plot(cmap="Blues", colorbar=False)
+matrix = ConfusionMatrixDisplay(report.confusion_matrix, display_labels=report.classes)
+matrix.plot(cmap="Blues", colorbar=False)
 
 # %%
-# and the out-of-fold probabilities serve any metric or display. The left end of the axis is where the curves
+# The out-of-fold probabilities serve any metric or display. The left end of the axis is where the curves
 # differ, hence the logarithmic scale.
 
 from sk_mnist.plotting import MulticlassRocDisplay

@@ -33,8 +33,8 @@ mlp = pipe["mlp"]
 print(f"stopped after {mlp.n_iter_} epochs of at most 50; weights are those of epoch {mlp.best_epoch_}")
 
 # %%
-# The star marks the epoch of the best validation accuracy, whose weights were kept. The loss on the validation
-# set turns up before its accuracy turns down: the network grows too sure of its mistakes.
+# The star marks the epoch of the best validation accuracy, whose weights were kept. In the end the validation loss
+# climbs while the accuracy stays: the network grows surer of its mistakes.
 
 from sk_mnist.plotting import TrainingHistoryDisplay
 
@@ -43,7 +43,8 @@ TrainingHistoryDisplay.from_estimator(pipe)
 # %%
 # What was restored is what predicts:
 
-print(f"{pipe.score(X_val, y_val):.4f} now, {max(mlp.validation_scores_):.4f} at epoch {mlp.best_epoch_}")
+print(f"accuracy now: {pipe.score(X_val, y_val):.4f}")
+print(f"at epoch {mlp.best_epoch_}: {max(mlp.validation_scores_):.4f}")
 
 # %%
 # Without a set of your own, ``early_stopping=True`` alone holds out ``validation_fraction`` of the training rows,

@@ -2,7 +2,7 @@
 What the network gets wrong
 ===========================
 
-Look at the mistakes before you tune: on MNIST many of them are drawings that people would argue about. The network
+Look at the mistakes before you tune: on MNIST some of them are drawings that people would argue about. The network
 is trained on the first 20,000 training images for 10 epochs and asked about the 10,000 test images.
 """
 
@@ -25,7 +25,8 @@ from sklearn.metrics import ConfusionMatrixDisplay
 
 mistakes = result.confusion_matrix.copy()
 mistakes[range(10), range(10)] = 0
-ConfusionMatrixDisplay(mistakes, display_labels=result.classes).plot(cmap="Blues", colorbar=False)
+matrix = ConfusionMatrixDisplay(mistakes, display_labels=result.classes)
+matrix.plot(cmap="Blues", colorbar=False)
 for true, predicted, count in result.most_confused_pairs:
     print(f"{true} taken for {predicted}: {count} times")
 
@@ -51,9 +52,9 @@ DigitsDisplay.from_predictions(X_test[rows], y_test[rows], y_pred[rows], n_image
 # %%
 # What the first layer looks at
 # -----------------------------
-# The weights of each unit as an image. Noise at the border is where the pixels are nearly always black, so that
-# the weights stay as they were drawn.
+# The weights of each unit as an image. Where pixels are nearly always black, weights hardly move from the noise they
+# were drawn as; strokes stand out in the middle.
 
 from sk_mnist.plotting import WeightsDisplay
 
-WeightsDisplay.from_estimator(pipe, n_units=32)
+WeightsDisplay.from_estimator(pipe, n_units=36)

@@ -17,7 +17,7 @@ from sk_mnist.plotting import DigitsDisplay
 X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 print(X_train.shape, X_train.dtype, X_test.shape)
-DigitsDisplay.from_predictions(X_train, y_train, n_images=20, n_columns=10)
+DigitsDisplay.from_predictions(X_train, y_train, n_images=14, n_columns=7)
 
 # %%
 # The model

@@ -38,8 +38,8 @@ SearchResultsDisplay.from_estimator(search)
 SearchResultsDisplay.from_estimator(search, params="mlp__learning_rate")
 
 # %%
-# Rather than every candidate for every epoch, successive halving trains all of them for an epoch, the better
-# third for three, and so on: the epochs are its resource.
+# Successive halving spends less: it trains all candidates for a few epochs, and only the better third of them for
+# three times as many. The epochs are its resource.
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingGridSearchCV
