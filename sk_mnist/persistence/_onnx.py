@@ -16,7 +16,7 @@ from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 if TYPE_CHECKING:
     import onnx
 
-# The newest opset that skl2onnx 1.19, the lowest version of the extra, writes with its own converters.
+# The newest opset that skl2onnx 1.20, the lowest version of the extra, writes with its own converters.
 TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
