@@ -656,7 +656,7 @@ class TestWorkspaces:
         from sk_mnist.neural_network import _keras
 
         clear_workspaces()
-        for name in ("plain", "another rate", "more epochs", "another seed", "class weights", "penalty", "cosine"):
+        for name in ("plain", "another rate", "more epochs", "another seed", "class weights", "cosine"):
             small(**{"epochs": 2, **FITS[name]}).fit(*blobs)
         X, y = blobs
         small(epochs=2).fit(X[:333], y[:333])  # another number of rows, and a last batch that is not full
