@@ -25,7 +25,7 @@ from _harness import OURS, by_turns, count, in_new_process, load_mnist, make_par
 from _peers import import_libraries, make_classifier
 
 FULL = {"rounds": 3, "candidates": 12, "rows": 6_000, "epochs": 2, "fits": 200}
-QUICK = {"rounds": 1, "candidates": 4, "rows": 3_000, "fits": 40}
+QUICK = {"rounds": 1, "candidates": 3, "rows": 3_000, "fits": 30}
 N_FOLDS = 3
 RATE_PARAMETERS = {
     OURS: "learning_rate",
