@@ -6,9 +6,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+# Without it sphinx-gallery cannot look up HalvingGridSearchCV in an example that it does not run.
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_mnist
+from sk_mnist._quiet import start_tensorflow
 
 # Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
 _temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
@@ -31,10 +34,9 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py"]
 templates_path = ["_templates"]
@@ -48,6 +50,8 @@ autodoc_default_options = {
     # scikit-learn makes these, and documents them for metadata routing.
     "exclude-members": ",".join(f"set_{method}_request" for method in ("fit", "partial_fit", "score")),
 }
+# Docstrings say more of a type than its hint.
+autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 # All of numpydoc's checks but
@@ -81,10 +85,11 @@ _GALLERY_ORDER = [
 ]
 
 
-def trim_pictures(gallery_conf, filename):
-    """Cut white margins off the pictures; called by sphinx-gallery before each example."""
+def prepare_example(gallery_conf, filename):
+    """Load TensorFlow without its chatter, and cut white margins off pictures; sphinx-gallery calls this."""
     import matplotlib.pyplot as plt
 
+    start_tensorflow()
     plt.rcParams["savefig.bbox"] = "tight"
 
 
@@ -96,9 +101,10 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/generated/backreferences",
     "doc_module": ("sk_mnist",),
     "capture_repr": ("_repr_html_",),
-    "reset_modules": ("matplotlib", trim_pictures),
+    "reset_modules": ("matplotlib", prepare_example),
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,
     "only_warn_on_example_error": False,
 }
 
@@ -116,7 +122,7 @@ html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"**": ["page-toc"], **dict.fromkeys(_WIDE, [])},
+    "secondary_sidebar_items": {"**": ["page-toc"], **{page: [] for page in _WIDE}},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

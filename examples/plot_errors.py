@@ -53,7 +53,7 @@ DigitsDisplay.from_predictions(X_test[rows], y_test[rows], y_pred[rows], n_image
 # What the first layer looks at
 # -----------------------------
 # The weights of each unit as an image. Where pixels are nearly always black, weights hardly move from the noise they
-# were drawn as; strokes stand out in the middle.
+# were drawn as; strokes stand out in the middle of some.
 
 from sk_mnist.plotting import WeightsDisplay
 

@@ -32,7 +32,7 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
     n_features_in_ : int
         Number of pixels in an image.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if ``fit`` saw a frame.
 
     Examples
@@ -101,8 +101,8 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
 
         Returns
         -------
-        images : ndarray of shape (n_samples, *image_shape_)
-            In the dtype of ``X``.
+        images : ndarray of shape (n_samples, ...)
+            Each of shape ``image_shape_``; in the dtype of ``X``.
         """
         check_is_fitted(self)
         X = check_array(X)
@@ -180,7 +180,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     n_features_in_ : int
         Number of pixels.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if ``fit`` saw a frame.
 
     Examples
