@@ -21,6 +21,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "batch_size": 32,
         "epochs": 20,
     },
+    # The least time that keeps the published accuracy: few, large steps at a high rate, too few to be worth compiling.
+    "fast": {
+        "hidden_layer_sizes": (128, 64, 32),
+        "activation": "relu",
+        "optimizer": "adam",
+        "learning_rate": 1e-2,
+        "learning_rate_schedule": "one_cycle",
+        "batch_size": 256,
+        "epochs": 3,
+    },
 }
 
 
@@ -29,9 +39,10 @@ def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipelin
 
     Parameters
     ----------
-    recipe : {"reference"}, default="reference"
+    recipe : {"reference", "fast"}, default="reference"
         How the network is trained. "reference" is the published one, 784-128-64-32-10 with Adam and batches of 32, for
-        20 epochs in which the learning rate falls from 1e-3 to 0 along a cosine.
+        20 epochs in which the learning rate falls from 1e-3 to 0 along a cosine. "fast" reaches the published accuracy
+        with the same network in the least time: 3 epochs of one cycle up to 1e-2, batches of 256.
     **mlp_params : dict
         Parameters of :class:`~sk_mnist.KerasMLPClassifier` that replace or complete the recipe's.
 

@@ -1,10 +1,6 @@
-"""What every test gets: a data home of its own, no way out to the network, and a little of MNIST."""
+"""What every test gets: no way out to the network, and a little of MNIST."""
 
-import os
-import shutil
 import socket
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +8,7 @@ import pytest
 
 import sk_mnist
 
-# The helpers beside the tests are plain modules, which pytest's importlib mode does not make importable.
-sys.path.insert(0, str(Path(__file__).parent))
-
 BUNDLED_NPZ = Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz"
-
-
-def pytest_configure(config):
-    """Point SK_MNIST_DATA and KERAS_HOME at temporary directories, for the doctests and subprocesses too.
-
-    The data home holds MNIST already, so code that calls fetch_mnist() without arguments asks no network.
-    """
-    temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-tests-"))
-    data_home = temporary / "data-home"
-    data_home.mkdir()
-    shutil.copy(BUNDLED_NPZ, data_home)
-    os.environ["SK_MNIST_DATA"] = str(data_home)
-    os.environ["KERAS_HOME"] = str(temporary / "keras-home")
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-    config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ def test_the_recipe_is_not_changed_by_what_comes_of_it(digits):
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"recipe must be one of \['reference'\]; got 'best'"):
+    with pytest.raises(ValueError, match=r"recipe must be one of \['fast', 'reference'\]; got 'best'"):
         make_mnist_pipeline("best")
 
 
@@ -58,8 +58,13 @@ def test_an_unknown_parameter_is_refused():
         make_mnist_pipeline(dropuot=0.1)
 
 
-@pytest.mark.slow
-def test_the_reference_reaches_its_published_accuracy():
+@pytest.mark.parametrize("recipe", ["fast", pytest.param("reference", marks=pytest.mark.slow)])
+def test_every_recipe_reaches_the_published_accuracy(recipe):
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
-    assert make_mnist_pipeline(random_state=0).fit(X, y).score(X_test, y_test) >= 0.9733
+    assert make_mnist_pipeline(recipe, random_state=0).fit(X, y).score(X_test, y_test) >= 0.9733
+
+
+def test_every_recipe_trains_the_published_network():
+    for recipe in RECIPES:
+        assert make_mnist_pipeline(recipe)["mlp"].hidden_layer_sizes == (128, 64, 32)

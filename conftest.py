@@ -1,0 +1,38 @@
+"""A data home of its own for every test, page and docstring, and no figure left open."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import sk_mnist
+
+# Sphinx' configuration, and what it generates.
+collect_ignore_glob = ["docs/conf.py", "docs/auto_examples/*", "docs/api/*", "docs/_build/*", "build/*"]
+
+BUNDLED_NPZ = Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz"
+
+
+def pytest_configure(config):
+    """Point SK_MNIST_DATA and KERAS_HOME at temporary directories, for subprocesses too.
+
+    The data home holds MNIST already, so code that calls fetch_mnist() without arguments asks no network.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-tests-"))
+    data_home = temporary / "data-home"
+    data_home.mkdir()
+    shutil.copy(BUNDLED_NPZ, data_home)
+    os.environ["SK_MNIST_DATA"] = str(data_home)
+    os.environ["KERAS_HOME"] = str(temporary / "keras-home")
+    config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    """Close what a test has drawn."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
