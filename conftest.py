@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import sk_mnist
+from sk_mnist.datasets._sources import BUNDLED
 
 # Sphinx' configuration, and what it generates.
 collect_ignore_glob = ["docs/conf.py", "docs/auto_examples/*", "docs/api/*", "docs/_build/*", "build/*"]
-
-BUNDLED_NPZ = Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz"
 
 
 def pytest_configure(config):
@@ -24,7 +22,7 @@ def pytest_configure(config):
     temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-tests-"))
     data_home = temporary / "data-home"
     data_home.mkdir()
-    shutil.copy(BUNDLED_NPZ, data_home)
+    shutil.copy(BUNDLED, data_home)
     os.environ["SK_MNIST_DATA"] = str(data_home)
     os.environ["KERAS_HOME"] = str(temporary / "keras-home")
     config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))

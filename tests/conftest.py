@@ -1,14 +1,11 @@
 """What every test gets: no way out to the network, and a little of MNIST."""
 
 import socket
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import sk_mnist
-
-BUNDLED_NPZ = Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz"
+from sk_mnist.datasets._sources import BUNDLED
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +46,7 @@ def mnist_sample():
 
     The arrays are shared by all tests, and therefore read-only.
     """
-    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
+    with np.load(BUNDLED, allow_pickle=False) as archive:
         X = archive["x_train"][:3000].reshape(-1, 784).astype(np.float32) / np.float32(255)
         y = archive["y_train"][:3000].astype(np.int64)
     X.flags.writeable = y.flags.writeable = False

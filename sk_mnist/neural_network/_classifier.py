@@ -661,7 +661,7 @@ def _check_two_dimensional(X: Any) -> None:
 
 
 def _check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral | int) else tuple(hidden_layer_sizes)
+    sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral) else tuple(hidden_layer_sizes)
     if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")
     return tuple(int(size) for size in sizes)
