@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
@@ -35,6 +37,16 @@ def blobs():
 
 def small(**params):
     return KerasMLPClassifier(**{**SMALL, **params})
+
+
+@pytest.fixture(scope="module")
+def model(blobs):
+    return small(epochs=2).fit(*blobs)
+
+
+@pytest.fixture(scope="module")
+def without_hidden_layers(blobs):
+    return small(hidden_layer_sizes=(), epochs=2).fit(*blobs)
 
 
 def assert_same_model(one, other):
@@ -118,6 +130,74 @@ class TestForwardPass:
         before = X.copy()
         small(hidden_layer_sizes=()).fit(X, y).predict_proba(X)
         np.testing.assert_array_equal(X, before)
+
+
+class TestInputOfPredictions:
+    """The checks of what is given to ``predict``, some of which are made on the network's first layer."""
+
+    CONTAINERS = {  # noqa: RUF012 (read only)
+        "float32": lambda X: X.astype(np.float32),
+        "float64": lambda X: X,
+        "Fortran order": lambda X: np.asfortranarray(X, dtype=np.float32),
+        "list": lambda X: X.tolist(),
+        "DataFrame": pd.DataFrame,
+        "sparse": scipy.sparse.csr_array,
+        "strided": lambda X: np.repeat(X.astype(np.float32), 2, axis=0)[::2],
+        "read-only": lambda X: np.frombuffer(X.astype(np.float32).tobytes(), dtype=np.float32).reshape(X.shape),
+    }
+
+    @pytest.mark.parametrize("container", CONTAINERS)
+    def test_every_container_gives_the_same(self, blobs, model, container):
+        X = blobs[0][:50].astype(np.float32).astype(np.float64)
+        np.testing.assert_allclose(model.predict_proba(self.CONTAINERS[container](X)), model.predict_proba(X), atol=1e-6)
+
+    @given(
+        container=st.sampled_from(sorted(CONTAINERS)),
+        value=st.sampled_from([np.nan, np.inf, -np.inf]),
+        row=st.integers(0, 49),
+        column=st.integers(0, 11),
+        method=st.sampled_from(["predict", "predict_proba", "predict_log_proba"]),
+    )
+    def test_what_is_not_finite_is_found_wherever_it_is(
+        self, blobs, model, without_hidden_layers, container, value, row, column, method
+    ):
+        X = blobs[0][:50].copy()
+        X[row, column] = value
+        message = "contains NaN" if np.isnan(value) else "contains infinity"
+        with pytest.raises(ValueError, match=f"Input X {message}"):
+            getattr(model, method)(self.CONTAINERS[container](X))
+        with pytest.raises(ValueError, match=f"Input X {message}"):
+            getattr(without_hidden_layers, method)(self.CONTAINERS[container](X))
+
+    def test_what_is_not_finite_is_found_in_the_last_of_many_batches(self, blobs, model):
+        X = np.tile(blobs[0], (20, 1)).astype(np.float32)
+        X[-1, -1] = np.nan
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            model.predict(X)
+
+    def test_two_infinities_of_one_row_do_not_cancel(self, blobs, model):
+        X = blobs[0][:2].astype(np.float32)
+        X[1, :2] = np.inf, -np.inf
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            model.predict(X)
+
+    @pytest.mark.parametrize(
+        ("X", "message"),
+        [
+            (np.zeros((2, 11), np.float32), "11 features"),
+            (np.zeros((0, 12), np.float32), "0 sample"),
+            (np.zeros(12, np.float32), "Expected 2D array"),
+            (np.zeros((2, 12), complex), "Complex data"),
+        ],
+    )
+    def test_other_shapes_and_types_are_refused(self, model, X, message):
+        with pytest.raises(ValueError, match=message):
+            model.predict(X)
+
+    def test_large_but_finite_values_are_no_error(self, blobs, model):
+        # The sums of a first layer in float32 stay finite, and what is added up over the rows does not.
+        far = np.full((1000, 12), 1e37, dtype=np.float32)
+        assert set(model.predict(far)) <= {0, 1, 2}
 
 
 class TestFit:

@@ -616,9 +616,24 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        _check_two_dimensional(X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype)
+        if not self._is_checked(X):
+            _check_two_dimensional(X)
+            # The forward pass finds what is not finite, in a fraction of the time.
+            X = validate_data(
+                self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
+            )
         return _forward.logits(X, self.coefs_, self.intercepts_, self.activation)
+
+    def _is_checked(self, X: Any) -> bool:
+        # An array that scikit-learn's checks would pass on as it is; for one row they take thrice as long as the network.
+        return (
+            type(X) is np.ndarray
+            and X.dtype == self.coefs_[0].dtype
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        )
 
 
 class _EpochTasks:

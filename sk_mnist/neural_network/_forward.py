@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import erf, expit
+from sklearn.utils import assert_all_finite
 
 # At most this many rows are in flight at once: 4,096 rows of 784 float32 pixels are 12.8 MB.
 BATCH_ROWS = 4096
@@ -68,7 +69,7 @@ def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
     Parameters
     ----------
     X : {ndarray, sparse matrix} of shape (n_samples, n_features)
-        Validated input, in the dtype of ``coefs``.
+        Input in the dtype of ``coefs``, checked but for values that are not finite.
     coefs, intercepts : sequences of ndarray
         A weight matrix of shape (n_inputs, n_units) and a bias of shape (n_units,) for each layer.
     activation : str
@@ -77,6 +78,11 @@ def logits(X: Any, coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If X has NaN or infinity.
     """
     n_samples = X.shape[0]
     if n_samples <= BATCH_ROWS:
@@ -94,11 +100,13 @@ def _batch_logits(
     intercepts: Sequence[np.ndarray],
     activate: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    out = X
-    last = len(coefs) - 1
-    for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-        out = out @ coef
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = X @ coefs[0]
+        out += intercepts[0]
+        # NaN or infinity anywhere in a row reaches all its sums, and there are far fewer of them than values in X.
+        if not np.isfinite(out.sum()):
+            assert_all_finite(X, estimator_name="KerasMLPClassifier", input_name="X")
+    for coef, intercept in zip(coefs[1:], intercepts[1:], strict=True):
+        out = activate(out) @ coef
         out += intercept
-        if layer < last:
-            out = activate(out)
     return out
