@@ -19,6 +19,14 @@ from sklearn.utils._param_validation import HasMethods, StrOptions, validate_par
 from sk_mnist.metrics import SCORING
 from sk_mnist.metrics._validation import check_labels_1d
 
+__all__ = [
+    "CrossValidationReport",
+    "cross_validation_report",
+    "mnist_param_distributions",
+    "mnist_param_grid",
+    "official_split",
+]
+
 N_TRAIN, N_TEST = 60_000, 10_000
 
 

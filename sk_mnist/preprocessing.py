@@ -67,6 +67,13 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         ------
         ValueError
             If ``X`` has another number of dimensions, or more than one channel.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import ImageFlattener
+        >>> ImageFlattener().fit(np.zeros((5, 28, 28))).image_shape_
+        (28, 28)
         """
         task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         rows, image_shape = _to_rows(X)
@@ -87,6 +94,13 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         -------
         rows : ndarray of shape (n_samples, n_pixels)
             In the dtype of ``X``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import ImageFlattener
+        >>> ImageFlattener().fit_transform([[[1, 2], [3, 4]]])
+        array([[1, 2, 3, 4]])
         """
         check_is_fitted(self)
         return validate_data(self, _to_rows(X)[0], reset=False)
@@ -103,6 +117,14 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         -------
         images : ndarray of shape (n_samples, ...)
             Each of shape ``image_shape_``; in the dtype of ``X``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import ImageFlattener
+        >>> flattener = ImageFlattener().fit(np.zeros((5, 28, 28)))
+        >>> flattener.inverse_transform(np.zeros((2, 784))).shape
+        (2, 28, 28)
         """
         check_is_fitted(self)
         X = check_array(X)
@@ -124,6 +146,13 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         -------
         names : ndarray of str objects of shape (n_pixels,)
             "pixel_r_c"; rows of a square number of pixels are taken for square images, others for one line.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import ImageFlattener
+        >>> ImageFlattener().fit(np.zeros((5, 2, 2))).get_feature_names_out().tolist()
+        ['pixel_0_0', 'pixel_0_1', 'pixel_1_0', 'pixel_1_1']
         """
         check_is_fitted(self)
         if len(self.image_shape_) == 1:
@@ -219,6 +248,14 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         ------
         ValueError
             If a pixel is negative, or brighter than white.
+
+        Examples
+        --------
+        >>> from sk_mnist import PixelScaler
+        >>> PixelScaler().fit([[0, 128, 255]]).pixel_max_
+        255.0
+        >>> PixelScaler().fit([[0.0, 0.5, 1.0]]).pixel_max_
+        1.0
         """
         task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         X = validate_data(self, X, ensure_non_negative=True)
@@ -250,6 +287,12 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         ------
         ValueError
             If ``X`` is on another scale than the data of ``fit``.
+
+        Examples
+        --------
+        >>> from sk_mnist import PixelScaler
+        >>> PixelScaler().fit([[0, 255]]).transform([[51, 102]])
+        array([[0.2, 0.4]], dtype=float32)
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_non_negative=True)
@@ -276,6 +319,12 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         -------
         X_original : ndarray of float32 of shape (n_samples, n_pixels)
             In [0, ``pixel_max_``].
+
+        Examples
+        --------
+        >>> from sk_mnist import PixelScaler
+        >>> PixelScaler().fit([[0, 255]]).inverse_transform([[0.0, 1.0]])
+        array([[  0., 255.]], dtype=float32)
         """
         check_is_fitted(self)
         return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)

@@ -1,5 +1,7 @@
 """What the README and the docs show is what the commands print."""
 
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -23,3 +25,27 @@ def test_every_test_that_the_page_on_scikit_learn_names_is_there():
     }
     assert len(named) > 40
     assert named <= defined, named - defined
+
+
+MODULES = ["datasets", "metrics", "model_selection", "neural_network", "plotting", "persistence"]
+
+
+def public_objects():
+    """Names and docstrings of all that is public, methods included."""
+    for module in map(importlib.import_module, ["sk_mnist", *(f"sk_mnist.{name}" for name in MODULES)]):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if not callable(thing):
+                continue
+            yield f"{module.__name__}.{name}", inspect.getdoc(thing)
+            for key, member in vars(thing).items() if inspect.isclass(thing) else ():
+                function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+                if not key.startswith("_") and inspect.isfunction(function):
+                    yield f"{module.__name__}.{name}.{key}", inspect.getdoc(function)
+
+
+def test_everything_public_has_an_example_that_is_run():
+    # Those that are there are run by --doctest-modules.
+    documented = dict(public_objects())
+    assert len(documented) > 60
+    assert [name for name, text in documented.items() if text is None or ">>> " not in text or "+SKIP" in text] == []

@@ -149,7 +149,9 @@ class TestInputOfPredictions:
     @pytest.mark.parametrize("container", CONTAINERS)
     def test_every_container_gives_the_same(self, blobs, model, container):
         X = blobs[0][:50].astype(np.float32).astype(np.float64)
-        np.testing.assert_allclose(model.predict_proba(self.CONTAINERS[container](X)), model.predict_proba(X), atol=1e-6)
+        np.testing.assert_allclose(
+            model.predict_proba(self.CONTAINERS[container](X)), model.predict_proba(X), atol=1e-6
+        )
 
     @given(
         container=st.sampled_from(sorted(CONTAINERS)),

@@ -21,7 +21,15 @@ from sk_mnist.metrics._validation import (
 
 
 class ConfusedPair(NamedTuple):
-    """A true label, the wrong label predicted for it, and how often (or with what sample weight)."""
+    """A true label, the wrong label predicted for it, and how often (or with what sample weight).
+
+    Examples
+    --------
+    >>> from sk_mnist.metrics import most_confused_pairs
+    >>> (pair,) = most_confused_pairs([4, 4, 9], [9, 9, 9])
+    >>> pair.true, pair.predicted, pair.frequency
+    (4, 9, 2)
+    """
 
     true: Any
     predicted: Any

@@ -288,6 +288,17 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         ------
         ValueError
             If the data is not as above, or training diverged to weights that are not finite.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), epochs=2, random_state=0)
+        >>> clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2]).n_iter_
+        2
+        >>> len(clf.validation_scores_)
+        2
         """
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
@@ -331,6 +342,17 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         ValueError
             If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``
             or ``early_stopping=True``, which a part of the data cannot serve.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), random_state=0)
+        >>> for start in range(0, 150, 50):
+        ...     clf = clf.partial_fit(X[start : start + 50], y[start : start + 50], classes=[0, 1, 2])
+        >>> clf.n_iter_
+        3
         """
         if self.early_stopping:
             raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
@@ -363,6 +385,15 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         -------
         labels : ndarray of shape (n_samples,)
             In the dtype of ``classes_``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+        >>> clf.predict(X[:3])
+        array([0, 0, 0])
         """
         # Not indexed in one line: an estimator that was never fitted has no classes_, and should say so itself.
         logits = self._logits(X)
@@ -380,6 +411,15 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
             In ``dtype``, columns in the order of ``classes_``, rows summing to 1.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+        >>> clf.predict_proba(X[:3]).sum(axis=1).round(4)
+        array([1., 1., 1.], dtype=float32)
         """
         return _forward.softmax(self._logits(X))
 
@@ -395,6 +435,15 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In ``dtype``, columns in the order of ``classes_``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+        >>> bool((clf.predict_log_proba(X) <= 0).all())
+        True
         """
         return _forward.log_softmax(self._logits(X))
 
@@ -405,6 +454,19 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         -------
         model : keras.Sequential
             Not compiled; takes (n_samples, n_features), gives (n_samples, n_classes) probabilities.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+        >>> model = clf.to_keras()
+        >>> model.count_params(), clf.n_parameters_
+        (131, 131)
+        >>> labels = model.predict(X, verbose=0).argmax(axis=1)
+        >>> bool((labels == clf.predict(X)).all())
+        True
         """
         check_is_fitted(self)
         from sk_mnist.neural_network import _keras
@@ -417,7 +479,17 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Returns
         -------
         classifier : scikeras.wrappers.KerasClassifier
-            Predicts as this estimator does.
+            Predicts as this estimator does, from data in ``dtype``: scikeras refuses to convert float64 to float32.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), learning_rate=0.01, epochs=30, random_state=0).fit(X, y)
+        >>> wrapper = clf.to_keras_classifier()
+        >>> bool((wrapper.predict(X.astype("float32")) == clf.predict(X)).all())
+        True
         """
         check_is_fitted(self)
         from sk_mnist.neural_network import _keras
@@ -426,7 +498,16 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     @property
     def n_parameters_(self) -> int:
-        """Number of trained weights and biases."""
+        """Number of trained weights and biases.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> KerasMLPClassifier((16,), epochs=1).fit(X, y).n_parameters_
+        131
+        """
         check_is_fitted(self)
         return sum(array.size for array in [*self.coefs_, *self.intercepts_])
 
@@ -625,7 +706,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         return _forward.logits(X, self.coefs_, self.intercepts_, self.activation)
 
     def _is_checked(self, X: Any) -> bool:
-        # An array that scikit-learn's checks would pass on as it is; for one row they take thrice as long as the network.
+        # An array that scikit-learn's checks would pass on as it is; for one row they take longer than the network.
         return (
             type(X) is np.ndarray
             and X.dtype == self.coefs_[0].dtype

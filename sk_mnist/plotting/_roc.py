@@ -94,6 +94,17 @@ class MulticlassRocDisplay:
             If shapes disagree, a label is unknown, or `y` has a single class.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sk_mnist.plotting import MulticlassRocDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> clf = LogisticRegression(max_iter=500).fit(X[:900] / 16, y[:900])
+        >>> display = MulticlassRocDisplay.from_estimator(clf, X[900:] / 16, y[900:])
+        >>> display.ax_.get_xlabel()
+        'False positive rate'
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         return cls.from_predictions(
@@ -176,6 +187,14 @@ class MulticlassRocDisplay:
         -------
         display : MulticlassRocDisplay
             This display, with `ax_`, `figure_` and `lines_`.
+
+        Examples
+        --------
+        >>> from sk_mnist.plotting import MulticlassRocDisplay
+        >>> y_proba = [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.2, 0.2, 0.6], [0.1, 0.5, 0.4]]
+        >>> display = MulticlassRocDisplay.from_predictions(["a", "b", "c", "c"], y_proba)
+        >>> display.plot(xscale="log").ax_.get_xscale()
+        'log'
         """
         if xscale not in ("linear", "log"):
             raise ValueError(f"xscale={xscale!r} is unknown; use 'linear' or 'log'.")

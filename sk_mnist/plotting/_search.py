@@ -120,6 +120,18 @@ class SearchResultsDisplay:
             If `search` is not a fitted search, or as :meth:`from_cv_results`.
         ImportError
             If matplotlib is missing.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from sklearn.svm import SVC
+        >>> from sk_mnist.plotting import SearchResultsDisplay
+        >>> X, y = load_digits(return_X_y=True)
+        >>> search = GridSearchCV(SVC(), {"C": [0.1, 1, 10]}, cv=3).fit(X[:500], y[:500])
+        >>> display = SearchResultsDisplay.from_estimator(search)
+        >>> display.params, display.values
+        (['C'], [[0.1, 1, 10]])
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         if not hasattr(search, "cv_results_"):
@@ -204,6 +216,14 @@ class SearchResultsDisplay:
         -------
         display : SearchResultsDisplay
             This display, with `ax_`, `figure_` and what was drawn.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist.plotting import SearchResultsDisplay
+        >>> display = SearchResultsDisplay(["alpha"], [[0.1, 1.0]], np.array([0.8, 0.9]), np.array([0.02, 0.01]))
+        >>> display.plot().ax_.get_ylabel()
+        'Mean test score'
         """
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=self._figure_size())
         self.line_: Any = None
