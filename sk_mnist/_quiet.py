@@ -15,12 +15,20 @@ _CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::Initi
 _NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
 
 
-def start_tensorflow() -> None:
-    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine."""
+def start_tensorflow(n_threads: int = 0) -> None:
+    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine.
+
+    Parameters
+    ----------
+    n_threads : int, default=0
+        Threads that one operation may use; 0 leaves it to TensorFlow.
+    """
     # Read by TensorFlow's C++ side: 1 leaves information out, warnings and errors pass.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with _filtered_stderr():
         tensorflow = import_module("tensorflow")
+        if n_threads:
+            tensorflow.config.threading.set_intra_op_parallelism_threads(n_threads)
         tensorflow.config.list_logical_devices()
 
 

@@ -1,6 +1,7 @@
 """How KerasMLPClassifier trains: weights, validation, continuation, optimizers, callbacks, threads."""
 
 import gc
+import os
 import pickle
 import resource
 import subprocess
@@ -567,7 +568,90 @@ else:
         assert outcome in run.stdout, run.stderr
 
 
+class TestNumberOfThreads:
+    """TensorFlow keeps to OMP_NUM_THREADS, unless it was told otherwise."""
+
+    CODE = """
+import sys
+import tensorflow as tf
+from sklearn.datasets import load_iris
+from sk_mnist import KerasMLPClassifier
+
+{before}
+KerasMLPClassifier((4,), epochs=1).fit(*load_iris(return_X_y=True))
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("environment", "before", "expected"),
+        [
+            ({"OMP_NUM_THREADS": "1"}, "", "1"),
+            ({"OMP_NUM_THREADS": "3,2"}, "", "3"),
+            ({"OMP_NUM_THREADS": "many"}, "", "0"),
+            ({"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "2"}, "", "0"),
+            ({"OMP_NUM_THREADS": "1"}, "tf.config.threading.set_intra_op_parallelism_threads(2)", "2"),
+            ({"OMP_NUM_THREADS": "1"}, "tf.constant(0.0)", "0"),
+        ],
+    )
+    def test_what_was_said_last_counts(self, environment, before, expected):
+        code = self.CODE.format(before=before)
+        inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, timeout=120
+        )
+        assert run.stdout.strip() == expected, run.stderr
+
+    def test_workers_of_joblib_have_one_thread_each(self, blobs):
+        with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+            threads = joblib.Parallel()(joblib.delayed(_fit_and_count_threads)(*blobs) for _ in range(2))
+        assert threads == [1, 1]
+
+
+def _fit_and_count_threads(X, y):
+    import tensorflow as tf
+
+    small(epochs=1).fit(X, y)
+    return tf.config.threading.get_intra_op_parallelism_threads()
+
+
 class TestMemory:
+    @pytest.mark.slow
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+    @pytest.mark.parametrize(
+        ("dtype", "params", "bar"),
+        [
+            # 60,000 x 784 float32 are 179 MiB, and count themselves.
+            ("float32", {"batch_size": 256}, 1.6),
+            # XLA's compiler alone takes about as much as the data: half of it memory, half of it pages of its own code.
+            ("float32", {"batch_size": 32}, 2.6),
+            # A quarter as bytes, once as float32; as float64 they would be twice as much.
+            ("uint8", {"batch_size": 256}, 1.9),
+        ],
+    )
+    def test_a_fit_takes_little_beyond_its_data(self, dtype, params, bar):
+        code = f"""
+import numpy as np
+import scikeras.wrappers
+import tensorflow as tf
+from sk_mnist import make_mnist_pipeline
+
+def mebibytes(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
+
+tf.constant(0.0)
+before = mebibytes("VmRSS")
+X = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
+if {dtype!r} == "float32":
+    X = np.divide(X, 255, dtype=np.float32)
+make_mnist_pipeline(epochs=2, **{params}).fit(X, np.arange(60_000) % 10)
+print(mebibytes("VmHWM") - before)
+"""
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        assert run.returncode == 0, run.stderr
+        assert float(run.stdout) / (60_000 * 784 * 4 / 2**20) < bar
+
     @pytest.mark.slow
     def test_a_hundred_partial_fits_do_not_grow(self, blobs):
         assert _growth(lambda model: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10

@@ -3,8 +3,8 @@ Time and memory of a grid search, side by side
 ==============================================
 
 Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
-scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads and in
-processes. The best score stands beside the time. Each search has a process of its own, and the peers take turns. Then
+scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads (also with
+one thread of TensorFlow's for each) and in processes. The best score stands beside the time. Each search has a process of its own, and the peers take turns. Then
 fit the same network again and again in one process, and follow the memory it takes (Linux only)::
 
     python examples/benchmarks/search.py --quick                # under 3 minutes
@@ -18,7 +18,7 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from _harness import OURS, by_turns, count, in_new_process, load_mnist, make_parser, mnist_files, parse, report
@@ -34,14 +34,23 @@ RATE_PARAMETERS = {
     "skorch": "lr",
 }
 
-# How the search with two jobs is run: backend of joblib, and whether its workers are started before the clock.
+
+class Way(NamedTuple):
+    """How a search is run."""
+
+    backend: str = "sequential"
+    workers_ready: bool = False  # whether the worker processes are started before the clock
+    is_narrow: bool = False  # whether TensorFlow is told to use one thread for an operation
+
+
 TWO_JOBS = {
-    f"{OURS} (threading)": ("threading", False),
-    f"{OURS} (loky)": ("loky", False),
-    "scikeras (loky)": ("loky", False),
-    "scikeras (loky, workers ready)": ("loky", True),
-    "scikit-learn (loky)": ("loky", False),
-    "skorch (loky)": ("loky", False),
+    f"{OURS} (threading)": Way("threading"),
+    f"{OURS} (threading, 1 thread each)": Way("threading", is_narrow=True),
+    f"{OURS} (loky)": Way("loky"),
+    "scikeras (loky)": Way("loky"),
+    "scikeras (loky, workers ready)": Way("loky", workers_ready=True),
+    "scikit-learn (loky)": Way("loky"),
+    "skorch (loky)": Way("loky"),
 }
 
 # The most that our time may be of a peer's, by number of jobs.
@@ -95,8 +104,12 @@ def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_
     from sklearn.model_selection import GridSearchCV
 
     peer = peer_of(way)
-    backend, workers_ready = TWO_JOBS.get(way, ("sequential", False))
+    backend, workers_ready, is_narrow = TWO_JOBS.get(way, Way())
     import_libraries(peer)
+    if is_narrow:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     X, y = load_mnist(data, "train", n_rows)
     grid = {RATE_PARAMETERS[peer]: [float(rate) for rate in np.geomspace(3e-4, 1e-2, n_candidates)]}
     classifier = make_classifier(peer, epochs=epochs)

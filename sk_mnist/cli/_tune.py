@@ -56,9 +56,10 @@ def run(options: argparse.Namespace) -> None:
     recorder = _Recorder()
     search = _make_search(options, recorder).set_callbacks(ProgressBar(max_propagation_depth=None))
     with console.status("Starting TensorFlow"):
-        start_tensorflow()
+        # Each training keeps to its share of the cores, or they would wait for each other.
+        start_tensorflow(n_threads=max(1, joblib.cpu_count() // options.n_jobs))
     try:
-        # Threads train at the same time, share the compiled network, and let the recorder see every score.
+        # Threads train at the same time in one TensorFlow, and let the recorder see every score.
         with joblib.parallel_config("threading"):
             search.fit(X, y)
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,19 @@ if keras.backend.backend() != "tensorflow":
     )
 
 logger = logging.getLogger(__name__)
+
+
+def _limit_threads() -> None:
+    """Hold TensorFlow to OMP_NUM_THREADS, which it does not read; joblib sets it to keep its workers apart."""
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    is_settled = tf.config.threading.get_intra_op_parallelism_threads() or "TF_NUM_INTRAOP_THREADS" in os.environ
+    if limit.isdecimal() and int(limit) and not is_settled:
+        # Once TensorFlow has started its threads, their number cannot be changed.
+        with suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(int(limit))
+
+
+_limit_threads()
 
 # TensorFlow's threads do not survive a fork.
 _process = os.getpid()
