@@ -94,7 +94,7 @@ class TestForwardPass:
     def test_batches_give_what_rows_give(self, blobs):
         X, y = blobs
         model = small(epochs=2).fit(X, y)
-        many = np.tile(X, (20, 1))  # 12,000 rows: three batches
+        many = np.tile(X, (20, 1))  # 12,000 rows: several batches
         np.testing.assert_allclose(model.predict_proba(many)[-600:], model.predict_proba(X), atol=1e-6)
 
     def test_probabilities_are_of_the_networks_dtype_and_sum_to_one(self, blobs):

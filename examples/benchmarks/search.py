@@ -3,9 +3,10 @@ Time and memory of a grid search, side by side
 ==============================================
 
 Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
-scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads (also with
-one thread of TensorFlow's for each) and in processes. The best score stands beside the time. Each search has a process of its own, and the peers take turns. Then
-fit the same network again and again in one process, and follow the memory it takes (Linux only)::
+scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads, also
+with one thread of TensorFlow's for each, and in processes. The best score stands beside the time. Each search has a
+process of its own, and the peers take turns. Then fit the same network again and again in one process, and follow the
+memory it takes (Linux only)::
 
     python examples/benchmarks/search.py --quick                # under 3 minutes
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
