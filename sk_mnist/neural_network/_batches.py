@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 # A block is what one compiled call trains on: enough batches to hide the call, few enough to stay in the cache.
-BLOCK_ROWS = 2048
+BLOCK_ROWS = 4096
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
@@ -112,14 +112,18 @@ def epoch_blocks(
         rows = np.pad(rows, (0, block_rows - len(rows)))
         block_rates = rates[start // batch_size :][:n_steps]
         shape = (n_batches, batch_size)
-        block_X = X[rows].toarray() if issparse(X) else X.take(rows, axis=0)
+        # Without a name here, so that the block is freed before the next one is made.
         yield Block(
-            block_X.reshape(*shape, X.shape[1]),
+            _take(X, rows).reshape(*shape, X.shape[1]),
             y[rows].reshape(shape),
             weights.reshape(shape),
             np.pad(block_rates, (0, n_batches - n_steps)),
             n_steps,
         )
+
+
+def _take(X: Any, rows: np.ndarray) -> np.ndarray:
+    return X[rows].toarray() if issparse(X) else X.take(rows, axis=0)
 
 
 def prefetched(items: Iterator[T]) -> Iterator[T]:
