@@ -11,7 +11,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_mnist
-from sk_mnist._quiet import start_tensorflow
+from sk_mnist._tensorflow import start_tensorflow
 
 # Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
 _temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
@@ -58,7 +58,6 @@ numpydoc_class_members_toctree = False
 numpydoc_validation_checks = {
     "all",
     "ES01",  # not everything needs more than a summary,
-    "EX01",  # or, in a method, an example of its own,
     "SA01",  # or has something to see also;
     "SA03",  # "scikit-learn" is spelled so;
     "RT02",  # return values have names, as in scikit-learn;

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,15 @@ def test_time_to_an_accuracy_is_compared_with_the_fast_recipe(tmp_path):
     assert len(content["ratios"]) == 1
     (theirs,) = [row for row in content["results"] if row["peer"].startswith("Keras")]
     assert min(theirs["accuracy"]) >= 0.8
+
+
+def test_the_profile_takes_a_training_apart():
+    process = run("training_profile", "--rows", "3000", "--rounds", "1", "--epochs", "2")
+    assert process.returncode == 0, process.stderr
+    for way in ("Keras, its fit", "Keras, XLA, 64 steps a call", "sk-mnist, no XLA", "sk-mnist, XLA"):
+        # Once for each batch size, with four figures, of which what compiling adds may be lost in the noise.
+        rows = re.findall(rf"  {way} +(\d+\.\d+) +-?\d+\.\d+ +(\d+\.\d+) +(\d+\.\d+) ms", process.stdout)
+        assert len(rows) == 2, process.stdout
+        assert all(float(figure) > 0 for row in rows for figure in row)
+    assert "in 2 threads" in process.stdout
+    assert "most memory" in process.stdout

@@ -594,7 +594,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
             ({"OMP_NUM_THREADS": "1"}, "tf.constant(0.0)", "0"),
         ],
     )
-    def test_what_was_said_last_counts(self, environment, before, expected):
+    def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
         code = self.CODE.format(before=before)
         inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
         run = subprocess.run(
@@ -602,10 +602,36 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         )
         assert run.stdout.strip() == expected, run.stderr
 
-    def test_workers_of_joblib_have_one_thread_each(self, blobs):
-        with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+    def test_workers_of_joblib_share_the_cores(self, blobs):
+        with joblib.parallel_config("loky", n_jobs=2):
             threads = joblib.Parallel()(joblib.delayed(_fit_and_count_threads)(*blobs) for _ in range(2))
-        assert threads == [1, 1]
+        assert threads == [max(1, joblib.cpu_count() // 2)] * 2
+
+    @pytest.mark.slow
+    def test_trainings_of_the_tune_command_share_the_cores(self, tmp_path):
+        code = f"""
+import tensorflow as tf
+from sk_mnist.cli import main
+
+main("tune --rows 300 --epochs 1 --cv 2 --n-jobs 2 --output {tmp_path}".split())
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+        inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+        run = subprocess.run([sys.executable, "-c", code], env=inherited, capture_output=True, text=True, timeout=300)
+        assert run.stdout.splitlines()[-1] == str(max(1, joblib.cpu_count() // 2)), run.stderr
+
+    @pytest.mark.slow
+    def test_the_train_command_keeps_to_omp_num_threads(self, tmp_path):
+        code = f"""
+import tensorflow as tf
+from sk_mnist.cli import main
+
+main("train --epochs 1 --quiet --output {tmp_path}".split())
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+        assert run.stdout.splitlines()[-1] == "1", run.stderr
 
 
 def _fit_and_count_threads(X, y):

@@ -338,17 +338,19 @@ def _print_table(work: str, rows: Sequence[Result], ratios: Sequence[Ratio]) -> 
     by_peer = {ratio.peer: ratio for ratio in ratios}
     print(f"\n{work}")
     print(
-        f"  {'':34} {'median':>8} {'least':>8} {'most':>8} {'accuracy':>14}   {'ratio us/peer (spread)':24} {'bar':>6}"
+        f"  {'':36} {'median':>8} {'least':>8} {'most':>8} {'accuracy':>14}   {'ratio us/peer (spread)':24} {'bar':>6}"
     )
     for row in rows:
         times = [format_seconds(value) for value in (median(row.seconds), min(row.seconds), max(row.seconds))]
         accuracy = format_spread(row.accuracy) if row.accuracy else ""
-        line = f"  {row.peer:34} {times[0]:>8} {times[1]:>8} {times[2]:>8} {accuracy:>14}"
+        line = f"  {row.peer:36} {times[0]:>8} {times[1]:>8} {times[2]:>8} {accuracy:>14}"
         if ratio := by_peer.get(row.peer):
             line += f"   {f'{ratio.ratio:.3g} ({ratio.lowest:.3g}-{ratio.highest:.3g})':24}"
             if ratio.bar is not None:
                 line += f" {ratio.bar:>6g} {'held' if ratio.ratio <= ratio.bar else 'missed'}"
         print(line.rstrip())
+    for ours in sorted({ratio.ours for ratio in ratios} - {OURS}):
+        print(f"  us: {ours}")
 
 
 def _draw(

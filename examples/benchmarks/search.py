@@ -3,10 +3,10 @@ Time and memory of a grid search, side by side
 ==============================================
 
 Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
-scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads, also
-with one thread of TensorFlow's for each, and in processes. The best score stands beside the time. Each search has a
-process of its own, and the peers take turns. Then fit the same network again and again in one process, and follow the
-memory it takes (Linux only)::
+scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads, in
+threads with TensorFlow held to one thread for each operation, and in processes. The best score stands beside the time.
+Each search has a process of its own, and the peers take turns. Then fit the same network again and again in one
+process, and follow the memory it takes (Linux only)::
 
     python examples/benchmarks/search.py --quick                # under 3 minutes
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
@@ -41,12 +41,12 @@ class Way(NamedTuple):
 
     backend: str = "sequential"
     workers_ready: bool = False  # whether the worker processes are started before the clock
-    is_narrow: bool = False  # whether TensorFlow is told to use one thread for an operation
+    one_thread_each: bool = False  # whether TensorFlow is told to use one thread for an operation
 
 
 TWO_JOBS = {
     f"{OURS} (threading)": Way("threading"),
-    f"{OURS} (threading, 1 thread each)": Way("threading", is_narrow=True),
+    f"{OURS} (threading, 1 thread each)": Way("threading", one_thread_each=True),
     f"{OURS} (loky)": Way("loky"),
     "scikeras (loky)": Way("loky"),
     "scikeras (loky, workers ready)": Way("loky", workers_ready=True),
@@ -105,9 +105,9 @@ def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_
     from sklearn.model_selection import GridSearchCV
 
     peer = peer_of(way)
-    backend, workers_ready, is_narrow = TWO_JOBS.get(way, Way())
+    backend, workers_ready, one_thread_each = TWO_JOBS.get(way, Way())
     import_libraries(peer)
-    if is_narrow:
+    if one_thread_each:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)

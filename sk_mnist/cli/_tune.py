@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     import joblib
     from sklearn.callback import ProgressBar
 
-    from sk_mnist._quiet import start_tensorflow
+    from sk_mnist._tensorflow import start_tensorflow
     from sk_mnist.datasets import fetch_mnist
     from sk_mnist.metrics import evaluate
     from sk_mnist.persistence import save

@@ -112,7 +112,7 @@ def epoch_blocks(
         rows = np.pad(rows, (0, block_rows - len(rows)))
         block_rates = rates[start // batch_size :][:n_steps]
         shape = (n_batches, batch_size)
-        # Without a name here, so that the block is freed before the next one is made.
+        # The rows get no name here, or this frame would keep them while the next ones are gathered.
         yield Block(
             _take(X, rows).reshape(*shape, X.shape[1]),
             y[rows].reshape(shape),

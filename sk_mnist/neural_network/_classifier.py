@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Tags, check_random_state, compute_sample_weight
+from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -162,6 +162,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     --------
     sklearn.neural_network.MLPClassifier : scikit-learn's own, after which attributes are named.
     sk_mnist.make_mnist_pipeline : The Pipeline for MNIST around this classifier.
+
+    Notes
+    -----
+    The first fit in a process holds each operation of TensorFlow to ``OMP_NUM_THREADS`` threads, if that environment
+    variable is set and TensorFlow has not started yet.
 
     References
     ----------
@@ -697,16 +702,19 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        if not self._is_checked(X):
+        if not self._needs_no_conversion(X):
             _check_two_dimensional(X)
             # The forward pass finds what is not finite, in a fraction of the time.
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
             )
-        return _forward.logits(X, self.coefs_, self.intercepts_, self.activation)
+        return _forward.logits(X, self.coefs_, self.intercepts_, self.activation, self._check_finite)
 
-    def _is_checked(self, X: Any) -> bool:
-        # An array that scikit-learn's checks would pass on as it is; for one row they take longer than the network.
+    def _check_finite(self, X: Any) -> None:
+        assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+
+    def _needs_no_conversion(self, X: Any) -> bool:
+        # scikit-learn's checks would return this array as it is, and for one row would take longer than the network.
         return (
             type(X) is np.ndarray
             and X.dtype == self.coefs_[0].dtype

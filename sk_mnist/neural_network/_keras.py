@@ -7,7 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import sklearn
 import tensorflow as tf
 from scikeras.wrappers import KerasClassifier
 
+from sk_mnist._tensorflow import limit_threads
 from sk_mnist.neural_network._batches import Block, epoch_blocks, epoch_order, learning_rates, prefetched
 from sk_mnist.neural_network._forward import log_softmax, logits
 
@@ -28,18 +29,7 @@ if keras.backend.backend() != "tensorflow":
 
 logger = logging.getLogger(__name__)
 
-
-def _limit_threads() -> None:
-    """Hold TensorFlow to OMP_NUM_THREADS, which it does not read; joblib sets it to keep its workers apart."""
-    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    is_settled = tf.config.threading.get_intra_op_parallelism_threads() or "TF_NUM_INTRAOP_THREADS" in os.environ
-    if limit.isdecimal() and int(limit) and not is_settled:
-        # Once TensorFlow has started its threads, their number cannot be changed.
-        with suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(int(limit))
-
-
-_limit_threads()
+limit_threads()
 
 # TensorFlow's threads do not survive a fork.
 _process = os.getpid()
@@ -385,7 +375,7 @@ class _Workspace:
 
 _idle: list[_Workspace] = []  # the least recently used first
 _idle_lock = threading.Lock()
-# Keras names layers and traces functions through state that is global to the process.
+# Keras names layers through state that is global to the process.
 _build_lock = threading.Lock()
 
 

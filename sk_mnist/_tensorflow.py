@@ -1,11 +1,11 @@
-"""Start TensorFlow without its chatter on stderr, for the command line; the library itself never calls this."""
+"""TensorFlow's threads, and how it starts without its chatter on stderr."""
 
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -15,20 +15,42 @@ _CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::Initi
 _NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
 
 
-def start_tensorflow(n_threads: int = 0) -> None:
-    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine.
+def limit_threads(otherwise: int | None = None) -> None:
+    """Hold each operation of TensorFlow to OMP_NUM_THREADS threads, which it does not read by itself.
+
+    joblib sets the variable to keep its worker processes apart. What TensorFlow was told, or started with, stays.
 
     Parameters
     ----------
-    n_threads : int, default=0
-        Threads that one operation may use; 0 leaves it to TensorFlow.
+    otherwise : int, default=None
+        Number of threads if the variable is not set; None leaves it to TensorFlow.
+    """
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    n_threads = int(limit) if limit.isdecimal() else otherwise
+    if not n_threads or "TF_NUM_INTRAOP_THREADS" in os.environ:
+        return
+    threading = import_module("tensorflow").config.threading
+    if not threading.get_intra_op_parallelism_threads():
+        # Once TensorFlow has started its threads, their number cannot be changed.
+        with suppress(RuntimeError):
+            threading.set_intra_op_parallelism_threads(n_threads)
+
+
+def start_tensorflow(n_threads: int | None = None) -> None:
+    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine.
+
+    For the command line; the library itself never calls this.
+
+    Parameters
+    ----------
+    n_threads : int, default=None
+        Number of threads for each operation, unless the environment has one; None leaves it to TensorFlow.
     """
     # Read by TensorFlow's C++ side: 1 leaves information out, warnings and errors pass.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with _filtered_stderr():
         tensorflow = import_module("tensorflow")
-        if n_threads:
-            tensorflow.config.threading.set_intra_op_parallelism_threads(n_threads)
+        limit_threads(n_threads)
         tensorflow.config.list_logical_devices()
 
 

@@ -1,0 +1,228 @@
+"""
+Where the time and the memory of a training go
+==============================================
+
+Take the training of 784-128-64-32-10 on MNIST apart: the time before the first batch, what compiling adds to the first
+epoch, what an epoch takes then, how much of that is gathering rows, how far it is from what the processor can multiply,
+what a second thread brings, and the most memory it takes. Each measurement has a process of its own::
+
+    python examples/benchmarks/training_profile.py              # five minutes
+    python examples/benchmarks/training_profile.py --rounds 1 --rows 10000
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _harness import OURS, describe_environment, in_new_process, load_mnist, mnist_files
+from _peers import HIDDEN, N_CLASSES, N_FEATURES, KerasFit, import_libraries, make_classifier
+
+BATCH_SIZES = (32, 128)
+WAYS = ("Keras, its fit", "Keras, XLA, 64 steps a call", "sk-mnist, no XLA", "sk-mnist, XLA")
+# As in a fold of a small search.
+SHORT_FITS, SHORT_ROWS, SHORT_EPOCHS = 12, 4_000, 2
+MEBIBYTE = 2**20
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--rows", type=int, default=60_000, help="default: 60000")
+    parser.add_argument("--epochs", type=int, default=5, help="at least 2; default: 5")
+    options = parser.parse_args()
+    if options.epochs < 2:
+        parser.error("--epochs must be at least 2: the first is compared with the others")
+    environment = describe_environment()
+    print(f"{environment['cores']} cores, Python {environment['python']}, tensorflow "
+          f"{environment['packages']['tensorflow']}; {options.rows:,} rows, medians of {options.rounds}")  # fmt: skip
+    rate = in_new_process(multiplications_a_second)
+    with mnist_files() as data:
+        for batch_size in BATCH_SIZES:
+            print_epochs(data, options, batch_size, rate)
+        print_threads(data, options.rounds)
+        print_memory(data, options.rows)
+
+
+def print_epochs(data: Path, options: argparse.Namespace, batch_size: int, rate: float) -> None:
+    """Print how long what takes within a training, for each way to train."""
+    n_steps = -(-options.rows // batch_size)
+    print(f"\nbatches of {batch_size} (seconds)")
+    print(f"  {'':29} {'before training':>16} {'compiling':>10} {'an epoch':>10} {'a step':>10}")
+    medians = {}
+    for way in WAYS:
+        rounds = [
+            in_new_process(epochs_of_a_fit, way, data, options.rows, batch_size, options.epochs)
+            for _ in range(options.rounds)
+        ]
+        start, compiling, epoch = medians[way] = [median(values) for values in zip(*rounds, strict=True)]
+        print(f"  {way:29} {start:16.2f} {compiling:10.2f} {epoch:10.3f} {1e3 * epoch / n_steps:7.3f} ms")
+    _, compiling_slow, slow = medians["sk-mnist, no XLA"]
+    _, compiling_fast, fast = medians["sk-mnist, XLA"]
+    if fast < slow:
+        print(f"  XLA pays from {(compiling_fast - compiling_slow) / (slow - fast) * n_steps:,.0f} steps on")
+    gathering = in_new_process(seconds_to_gather, data, options.rows, batch_size)
+    print(f"  gathering rows and making tensors of them: {gathering:.3f} an epoch, in a second thread")
+    operations = operations_of_an_epoch(options.rows)
+    print(f"  the arithmetic alone: {operations / rate:.3f} an epoch "
+          f"({operations / 1e9:.0f} GFLOP at the {rate / 1e9:.0f} GFLOP/s of large matrices)")  # fmt: skip
+
+
+def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: int) -> tuple[float, float, float]:
+    """Train once; seconds before training, what the first epoch takes longer than the others, median of those."""
+    import_libraries(OURS)
+    import keras
+
+    from sk_mnist.neural_network import _keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            ticks.append(time.perf_counter())
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            ticks.append(time.perf_counter())
+
+    X, y = load_mnist(data, "train", n_rows)
+    ticks = [time.perf_counter()]
+    if way.startswith("Keras"):
+        fit_keras(X, y, epochs, batch_size, Clock(), fused="XLA" in way)
+    else:
+        # The rule would take XLA or not by the number of steps; here both are wanted.
+        _keras.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+        classifier = make_classifier(OURS, epochs=epochs, batch_size=batch_size)
+        classifier.set_params(keras_callbacks=[Clock]).fit(X, y)
+    start, first, *others = np.diff(ticks).tolist()
+    return start, first - median(others), median(others)
+
+
+def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock: Any, *, fused: bool) -> None:
+    """Train with Keras' own ``fit``, as it is or with XLA and many steps in a call."""
+    classifier = KerasFit(epochs, batch_size, learning_rate=1e-3, seed=0)
+    if fused:
+        classifier.model.compile(
+            optimizer="adam",
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=True,
+            steps_per_execution=64,
+        )
+    classifier.fit(X, y, callbacks=[clock])
+
+
+def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
+    """Seconds to make all blocks of an epoch, and tensors of them."""
+    import_libraries(OURS)
+    from sk_mnist.neural_network import _batches, _keras
+
+    X, y = load_mnist(data, "train", n_rows)
+    weights, rates = np.ones(n_rows, np.float32), np.ones(-(-n_rows // batch_size), np.float32)
+    seconds = []
+    for epoch in range(5):
+        start = time.perf_counter()
+        order = _batches.epoch_order(0, epoch, n_rows)
+        for block in _batches.epoch_blocks(X, y.astype(np.int32), weights, order, batch_size, rates):
+            _keras._as_tensors(block)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def operations_of_an_epoch(n_rows: int) -> int:
+    """Floating-point operations of an epoch's matrix products: forward, of the weights, of all inputs but the first."""
+    sizes = [N_FEATURES, *HIDDEN, N_CLASSES]
+    weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return 2 * n_rows * (3 * sum(weights) - weights[0])
+
+
+def multiplications_a_second() -> float:
+    """Floating-point operations a second of a large matrix product in float32, all cores together."""
+    size = 2048
+    matrix = np.random.default_rng(0).random((size, size), dtype=np.float32)
+    seconds = []
+    for _ in range(9):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / median(seconds)
+
+
+def print_threads(data: Path, n_rounds: int) -> None:
+    """Print how long many short trainings take, one after another and two at a time."""
+    print(f"\n{SHORT_FITS} trainings of {SHORT_ROWS:,} rows, {SHORT_EPOCHS} epochs, batches of 32 (seconds)")
+    print(f"  {'':40} {'one by one':>12} {'in 2 threads':>12}")
+    for name, one_thread_each in (("TensorFlow's threads as they are", False), ("one thread for each operation", True)):
+        rounds = [in_new_process(short_fits, data, one_thread_each) for _ in range(n_rounds)]
+        alone, together = (median(values) for values in zip(*rounds, strict=True))
+        print(f"  {name:40} {alone:12.2f} {together:12.2f}")
+
+
+def short_fits(data: Path, one_thread_each: bool) -> tuple[float, float]:
+    """Seconds of many short trainings, one after another and in two threads, with everything compiled."""
+    import_libraries(OURS)
+    import tensorflow as tf
+
+    if one_thread_each:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    X, y = load_mnist(data, "train", SHORT_ROWS)
+
+    def fit(seed: int) -> None:
+        make_classifier(OURS, epochs=SHORT_EPOCHS, seed=seed).fit(X, y)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fit, range(2)))
+        return seconds_of(lambda: list(map(fit, range(SHORT_FITS)))), seconds_of(
+            lambda: list(pool.map(fit, range(SHORT_FITS)))
+        )
+
+
+def seconds_of(work: Callable) -> float:
+    """Seconds of a call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def print_memory(data: Path, n_rows: int) -> None:
+    """Print the most memory of a process that trains, beyond what importing TensorFlow takes."""
+    if not Path("/proc/self/status").exists():
+        print("\nThe memory of a process is read from /proc, which this system does not have.")
+        return
+    size = n_rows * N_FEATURES * 4
+    print(f"\nmost memory beyond that of TensorFlow, X itself included, as a multiple of X's {size / MEBIBYTE:.0f} MiB")
+    for way in ("sk-mnist, no XLA", "sk-mnist, XLA"):
+        total, mapped = in_new_process(peak_memory, way, data, n_rows)
+        print(
+            f"  {way:29} {total / size:.2f}, of which mapped files, such as TensorFlow's own code, {mapped / size:.2f}"
+        )
+
+
+def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
+    """Bytes at the peak of a training beyond those before it, and pages of files beyond those before it."""
+    import_libraries(OURS)
+    import tensorflow as tf
+
+    from sk_mnist.neural_network import _keras
+
+    _keras.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+    tf.constant(0.0)
+    before = memory_of_process()
+    X, y = load_mnist(data, "train", n_rows)
+    make_classifier(OURS, epochs=2).fit(X, y)
+    after = memory_of_process()
+    return after["VmHWM"] - before["VmRSS"], after["RssFile"] - before["RssFile"]
+
+
+def memory_of_process() -> dict[str, int]:
+    """Bytes of this process: resident, most of it ever, pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    names = ("VmRSS", "VmHWM", "RssFile")
+    return {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith(names)}
+
+
+if __name__ == "__main__":
+    main()
