@@ -126,7 +126,8 @@ def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
     for epoch in range(5):
         start = time.perf_counter()
         order = _batches.epoch_order(0, epoch, n_rows)
-        for block in _batches.epoch_blocks(X, y.astype(np.int32), weights, order, batch_size, rates):
+        n_batches = _keras.XLA_BLOCK_ROWS // batch_size
+        for block in _batches.epoch_blocks(X, y.astype(np.int32), weights, order, batch_size, n_batches, rates):
             _keras._as_tensors(block)
         seconds.append(time.perf_counter() - start)
     return median(seconds)

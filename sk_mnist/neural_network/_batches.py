@@ -7,9 +7,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from scipy.sparse import issparse
 
-# A block is what one compiled call trains on: enough batches to hide the call, few enough to stay in the cache.
-BLOCK_ROWS = 4096
-
 SCHEDULES = ("constant", "cosine", "one_cycle")
 
 # The shape that Smith and Topin's "super-convergence" (arXiv:1708.07120) took in PyTorch's OneCycleLR: climb from
@@ -30,11 +27,6 @@ class Block(NamedTuple):
     sample_weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
     learning_rate: np.ndarray  # (n_batches,)
     n_steps: int
-
-
-def batches_per_block(batch_size: int) -> int:
-    """Return the number of batches in a block; it depends on nothing else, so neither does the compiled graph."""
-    return max(1, BLOCK_ROWS // batch_size)
 
 
 def learning_rates(schedule: str, peak: float, steps: np.ndarray, n_steps: int) -> np.ndarray:
@@ -78,7 +70,13 @@ def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
 
 
 def epoch_blocks(
-    X: Any, y: np.ndarray, sample_weight: np.ndarray, order: np.ndarray, batch_size: int, rates: np.ndarray
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray,
+    order: np.ndarray,
+    batch_size: int,
+    n_batches: int,
+    rates: np.ndarray,
 ) -> Iterator[Block]:
     """Cut an epoch into blocks of batches.
 
@@ -94,6 +92,8 @@ def epoch_blocks(
         Order of the rows.
     batch_size : int
         Rows in a batch.
+    n_batches : int
+        Batches in a block.
     rates : ndarray of float32 of shape (n_steps,)
         Learning rate of each step of the epoch.
 
@@ -101,7 +101,6 @@ def epoch_blocks(
     ------
     block : Block
     """
-    n_batches = batches_per_block(batch_size)
     block_rows = n_batches * batch_size
     for start in range(0, len(order), block_rows):
         rows = order[start : start + block_rows]

@@ -37,6 +37,11 @@ _process = os.getpid()
 # Idle workspaces kept for the next fit; a compiled network of the reference size takes about 10 MB.
 MAX_IDLE_WORKSPACES = 8
 
+# Rows in a block, which one call trains on. With XLA, enough to hide the call, and few enough to stay in the cache.
+# Without it the call is the least of the costs, and small blocks save memory.
+XLA_BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048
+
 # A training of at least this many steps is worth the second or so that XLA takes to compile it.
 XLA_MIN_STEPS = 2000
 
@@ -56,6 +61,11 @@ class NetworkSpec:
     dtype: str
     batch_size: int
     use_xla: bool
+
+    @property
+    def batches_per_block(self) -> int:
+        """Number of batches in a block, which is part of the compiled graph's shapes."""
+        return max(1, (XLA_BLOCK_ROWS if self.use_xla else BLOCK_ROWS) // self.batch_size)
 
 
 @dataclass
@@ -139,7 +149,9 @@ class _FusedNetwork(keras.Sequential):
             )
             order = epoch_order(plan.seed, epoch, len(data.y))
             logs = self._train_epoch(
-                epoch_blocks(data.X, data.y, data.sample_weight, order, self.spec.batch_size, rates),
+                epoch_blocks(
+                    data.X, data.y, data.sample_weight, order, self.spec.batch_size, self.spec.batches_per_block, rates
+                ),
                 plan.alpha,
             )
             callback_list.on_epoch_end(epoch, logs)
