@@ -21,7 +21,14 @@ from sk_mnist.metrics._validation import (
 
 
 class ConfusedPair(NamedTuple):
-    """A true label, the wrong label predicted for it, and how often (or with what sample weight).
+    """A true label, the wrong label predicted for it, and how often.
+
+    Attributes
+    ----------
+    true, predicted : label
+        The labels.
+    frequency : int or float
+        How often, or with what sample weight in all.
 
     Examples
     --------
