@@ -92,6 +92,7 @@ def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing(tmp_path):
     process = run("train", *QUICK, "--quiet", "--output", str(tmp_path))
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
@@ -158,7 +159,9 @@ def test_info_says_where_the_data_is_and_which_versions_there_are(capsys):
 TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 
 
-@pytest.mark.parametrize("search", ["grid", "random", "halving"])
+@pytest.mark.parametrize(
+    "search", ["grid", pytest.param("random", marks=pytest.mark.slow), pytest.param("halving", marks=pytest.mark.slow)]
+)
 def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     process = run(*TUNE, "--search", search, "--candidates", "3", "--output", str(tmp_path))
     assert process.returncode == 0, process.stderr

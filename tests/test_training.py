@@ -430,6 +430,7 @@ class TestScikitLearnsCallbacks:
         cross_validate(small(epochs=3).set_callbacks(ProgressBar()), *blobs, cv=2)
         assert capsys.readouterr().out.count("KerasMLPClassifier - fit") >= 2
 
+    @pytest.mark.slow
     def test_bars_of_a_search_in_processes(self, blobs, capsys):
         search = GridSearchCV(small(epochs=3), {"learning_rate": [1e-3, 1e-2]}, cv=2, n_jobs=2)
         search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*blobs)
@@ -542,6 +543,7 @@ class TestThreadsAndProcesses:
         np.testing.assert_array_equal(scores, cross_validate(small(), *blobs, cv=2)["test_score"])
 
     @pytest.mark.skipif(sys.platform == "win32", reason="no fork on Windows")
+    @pytest.mark.slow
     @pytest.mark.parametrize(("fit_before", "outcome"), [(False, "fitted"), (True, "was forked from one in which")])
     def test_a_forked_process_fits_or_says_why_not(self, fit_before, outcome):
         code = f"""
