@@ -25,6 +25,7 @@ from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network._forward import BATCH_ROWS
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
 SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
@@ -94,7 +95,8 @@ class TestForwardPass:
     def test_batches_give_what_rows_give(self, blobs):
         X, y = blobs
         model = small(epochs=2).fit(X, y)
-        many = np.tile(X, (20, 1))  # 12,000 rows: several batches
+        many = np.tile(X, (60, 1))
+        assert len(many) > 2 * BATCH_ROWS
         np.testing.assert_allclose(model.predict_proba(many)[-600:], model.predict_proba(X), atol=1e-6)
 
     def test_probabilities_are_of_the_networks_dtype_and_sum_to_one(self, blobs):
@@ -172,7 +174,8 @@ class TestInputOfPredictions:
             getattr(without_hidden_layers, method)(self.CONTAINERS[container](X))
 
     def test_what_is_not_finite_is_found_in_the_last_of_many_batches(self, blobs, model):
-        X = np.tile(blobs[0], (20, 1)).astype(np.float32)
+        X = np.tile(blobs[0], (60, 1)).astype(np.float32)
+        assert len(X) > 2 * BATCH_ROWS
         X[-1, -1] = np.nan
         with pytest.raises(ValueError, match="Input X contains NaN"):
             model.predict(X)
@@ -256,6 +259,7 @@ class TestFit:
 import hashlib, numpy
 from sklearn.datasets import make_classification
 from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network._forward import BATCH_ROWS
 X, y = make_classification(1000, random_state=0)
 model = KerasMLPClassifier((32, 16), epochs={epochs}, dropout=0.2, random_state=0).fit(X, y)
 print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.intercepts_)).hexdigest())
