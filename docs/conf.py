@@ -12,12 +12,13 @@ from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_mnist
 from sk_mnist._tensorflow import start_tensorflow
+from sk_mnist.datasets._sources import BUNDLED
 
 # Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
 _temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
 atexit.register(shutil.rmtree, _temporary, ignore_errors=True)
 (_temporary / "data-home").mkdir()
-shutil.copy(Path(sk_mnist.__file__).parent / "datasets" / "data" / "mnist.npz", _temporary / "data-home")
+shutil.copy(BUNDLED, _temporary / "data-home")
 os.environ["SK_MNIST_DATA"] = str(_temporary / "data-home")
 os.environ["KERAS_HOME"] = str(_temporary / "keras-home")
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

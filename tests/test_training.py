@@ -574,7 +574,6 @@ class TestNumberOfThreads:
     """TensorFlow keeps to OMP_NUM_THREADS, unless it was told otherwise."""
 
     CODE = """
-import sys
 import tensorflow as tf
 from sklearn.datasets import load_iris
 from sk_mnist import KerasMLPClassifier
@@ -597,12 +596,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         ],
     )
     def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
-        code = self.CODE.format(before=before)
-        inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-        run = subprocess.run(
-            [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, timeout=120
-        )
-        assert run.stdout.strip() == expected, run.stderr
+        assert _last_line_printed(self.CODE.format(before=before), environment) == expected
 
     def test_workers_of_joblib_share_the_cores(self, blobs):
         with joblib.parallel_config("loky", n_jobs=2):
@@ -618,9 +612,7 @@ from sk_mnist.cli import main
 main("tune --rows 300 --epochs 1 --cv 2 --n-jobs 2 --output {tmp_path}".split())
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """
-        inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-        run = subprocess.run([sys.executable, "-c", code], env=inherited, capture_output=True, text=True, timeout=300)
-        assert run.stdout.splitlines()[-1] == str(max(1, joblib.cpu_count() // 2)), run.stderr
+        assert _last_line_printed(code, {}) == str(max(1, joblib.cpu_count() // 2))
 
     @pytest.mark.slow
     def test_the_train_command_keeps_to_omp_num_threads(self, tmp_path):
@@ -631,9 +623,17 @@ from sk_mnist.cli import main
 main("train --epochs 1 --quiet --output {tmp_path}".split())
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
-        assert run.stdout.splitlines()[-1] == "1", run.stderr
+        assert _last_line_printed(code, {"OMP_NUM_THREADS": "1"}) == "1"
+
+
+def _last_line_printed(code, environment):
+    """Run code in a process with these variables, and none else that limit threads."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()[-1]
 
 
 def _fit_and_count_threads(X, y):

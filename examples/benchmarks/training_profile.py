@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -121,16 +122,16 @@ def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
     from sk_mnist.neural_network import _batches, _keras
 
     X, y = load_mnist(data, "train", n_rows)
+    y = y.astype(np.int32)
     weights, rates = np.ones(n_rows, np.float32), np.ones(-(-n_rows // batch_size), np.float32)
-    seconds = []
-    for epoch in range(5):
-        start = time.perf_counter()
+    n_batches = _keras.XLA_BLOCK_ROWS // batch_size
+
+    def gather(epoch: int) -> None:
         order = _batches.epoch_order(0, epoch, n_rows)
-        n_batches = _keras.XLA_BLOCK_ROWS // batch_size
-        for block in _batches.epoch_blocks(X, y.astype(np.int32), weights, order, batch_size, n_batches, rates):
+        for block in _batches.epoch_blocks(X, y, weights, order, batch_size, n_batches, rates):
             _keras._as_tensors(block)
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)
+
+    return median(seconds_of(partial(gather, epoch)) for epoch in range(5))
 
 
 def operations_of_an_epoch(n_rows: int) -> int:
@@ -144,12 +145,7 @@ def multiplications_a_second() -> float:
     """Floating-point operations a second of a large matrix product in float32, all cores together."""
     size = 2048
     matrix = np.random.default_rng(0).random((size, size), dtype=np.float32)
-    seconds = []
-    for _ in range(9):
-        start = time.perf_counter()
-        matrix @ matrix
-        seconds.append(time.perf_counter() - start)
-    return 2 * size**3 / median(seconds)
+    return 2 * size**3 / median(seconds_of(lambda: matrix @ matrix) for _ in range(9))
 
 
 def print_threads(data: Path, n_rounds: int) -> None:
