@@ -1,24 +1,46 @@
-"""Writing files so that they are whole or not there."""
+"""Opening files that cannot hang or flood, and writing files so that they are whole or not there."""
 
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """Open a regular file, or a link to one, for reading bytes.
+
+    A pipe that nobody writes to would hang a plain ``open`` for ever, and a device such as /dev/zero never ends.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or is a directory, a pipe, a socket or a device.
+    """
+    # O_NONBLOCK is what keeps a pipe from hanging; regular files ignore it. Windows has neither it nor such pipes.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+        yield file
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and move it there when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    partial = Path(name)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Made by us and not by tempfile, so that the system applies the umask: it can only be read by changing it, and
+    # that would change it for every thread.
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield partial
-        # mkstemp lets the owner alone read; a result is as readable as any new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

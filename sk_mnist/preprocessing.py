@@ -47,6 +47,8 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
     array(['pixel_0_0', 'pixel_0_1'], dtype=object)
     """
 
+    _parameter_constraints: dict = {}  # noqa: RUF012 (scikit-learn's own way of declaring it)
+
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the shape of an image.
@@ -203,7 +205,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     pixel_max_ : float
         The value of a white pixel.
 
-    dimmest_ : float
+    min_image_max_ : float
         The brightest pixel of the darkest image in ``fit``, by which images on another scale are told.
 
     n_features_in_ : int
@@ -265,7 +267,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
             self.pixel_max_ = 255.0 if X.dtype.kind in "iu" or brightest > 1 else 1.0
         else:
             self.pixel_max_ = float(self.pixel_max)
-        self.dimmest_ = float(image_max.min())
+        self.min_image_max_ = float(image_max.min())
         self._check_not_above_white(brightest)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -298,7 +300,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         X = validate_data(self, X, reset=False, ensure_non_negative=True)
         brightest = float(X.max())
         self._check_not_above_white(brightest)
-        if X.dtype.kind == "f" and 0 < brightest <= 1 < min(self.pixel_max_, self.dimmest_):
+        if X.dtype.kind == "f" and 0 < brightest <= 1 < min(self.pixel_max_, self.min_image_max_):
             raise ValueError(
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
                 f"{self.pixel_max_:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."

@@ -18,7 +18,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
-from sk_mnist.persistence._skops import VERSIONS_MEMBER
 
 
 class Mine(StandardScaler):
@@ -130,27 +129,6 @@ class TestTrust:
         path = save(Mine().fit([[0.0], [1.0]]), tmp_path / "mine.skops")
         assert isinstance(load(path, trusted=[f"{Mine.__module__}.Mine"]), Mine)
 
-    def test_nothing_runs_while_a_file_is_refused(self, saved, tmp_path):
-        # The schema is made to call a function that would leave a trace.
-        trace = tmp_path / "trace"
-
-        def attack(name, content):
-            if name != "schema.json":
-                return content
-            schema = json.loads(content)
-            schema["content"] = {
-                "__class__": "system",
-                "__module__": "os",
-                "__loader__": "FunctionNode",
-                "content": {"module_path": "os", "function": "system"},
-            }
-            return json.dumps({**schema, "__class__": "system", "__module__": "os", "__loader__": "FunctionNode"})
-
-        rewrite(saved, attack)
-        with pytest.raises(ValueError, match=r"not trusted|damaged"):
-            load(saved)
-        assert not trace.exists()
-
 
 class TestDamage:
     @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -187,7 +165,7 @@ class TestDamage:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("schema.json", b" " * 50_000_000)
         assert path.stat().st_size < 100_000
-        with pytest.raises(ValueError, match=r"would unpack to 50,000,000 bytes, more than it holds"):
+        with pytest.raises(ValueError, match=r"its member 'schema\.json' is compressed"):
             load(path)
 
     def test_an_array_that_promises_more_than_it_holds_is_refused(self, saved):
@@ -210,7 +188,7 @@ class TestDamage:
 class TestVersions:
     def change_versions(self, path, **versions):
         def change(name, content):
-            if name != VERSIONS_MEMBER:
+            if name != "sk-mnist-versions.json":
                 return content
             return json.dumps({**json.loads(content), **{key.replace("_", "-"): v for key, v in versions.items()}})
 

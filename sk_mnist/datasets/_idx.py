@@ -13,6 +13,8 @@ from typing import IO
 
 import numpy as np
 
+from sk_mnist._files import open_regular
+
 DTYPES: dict[int, np.dtype] = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
@@ -64,7 +66,7 @@ def read_idx(source: bytes | str | PathLike, *, max_bytes: int = 1 << 30) -> np.
     """
     if isinstance(source, bytes):
         return _read_stream(io.BytesIO(source), "the given bytes", max_bytes)
-    with open(source, "rb") as file:
+    with open_regular(source) as file:
         return _read_stream(file, str(source), max_bytes)
 
 

@@ -120,6 +120,8 @@ def fetch_mnist(
 
     Raises
     ------
+    ValueError
+        If `data_home` is empty or holds a null character.
     OSError
         If no source can serve. The message lists each one with what was wrong with it.
     ImportError

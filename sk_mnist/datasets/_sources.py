@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import shutil
+import struct
 import time
 import zipfile
 import zlib
@@ -14,13 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from tokenize import TokenError
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pooch
 from filelock import FileLock
 
+from sk_mnist._files import open_regular
+from sk_mnist._npy import read_npy_header
 from sk_mnist.datasets import _download
 from sk_mnist.datasets._download import DownloadError, NoNetworkError, Patience, RemoteFile, download
 from sk_mnist.datasets._idx import read_idx
@@ -76,9 +78,14 @@ BUNDLED = Path(__file__).parent / "data" / NPZ_FILE.name
 RECORD = ".sk_mnist.json"
 LOCK = ".sk_mnist.lock"
 TEMP_PREFIX = ".sk_mnist-"
+_MAX_RECORD = 10_000  # bytes; a path and a few words
 
-# Ours have 80 bytes; Python's parser runs out of memory on some that are much longer.
-_MAX_NPY_HEADER = 1000
+# Bytes that the directory of a zip file may have; that of the official file has 224. Python makes an object of each
+# entry before it can be asked how many there are.
+_MAX_ZIP_DIRECTORY = 4096
+# The last records of a zip file, as its specification lays them out (APPNOTE.TXT, 4.3.15 and 4.3.16).
+_ZIP64_LOCATOR = struct.Struct("<4sLQL")
+_ZIP_END = struct.Struct("<4s4H2LH")
 
 # Longer than a network that swallows packets is waited for; a process that holds the lock longer is not waited for.
 LOCK_TIMEOUT = 60.0
@@ -101,6 +108,8 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
 
     Raises
     ------
+    ValueError
+        If ``data_home`` is empty or holds a null character.
     OSError
         If there is no home directory to put the cache into.
 
@@ -110,6 +119,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     >>> get_data_home("/srv/mnist").as_posix()
     '/srv/mnist'
     """
+    _check_data_home(data_home)
     if data_home is None:
         data_home = os.environ.get("SK_MNIST_DATA") or _user_cache()
     return _expand(data_home)
@@ -143,7 +153,9 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
         _delete_strays(home)
         if (home / RECORD).exists():
-            (home / NPZ_FILE.name).unlink(missing_ok=True)
+            # What is not a file was not written by this package.
+            if (home / NPZ_FILE.name).is_file():
+                (home / NPZ_FILE.name).unlink()
             (home / RECORD).unlink()
         with suppress(PermissionError):  # Windows deletes a lock file at its release, and not before
             (home / LOCK).unlink()
@@ -191,8 +203,9 @@ def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
     home = get_data_home(data_home)
     npz = home / NPZ_FILE.name
     origin = sha256 = problem = None
-    with suppress(OSError, ValueError, KeyError, TypeError):  # no record, or one that something else has damaged
-        origin = str(json.loads((home / RECORD).read_text(encoding="utf-8"))["source"])
+    # No record, or one that something else has damaged.
+    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(home / RECORD) as record:
+        origin = str(json.loads(record.read(_MAX_RECORD))["source"])
     try:
         sha256 = pooch.file_hash(npz) if npz.is_file() else None
         read_directory(home, ARRAYS)
@@ -228,9 +241,12 @@ def load_arrays(
 
     Raises
     ------
+    ValueError
+        If ``data_home`` is empty or holds a null character.
     OSError
         If no source has them.
     """
+    _check_data_home(data_home)
     names = list(names)
     failures: dict[str, str] = {}
     home = None
@@ -280,8 +296,9 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 
     Headers are read before values, so nothing is unpacked past the known sizes.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         try:
+            _check_zip_directory(file)
             with zipfile.ZipFile(file) as archive:
                 _check_members(archive)
             file.seek(0)
@@ -318,21 +335,23 @@ def _check_members(archive: zipfile.ZipFile) -> None:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{name} is compressed by a method that NumPy does not write")
         with archive.open(member) as stream:
-            shape, dtype = _read_npy_header(stream)
+            shape, _, dtype = read_npy_header(stream)
         if dtype != np.uint8 or shape != known.shape:
             raise ValueError(f"{name} is {_describe(shape, dtype)}, not {_describe(known.shape)}")
 
 
-def _read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(stream)
-    if version not in readers:
-        raise ValueError(f"npy format version {version} is not one that uint8 arrays are written in")
-    try:
-        shape, _, dtype = readers[version](stream, max_header_size=_MAX_NPY_HEADER)
-    except TokenError as error:  # NumPy lets it out
-        raise ValueError(f"an npy header that cannot be parsed: {error}") from error
-    return shape, dtype
+def _check_zip_directory(file: IO[bytes]) -> None:
+    """Refuse a zip file whose directory is longer than four members need."""
+    end = os.fstat(file.fileno()).st_size
+    file.seek(max(0, end - _ZIP64_LOCATOR.size - _ZIP_END.size))
+    tail = file.read()
+    locator, record = tail[: -_ZIP_END.size], tail[-_ZIP_END.size :]
+    if not (record.startswith(b"PK\x05\x06") and record.endswith(b"\0\0")):
+        raise zipfile.BadZipFile("File is not a zip file, or one with a comment")
+    *_, directory_bytes, _, _ = _ZIP_END.unpack(record)
+    if locator.startswith(b"PK\x06\x07") or directory_bytes > _MAX_ZIP_DIRECTORY:
+        raise zipfile.BadZipFile("its directory is longer than that of four arrays")
+    file.seek(0)
 
 
 def _describe(shape: tuple[int, ...], dtype: np.dtype | type = np.uint8) -> str:
@@ -440,7 +459,7 @@ def _copy_bundled(work: Path) -> str:
 def _install(work: Path, home: Path, source: str) -> None:
     """Move the checked file into place, with a record that it is ours."""
     new, place = work / NPZ_FILE.name, home / NPZ_FILE.name
-    if place.exists() and not (home / RECORD).exists():
+    if place.exists() and not ((home / RECORD).exists() and place.is_file()):
         _set_aside(place)
     record = work / RECORD
     record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
@@ -493,6 +512,17 @@ def _user_cache() -> Path:
         return pooch.os_cache("sk_mnist")
     except RuntimeError as error:
         raise OSError(f"there is no user cache directory: {error}") from error
+
+
+def _check_data_home(data_home: str | os.PathLike | None) -> None:
+    if data_home is None:
+        return
+    text = os.fspath(data_home)
+    if not text or "\0" in text:
+        raise ValueError(
+            f"data_home must be the path of a directory; got {text!r}. Give '.' for the working directory, or None for "
+            "the default."
+        )
 
 
 def _expand(path: str | os.PathLike) -> Path:

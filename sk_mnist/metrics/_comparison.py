@@ -39,6 +39,8 @@ class ClassifierComparison:
     1
     """
 
+    __module__ = "sk_mnist.metrics"  # what pickles remember
+
     n_samples: int
     accuracy_a: float
     accuracy_b: float

@@ -43,6 +43,9 @@ class ConfusedPair(NamedTuple):
     frequency: float
 
 
+ConfusedPair.__module__ = "sk_mnist.metrics"  # what pickles remember
+
+
 @validate_params(
     {
         "y_true": ["array-like"],

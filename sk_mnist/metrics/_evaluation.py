@@ -76,6 +76,8 @@ class EvaluationResult:
            [ 0,  1, 49]])
     """
 
+    __module__ = "sk_mnist.metrics"  # what pickles remember
+
     n_samples: int
     accuracy: float
     accuracy_interval: tuple[float, float] | None

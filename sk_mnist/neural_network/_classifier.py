@@ -190,6 +190,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     True
     """
 
+    __module__ = "sk_mnist.neural_network"  # what pickles and model files remember
+
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(_forward.ACTIVATIONS))],
@@ -620,7 +622,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     ) -> TrainingResult:
         from sk_mnist.neural_network import _keras
 
-        hidden_layer_sizes = _check_hidden_layer_sizes(self.hidden_layer_sizes)
+        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         n_rows = data.X.shape[0]
         batch_size = min(self.batch_size, n_rows)
         spec = _keras.NetworkSpec(
@@ -764,7 +766,7 @@ def _check_two_dimensional(X: Any) -> None:
         )
 
 
-def _check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral) else tuple(hidden_layer_sizes)
     if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")

@@ -1,6 +1,7 @@
 """Saving and loading fitted models without running what is in the file, and handing them to ONNX."""
 
-from sk_mnist.persistence._onnx import to_onnx
-from sk_mnist.persistence._skops import load, save
+from sk_mnist.persistence._load import load
+from sk_mnist.persistence._onnx import register_onnx_converters, to_onnx
+from sk_mnist.persistence._save import save
 
-__all__ = ["load", "save", "to_onnx"]
+__all__ = ["load", "register_onnx_converters", "save", "to_onnx"]

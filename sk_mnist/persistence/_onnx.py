@@ -45,6 +45,8 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     ------
     ImportError
         If skl2onnx is missing.
+    ValueError
+        If a label does not fit into int64, the type that ONNX has for labels.
     sklearn.exceptions.NotFittedError
         If ``estimator`` is not fitted.
 
@@ -65,13 +67,12 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     >>> bool((labels == pipe.predict(mnist.images[:5])).all())
     True
     """
-    try:
-        import skl2onnx
-        from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
-    except ImportError as error:
-        raise ImportError("to_onnx needs skl2onnx: pip install 'sk-mnist[onnx]'") from error
+    _require_skl2onnx("to_onnx")
+    import skl2onnx
+    from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
+
     check_is_fitted(estimator)
-    _register_converters()
+    register_onnx_converters()
     tensor_type = {"float32": FloatTensorType, "uint8": UInt8TensorType}[input_dtype]
     return skl2onnx.to_onnx(
         estimator,
@@ -81,12 +82,42 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     )
 
 
+def _require_skl2onnx(function: str) -> None:
+    try:
+        import skl2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"{function} needs skl2onnx: pip install 'sk-mnist[onnx]'") from error
+
+
 def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
     first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
     return getattr(first, "image_shape_", (estimator.n_features_in_,))
 
 
-def _register_converters() -> None:
+def register_onnx_converters() -> None:
+    """Teach skl2onnx this package's estimators, so that ``skl2onnx.to_onnx`` converts them as well.
+
+    One call in a process is enough, and :func:`to_onnx` makes it by itself.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is missing.
+
+    Examples
+    --------
+    >>> import skl2onnx
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_mnist import KerasMLPClassifier
+    >>> from sk_mnist.persistence import register_onnx_converters
+    >>> register_onnx_converters()
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = KerasMLPClassifier((16,), epochs=1, random_state=0).fit(X, y)
+    >>> model = skl2onnx.to_onnx(clf, X[:1].astype("float32"))
+    >>> [output.name for output in model.graph.output]
+    ['output_label', 'output_probability']
+    """
+    _require_skl2onnx("register_onnx_converters")
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 
@@ -163,4 +194,9 @@ def _activation(out: Any, name: str, opset: int) -> Any:
 
 def _onnx_labels(classes: np.ndarray) -> np.ndarray:
     # As skl2onnx declares a classifier's output: int64 for numbers (floats that are labels are whole), else strings.
+    if classes.dtype.kind in "uf" and not -(2**63) <= classes.min() <= classes.max() < 2**63:
+        raise ValueError(
+            f"classes_ go from {classes.min()} to {classes.max()}, and ONNX labels are int64: from -2**63 to "
+            "2**63 - 1. Fit on smaller labels, or on strings."
+        )
     return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(str)

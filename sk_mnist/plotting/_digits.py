@@ -56,6 +56,8 @@ class DigitsDisplay:
     8
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(
         self,
         images: NDArray,

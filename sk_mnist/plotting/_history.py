@@ -48,6 +48,8 @@ class TrainingHistoryDisplay:
     {'run': 2}
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(self, histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
         self.histories = histories
 

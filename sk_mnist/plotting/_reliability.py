@@ -54,6 +54,8 @@ class ReliabilityDisplay:
     'GaussianNB'
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(
         self, confidence: NDArray, accuracy: NDArray, share: NDArray, ece: float, *, name: str | None = None
     ) -> None:

@@ -50,6 +50,8 @@ class MulticlassRocDisplay:
     1.0
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(self, curves: Mapping[str, tuple[NDArray, NDArray]], roc_auc: Mapping[str, float]) -> None:
         self.curves = curves
         self.roc_auc = roc_auc

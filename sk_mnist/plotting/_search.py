@@ -72,6 +72,8 @@ class SearchResultsDisplay:
     (3, 2)
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(
         self,
         params: Sequence[str],

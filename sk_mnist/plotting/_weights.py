@@ -42,6 +42,8 @@ class WeightsDisplay:
     (16, 8, 8)
     """
 
+    __module__ = "sk_mnist.plotting"  # what pickles remember
+
     def __init__(self, weights: NDArray) -> None:
         self.weights = weights
 

@@ -1,0 +1,69 @@
+"""The members of a model file, and the arrays in them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+
+from sk_mnist._npy import NpyHeader, read_npy_header
+
+# NumPy counts on the length of an axis even where another one is 0, so an empty array may still cost its other axes.
+_MAX_EMPTY_AXIS = 1_000_000
+
+
+class Archive:
+    """A zip file in memory whose members are stored as they are, so that reading them costs what the file weighs."""
+
+    def __init__(self, content: bytes) -> None:
+        self.n_bytes = len(content)
+        self._zip = zipfile.ZipFile(io.BytesIO(content))
+        self.members = {member.filename: member for member in self._zip.infolist()}
+        self._headers: dict[str, NpyHeader] = {}
+        if len(self.members) < len(self._zip.infolist()):
+            raise ValueError("it names a member twice")
+        for name, member in self.members.items():
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its member {name!r} is compressed, which nothing in a model file is")
+        # Members that lie on top of each other would be read more often than they are there.
+        if (total := sum(member.file_size for member in self.members.values())) > self.n_bytes:
+            raise ValueError(f"it would unpack to {total:,} bytes, more than its own {self.n_bytes:,}")
+
+    def read(self, name: str) -> bytes:
+        """Return a member's content, its checksum checked."""
+        self._require(name)
+        return self._zip.read(name)
+
+    def array_header(self, name: str) -> NpyHeader:
+        """Read the header of the npy file that a member is, and check it against the member's size."""
+        if name not in self._headers:
+            self._require(name)
+            with self._zip.open(name) as stream:
+                header = read_npy_header(stream)
+                length = self.members[name].file_size - stream.tell()
+            self._headers[name] = check_array_header(header, length, name)
+        return self._headers[name]
+
+    def array(self, name: str) -> np.ndarray:
+        """Read the array whose npy file a member is, into memory of its own."""
+        header = self.array_header(name)
+        content = self.read(name)
+        values = np.frombuffer(content, dtype=header.dtype, offset=len(content) - header.n_bytes)
+        return values.reshape(header.shape, order="F" if header.is_fortran else "C").copy(order="K")
+
+    def _require(self, name: str) -> None:
+        if name not in self.members:
+            raise ValueError(f"it has no member {name!r:.100}")
+
+
+def check_array_header(header: NpyHeader, length: int, name: str) -> NpyHeader:
+    """Refuse an array that is not just as long as its values, or does not hold plain values."""
+    dtype = header.dtype
+    if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
+        raise ValueError(f"its member {name!r} holds values of dtype {dtype}")
+    if header.n_bytes != length:
+        raise ValueError(f"its member {name!r} promises {header.n_bytes:,} bytes and holds {length:,}")
+    if 0 in header.shape and max(header.shape) > _MAX_EMPTY_AXIS:
+        raise ValueError(f"its member {name!r} is an empty array of shape {header.shape}")
+    return header

@@ -1,0 +1,164 @@
+"""`load`: read a model file without running anything that is in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from sk_mnist._files import open_regular
+from sk_mnist.persistence import _schema, _versions
+from sk_mnist.persistence._archive import Archive
+from sk_mnist.persistence._checks import check_model, complete, parts_of
+from sk_mnist.persistence._reader import TYPES, can_read, read
+from sk_mnist.persistence._schema import Audit
+
+# Parameters that concern the machine on which an estimator is fitted, with what they would do there.
+_MACHINE_PARAMETERS = {
+    "memory": "a later fit would unpickle the files in that directory",
+    "n_jobs": "it would start that many processes or threads",
+}
+
+
+def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
+    """Load what :func:`save` saved, running nothing that is in the file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    trusted : sequence of str, default=()
+        Full names of further types that the file may hold, such as ``"my_package.MyTransformer"``. Trust only
+        what you know: making an object can run its code, and what is in the file can make compiled code crash.
+
+    Returns
+    -------
+    estimator : estimator instance
+        As it was saved; its predictions are the same, bit for bit. ``memory`` and ``n_jobs`` are None in it, and
+        parameters of this package's estimators that the file lacks have their defaults.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, has
+        types that are not trusted, or holds an estimator that fitting cannot have left so.
+    OSError
+        If the file cannot be read, or is a pipe or a device.
+
+    Warns
+    -----
+    sklearn.exceptions.InconsistentVersionWarning
+        If another version of scikit-learn saved the file.
+    UserWarning
+        If another version of sk-mnist saved it, it does not say which one did, or ``memory`` or ``n_jobs`` was reset.
+
+    Notes
+    -----
+    Trusted without being named are this package's estimators and those of scikit-learn that predict with NumPy's and
+    SciPy's arithmetic alone, such as Pipeline, StandardScaler, PCA or LogisticRegression.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_mnist import load, make_mnist_pipeline, save
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = save(make_mnist_pipeline(epochs=3), Path(directory) / "unfitted.skops")
+    ...     load(path)["mlp"].epochs
+    3
+    """
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted must be a sequence of names; got the string {trusted!r}. Give [{trusted!r}].")
+    path = Path(path).expanduser()
+    with open_regular(path) as file:
+        content = file.read()
+    try:
+        estimator, untrusted, versions = _read(content, {*trusted})
+    except MemoryError:
+        raise
+    # A damaged file can make zipfile, json, NumPy and skops fail in any way; none of it has run code.
+    except Exception as error:
+        raise ValueError(f"{path} is damaged, or no model saved by sk_mnist.save: {_printable(error)}") from error
+    if untrusted:
+        raise ValueError(
+            f"{path} holds types that are not trusted: {', '.join(untrusted)}. If you know them, and where the file "
+            f"comes from, load it with trusted={untrusted}."
+        )
+    _reset_machine_parameters(estimator)
+    _versions.warn_of_other_versions(versions, type(estimator).__name__)
+    return estimator
+
+
+def _read(content: bytes, trusted: set[str]) -> tuple[Any, list[str], dict[str, str] | None]:
+    """Return the model in a file, the types in it that are not trusted (then no model), and the file's versions."""
+    archive = Archive(content)
+    versions = None
+    if _versions.MEMBER in archive.members:
+        versions = _versions.read_versions(archive.read(_versions.MEMBER))
+    audit = Audit(archive)
+    untrusted: list[str] = []
+    if can_read(audit):
+        estimator = read(audit.root, archive)
+    else:
+        estimator, untrusted = _load_with_skops(audit, archive, trusted | TYPES)
+    if not untrusted:
+        complete(estimator)
+        check_model(estimator)
+    return estimator, untrusted, versions
+
+
+def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> tuple[Any, list[str]]:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    content = _audited_file(audit, archive)
+    # skops trusts all of scikit-learn's estimators.
+    untrusted = {name for kind, name in audit.parts if kind == "ObjectNode"} - trusted
+    if not untrusted:
+        try:
+            return skops.io.loads(content, trusted=sorted(trusted)), []
+        except UntrustedTypesFoundException:
+            pass
+    return None, sorted({*untrusted, *skops.io.get_untrusted_types(data=content)} - trusted)
+
+
+def _audited_file(audit: Audit, archive: Archive) -> bytes:
+    """Return the file for skops to read: the same members, and the schema as it was audited."""
+    if audit.has_boolean_keys:
+        raise ValueError("it has a dict with boolean keys, which skops cannot read back")
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as audited:
+        for name in archive.members:
+            if name not in (_schema.MEMBER, _versions.MEMBER):
+                audited.writestr(name, archive.read(name))
+        audited.writestr(_schema.MEMBER, json.dumps({**audit.root, "protocol": audit.protocol}))
+    return content.getvalue()
+
+
+def _reset_machine_parameters(model: BaseEstimator) -> None:
+    for part in parts_of(model):
+        if not isinstance(part, BaseEstimator):
+            continue
+        for name, effect in _MACHINE_PARAMETERS.items():
+            value = vars(part).get(name)
+            if value is not None:
+                setattr(part, name, None)
+                warnings.warn(
+                    f"{name}={value!r:.100} of {type(part).__name__} was set to None, because {effect}. If you "
+                    "want it, set it with set_params.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+
+
+def _printable(error: Exception) -> str:
+    """Words of an error about a file, without characters from the file that a terminal would obey."""
+    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in str(error))
+    return (text or type(error).__name__)[:500]

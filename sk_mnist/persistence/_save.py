@@ -1,0 +1,131 @@
+"""`save`: a skops file that `load` accepts, whole or not at all."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import warnings
+import zipfile
+from pathlib import Path
+
+from sklearn.base import BaseEstimator
+
+from sk_mnist._files import replacing
+from sk_mnist.persistence import _versions
+from sk_mnist.persistence._archive import Archive
+from sk_mnist.persistence._checks import check_model, parts_of
+from sk_mnist.persistence._reader import can_read
+from sk_mnist.persistence._schema import Audit
+
+
+def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
+    """Save an estimator or a Pipeline to a file that :func:`load` reads without running any code in it.
+
+    The file is a skops file, which ``skops.io.load`` opens too. It is written beside ``path`` and moved there when it
+    is whole.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted or not: a :class:`~sk_mnist.KerasMLPClassifier`, a Pipeline, or any estimator that skops can save.
+        Of a search, save ``best_estimator_``.
+    path : str or path-like
+        The file; ".skops" is the usual ending. An existing file is replaced.
+
+    Returns
+    -------
+    path : Path
+        The file written.
+
+    Raises
+    ------
+    TypeError
+        If ``estimator`` is not an estimator, or holds something that cannot be saved, such as a Keras object.
+    ValueError
+        If ``load`` would refuse the file: a parameter of an estimator of this package is not valid, its fitted
+        attributes are not as ``fit`` leaves them, or it has further ones.
+    OSError
+        If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If metadata requests (``set_fit_request``) are left out.
+
+    See Also
+    --------
+    load : Read it back.
+    to_onnx : For other languages and runtimes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sk_mnist import PixelScaler, load, save
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = save(PixelScaler().fit([[0, 255]]), Path(directory) / "scaler.skops")
+    ...     load(path).transform([[51, 255]])
+    array([[0.2, 1. ]], dtype=float32)
+    """
+    if not isinstance(estimator, BaseEstimator):
+        raise TypeError(f"estimator must be an estimator or a Pipeline; got {type(estimator).__name__}.")
+    path = Path(path).expanduser()
+    content = _complete(_dump(_without_requests(estimator)))
+    try:
+        check_model(estimator)
+        audit = Audit(Archive(content))
+        if audit.has_boolean_keys and not can_read(audit):
+            raise ValueError("it has a dict with boolean keys, which skops cannot read back")
+    except ValueError as error:
+        raise ValueError(f"{type(estimator).__name__} cannot be saved, for load would refuse it: {error}.") from error
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+    return path
+
+
+def _without_requests(estimator: BaseEstimator) -> BaseEstimator:
+    """Return the estimator, or a copy of it, without metadata requests, which refer back to their estimator."""
+    if not any("_metadata_request" in getattr(part, "__dict__", {}) for part in parts_of(estimator)):
+        return estimator
+    warnings.warn(
+        "Metadata requests, such as those of set_fit_request, are not saved. Predicting does not need them; to fit "
+        "the loaded estimator, set them again.",
+        UserWarning,
+        stacklevel=3,
+    )
+    estimator = copy.deepcopy(estimator)
+    for part in list(parts_of(estimator)):
+        getattr(part, "__dict__", {}).pop("_metadata_request", None)
+    return estimator
+
+
+def _dump(estimator: BaseEstimator) -> bytes:
+    import skops.io
+
+    try:
+        return skops.io.dumps(estimator)
+    except (TypeError, RecursionError) as error:
+        raise TypeError(
+            f"{type(estimator).__name__} holds something that cannot be saved: {error}. Parameters that are Keras "
+            "objects can be replaced by set_params before (optimizer by its name, keras_callbacks by None)."
+        ) from error
+
+
+def _complete(content: bytes) -> bytes:
+    """Add the versions to a file of skops', and store its sparse matrices uncompressed like all else."""
+    completed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as dumped, zipfile.ZipFile(completed, "w") as archive:
+        for name in dumped.namelist():
+            member = dumped.read(name)
+            archive.writestr(name, _uncompressed(member) if name.endswith(".npz") else member)
+        archive.writestr(_versions.MEMBER, _versions.write_versions())
+    return completed.getvalue()
+
+
+def _uncompressed(npz: bytes) -> bytes:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(npz)) as compressed, zipfile.ZipFile(stored, "w") as archive:
+        for name in compressed.namelist():
+            archive.writestr(name, compressed.read(name))
+    return stored.getvalue()
