@@ -2,26 +2,102 @@
 
 import io
 import json
+import os
+import pickle
 import subprocess
 import sys
+import warnings
 import zipfile
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
+import sklearn
 import skops.io
-from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
-from sklearn.linear_model import LogisticRegression
+from model_files import change_schema, nodes_of
+from sklearn.base import clone
+from sklearn.callback import ProgressBar
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning, NotFittedError
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticRegressionCV, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    LabelBinarizer,
+    LabelEncoder,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
+from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
+from sk_mnist.persistence import register_onnx_converters
+from sk_mnist.persistence._reader import TYPES
 
 
 class Mine(StandardScaler):
     """A type that this package does not know."""
+
+
+class MyClassifier(KerasMLPClassifier):
+    """A type that builds on this package's."""
+
+
+posix_only = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="takes named pipes")
+
+# One of each estimator of scikit-learn that `load` reads without being told to trust it.
+KNOWN_MODELS = [
+    Binarizer(),
+    MaxAbsScaler(),
+    MinMaxScaler(),
+    Normalizer(),
+    PowerTransformer(),
+    QuantileTransformer(n_quantiles=10),
+    RobustScaler(),
+    StandardScaler(),
+    FunctionTransformer(),
+    LabelBinarizer(),
+    LabelEncoder(),
+    PCA(2),
+    IncrementalPCA(2),
+    TruncatedSVD(2),
+    LinearDiscriminantAnalysis(),
+    QuadraticDiscriminantAnalysis(),
+    DummyClassifier(),
+    VarianceThreshold(),
+    LinearRegression(),
+    LogisticRegression(),
+    LogisticRegressionCV(Cs=2, cv=2, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False),
+    Ridge(),
+    RidgeClassifier(),
+    BernoulliNB(),
+    GaussianNB(),
+    MultinomialNB(),
+    MLPClassifier((3,), max_iter=2, random_state=0),
+    MLPClassifier((3,), max_iter=2, solver="sgd", random_state=0),
+    FeatureUnion([("a", StandardScaler()), ("b", PixelScaler())]),
+    ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", PixelScaler(), [2])]),
+    VotingClassifier([("a", LogisticRegression()), ("b", KerasMLPClassifier((3,), epochs=1, random_state=0))]),
+    StackingClassifier([("a", GaussianNB()), ("b", make_pipeline(PixelScaler(), LogisticRegression()))]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +130,13 @@ class TestRoundTrip:
     def test_predictions_are_the_same_bit_for_bit(self, fitted, saved, images):
         np.testing.assert_array_equal(load(saved).predict_proba(images[0]), fitted.predict_proba(images[0]))
 
-    def test_a_process_that_cannot_import_tensorflow_predicts_the_same(self, fitted, saved, images, tmp_path):
+    def test_a_process_that_can_import_neither_tensorflow_nor_skops_predicts_the_same(
+        self, fitted, saved, images, tmp_path
+    ):
         np.save(tmp_path / "images.npy", images[0])
         code = f"""
 import sys
-for blocked in ("tensorflow", "keras", "scikeras"):
+for blocked in ("tensorflow", "keras", "scikeras", "skops"):
     sys.modules[blocked] = None  # importing it is an ImportError
 import numpy, sk_mnist
 proba = sk_mnist.load({str(saved)!r}).predict_proba(numpy.load({str(tmp_path / "images.npy")!r}))
@@ -91,11 +169,151 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         loaded = skops.io.load(saved, trusted=skops.io.get_untrusted_types(file=saved))
         np.testing.assert_array_equal(loaded.predict(images[0]), fitted.predict(images[0]))
 
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            np.array(["b", "a", "c"]),
+            np.array(["b", "a", "c"], dtype=object),
+            np.array([3, -1, 2]),
+            np.array([2.0, 0.0, 1.0]),
+            np.array([True, False, True]),
+            np.array([7, 8, 9], dtype=np.uint64),
+        ],
+        ids=lambda labels: labels.dtype.str,
+    )
+    def test_labels_of_every_kind(self, labels, tmp_path):
+        X, y = np.random.default_rng(0).normal(size=(30, 4)), labels[np.arange(30) % 3]
+        mlp = KerasMLPClassifier((3,), epochs=1, random_state=0).fit(X, y)
+        loaded = load(save(mlp, tmp_path / "model.skops"))
+        np.testing.assert_array_equal(loaded.predict(X), mlp.predict(X))
+        assert loaded.classes_.dtype == mlp.classes_.dtype
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"class_weight": {False: 1.0, True: 3.0}},
+            {"class_weight": {np.int64(0): 1.0, np.int64(1): 3.0}},
+            {"class_weight": "balanced", "hidden_layer_sizes": []},
+            {"hidden_layer_sizes": np.array([4, 3]), "activation": np.str_("sigmoid")},
+            {"early_stopping": True, "dtype": "float64", "warm_start": True},
+            {"random_state": np.random.RandomState(0), "optimizer": "sgd", "verbose": 1},
+        ],
+        ids=str,
+    )
+    def test_parameters_of_every_kind(self, params, tmp_path):
+        X = np.random.default_rng(0).normal(size=(60, 4))
+        mlp = KerasMLPClassifier(**{"hidden_layer_sizes": (3,), "epochs": 2, "random_state": 0, **params}).fit(
+            X, X[:, 0] > 0
+        )
+        loaded = load(save(mlp, tmp_path / "model.skops"))
+        np.testing.assert_array_equal(loaded.predict_proba(X), mlp.predict_proba(X))
+        for name, value in params.items():
+            if name != "random_state":
+                np.testing.assert_equal(loaded.get_params()[name], value)
+        np.testing.assert_array_equal(
+            clone(loaded).fit(X, X[:, 0] > 0).coefs_[0], clone(mlp).fit(X, X[:, 0] > 0).coefs_[0]
+        )
+
+    def test_frames_and_pandas_output(self, tmp_path):
+        X = pd.DataFrame({"a": [0, 255], "b": [3, 200]})
+        scaler = PixelScaler().set_output(transform="pandas").fit(X)
+        loaded = load(save(scaler, tmp_path / "scaler.skops"))
+        pd.testing.assert_frame_equal(loaded.transform(X), scaler.transform(X))
+
+    @pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: type(model).__name__)
+    def test_known_estimators_of_scikit_learn_need_neither_trust_nor_skops(self, model, tmp_path, monkeypatch):
+        X, y = np.random.default_rng(0).uniform(size=(60, 4)), np.arange(60) % 3
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = clone(model).fit(*([y] if isinstance(model, LabelEncoder | LabelBinarizer) else [X, y]))
+        path = save(model, tmp_path / "model.skops")
+        monkeypatch.setitem(sys.modules, "skops", None)
+        loaded = load(path)
+        method = next(name for name in ("predict", "transform") if hasattr(model, name))
+        data = y if isinstance(model, LabelEncoder | LabelBinarizer) else X
+        # An array that was a view of another one is not one any more, so BLAS may add in another order.
+        expected = getattr(model, method)(data)
+        np.testing.assert_allclose(getattr(loaded, method)(data), expected, rtol=1e-12, strict=True)
+
+    def test_all_known_types_are_there(self):
+        for name in TYPES:
+            module, _, class_name = name.rpartition(".")
+            assert isinstance(getattr(import_module(module), class_name), type)
+        known = {f"{type(model).__module__}.{type(model).__name__}" for model in KNOWN_MODELS}
+        parts = {"SGDOptimizer", "AdamOptimizer", "Bunch", "Pipeline"}
+        assert {name for name in TYPES - known if not name.startswith("sk_mnist.")} == {
+            name for name in TYPES if name.rpartition(".")[2] in parts
+        }
+
+    def test_parameters_that_an_older_file_lacks_have_their_defaults(self, saved):
+        def remove(schema, members):
+            for owner, name in [("KerasMLPClassifier", "label_smoothing"), ("PixelScaler", "pixel_max")]:
+                found = next(n for n in nodes_of(schema) if n["__class__"] == owner)["content"]
+                del found["content"][name]
+                found["key_types"]["content"].pop()
+
+        change_schema(saved, remove)
+        loaded = load(saved)
+        assert loaded["mlp"].label_smoothing == 0.0
+        assert loaded["scale"].pixel_max == "auto"
+
     def test_paths_may_be_strings_with_blanks_and_umlauts(self, fitted, tmp_path):
         assert load(str(save(fitted, str(tmp_path / "mein größtes Modell")))).steps[0][0] == "flatten"
 
 
 class TestSave:
+    def test_requests_and_callbacks_are_left_out_with_a_warning(self, fitted, images, tmp_path):
+        with sklearn.config_context(enable_metadata_routing=True):
+            pipe = clone(fitted).set_params(mlp__epochs=1).set_callbacks(ProgressBar())
+            pipe["mlp"].set_fit_request(sample_weight=True)
+            pipe.fit(*images)
+            with pytest.warns(UserWarning, match="^Not saved: callbacks, metadata requests"):
+                path = save(pipe, tmp_path / "model.skops")
+        assert pipe["mlp"].get_metadata_routing().fit.requests["sample_weight"]
+        np.testing.assert_array_equal(load(path).predict(images[0]), pipe.predict(images[0]))
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda mlp: mlp.set_params(dropout=7), "The 'dropout' parameter"),
+            (lambda mlp: mlp.set_params(dtype="float64"), "weights of float32"),
+            (lambda mlp: mlp.coefs_[0].fill(np.nan), "not all finite"),
+            (lambda mlp: setattr(mlp, "note", "mine"), "attribute 'note'"),
+            (lambda mlp: setattr(mlp, "predict", "mine"), "attribute 'predict' that hides"),
+            (lambda mlp: setattr(mlp, "classes_", mlp.classes_[::-1]), "classes_ of its"),
+        ],
+        ids=["parameter", "dtype", "NaN", "attribute", "method", "order"],
+    )
+    def test_what_load_would_refuse_is_refused(self, fitted, saved, change, reason):
+        before = saved.read_bytes()
+        mlp = pickle.loads(pickle.dumps(fitted["mlp"]))
+        change(mlp)
+        with pytest.raises(ValueError, match=f"^KerasMLPClassifier cannot be saved, because load would .*{reason}"):
+            save(mlp, saved)
+        assert saved.read_bytes() == before
+
+    def test_a_pickle_takes_what_a_file_does_not(self, fitted, images):
+        class Subclass(KerasMLPClassifier):
+            pass
+
+        mlp = pickle.loads(pickle.dumps(fitted["mlp"])).set_params(dtype="float64")
+        mlp.note = "mine"
+        again = pickle.loads(pickle.dumps(mlp))
+        assert again.note == "mine"
+        rows = images[0].reshape(-1, 784) / np.float32(255)
+        np.testing.assert_array_equal(again.predict_proba(rows), fitted["mlp"].predict_proba(rows))
+
+    def test_a_subclass_may_have_attributes_of_its_own(self, fitted, tmp_path):
+        mine = MyClassifier(**fitted["mlp"].get_params())
+        mine.__dict__.update(vars(fitted["mlp"]), note="mine")
+        path = save(mine, tmp_path / "mine.skops")
+        assert load(path, trusted=[f"{MyClassifier.__module__}.MyClassifier"]).note == "mine"
+
+    def test_boolean_keys_that_skops_would_read_as_true_are_refused(self, tmp_path):
+        pipe = make_pipeline(FunctionTransformer(np.log1p), KerasMLPClassifier(class_weight={False: 1.0, True: 3.0}))
+        with pytest.raises(ValueError, match="boolean keys"):
+            save(pipe, tmp_path / "model.skops")
+
     def test_an_existing_file_is_replaced_whole_or_not_at_all(self, saved):
         before = saved.read_bytes()
         with pytest.raises(TypeError, match="holds something that cannot be saved"):
@@ -120,6 +338,20 @@ class TestSave:
 
 
 class TestTrust:
+    def test_estimators_with_compiled_code_are_refused_until_trusted(self, tmp_path):
+        X = np.random.default_rng(0).normal(size=(20, 3))
+        path = save(KMeans(2, random_state=0).fit(X), tmp_path / "means.skops")
+        with pytest.raises(ValueError, match=r"not trusted: sklearn\.cluster\._kmeans\.KMeans"):
+            load(path)
+        assert load(path, trusted=["sklearn.cluster._kmeans.KMeans"]).n_clusters == 2
+
+    def test_types_that_a_file_does_not_hold_may_be_trusted(self, saved):
+        assert load(saved, trusted=["my_package.NotThere"])
+
+    def test_trusted_is_not_a_string(self, saved):
+        with pytest.raises(TypeError, match=r"trusted must be a sequence of names; got the string 'a\.B'"):
+            load(saved, trusted="a.B")
+
     def test_other_types_are_refused_by_name(self, tmp_path):
         path = save(Mine().fit([[0.0], [1.0]]), tmp_path / "mine.skops")
         with pytest.raises(ValueError, match=rf"types that are not trusted: {Mine.__module__}\.Mine\."):
@@ -179,6 +411,17 @@ class TestDamage:
         rewrite(saved, promise)
         with pytest.raises(ValueError, match="is damaged"):
             load(saved)
+
+    @posix_only
+    @pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+    def test_what_is_not_a_file_is_an_error_of_the_system(self, kind, tmp_path):
+        path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "directory": tmp_path}[kind]
+        if kind == "pipe":
+            os.mkfifo(path)
+        code = f"import sk_mnist; sk_mnist.load({str(path)!r})"
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert "Is a directory" if kind == "directory" else "Not a regular file" in process.stderr
+        assert process.returncode == 1
 
     def test_no_file_is_an_error_of_the_system(self, tmp_path):
         with pytest.raises(FileNotFoundError):
@@ -252,6 +495,29 @@ class TestOnnx:
         X = np.random.default_rng(0).normal(size=(50, 4))
         mlp = KerasMLPClassifier((6,), dtype="float64", epochs=3, random_state=0).fit(X, X[:, 0] > 0)
         np.testing.assert_allclose(self.run(to_onnx(mlp), X.astype(np.float32))[1], mlp.predict_proba(X), atol=1e-5)
+
+    def test_labels_beyond_int64_are_refused(self):
+        X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        labels = np.array([2**63 - 1, 2**63], dtype=np.uint64)
+        mlp = KerasMLPClassifier((6,), epochs=1).fit(X, labels[np.arange(90) % 2])
+        with pytest.raises(ValueError, match=r"go up to 9223372036854775808, but ONNX labels are int64"):
+            to_onnx(mlp)
+
+    @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"]], ids=str)
+    def test_skl2onnx_itself_converts_after_one_call(self, labels):
+        import skl2onnx
+
+        X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
+        mlp = KerasMLPClassifier((6,), epochs=3, random_state=0).fit(X, np.array(labels)[np.arange(90) % 3])
+        pipe = make_pipeline(StandardScaler(), mlp).fit(X, np.array(labels)[np.arange(90) % 3])
+        register_onnx_converters()
+        for model in (mlp, pipe):
+            converted = skl2onnx.to_onnx(model, X[:1])
+            session = onnxruntime.InferenceSession(converted.SerializeToString(), providers=["CPUExecutionProvider"])
+            predicted, probabilities = session.run(None, {"X": X})
+            np.testing.assert_array_equal(predicted, model.predict(X))
+            found = [[row[label] for label in model.classes_.tolist()] for row in probabilities]
+            np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
 
     def test_not_fitted(self):
         with pytest.raises(NotFittedError):

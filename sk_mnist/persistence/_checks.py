@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
+from math import prod
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -211,7 +212,7 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
     check_hidden_layer_sizes(mlp.hidden_layer_sizes)
     if not hasattr(mlp, "coefs_"):
         return
-    _require(mlp, set(_ATTRIBUTES[KerasMLPClassifier]) - {"feature_names_in_"})
+    _check_all_or_none(mlp, _ATTRIBUTES[KerasMLPClassifier].keys() - {"feature_names_in_"})
     sizes = [mlp.n_features_in_, *(len(intercept) for intercept in mlp.intercepts_ if intercept.ndim == 1)]
     shapes = list(pairwise(sizes))
     if [coef.shape for coef in mlp.coefs_] != shapes or len(mlp.coefs_) != len(mlp.intercepts_):
@@ -234,20 +235,20 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
 
 def _check_scaler(scaler: PixelScaler) -> None:
     _check_own(scaler)
-    if hasattr(scaler, "pixel_max_"):
-        _require(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
+    _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
 
 
 def _check_flattener(flattener: ImageFlattener) -> None:
     _check_own(flattener)
-    if hasattr(flattener, "image_shape_"):
-        _require(flattener, {"image_shape_", "n_features_in_"})
-        if np.prod(flattener.image_shape_, dtype=object) != flattener.n_features_in_:
-            raise ValueError(f"its ImageFlattener has {flattener.n_features_in_} pixels in {flattener.image_shape_}")
+    _check_all_or_none(flattener, {"image_shape_", "n_features_in_"})
+    shape = getattr(flattener, "image_shape_", None)
+    if shape is not None and prod(shape) != flattener.n_features_in_:
+        raise ValueError(f"its ImageFlattener has {flattener.n_features_in_} pixels in images of shape {shape}")
 
 
-def _require(estimator: BaseEstimator, attributes: set[str]) -> None:
-    if missing := attributes - vars(estimator).keys():
+def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
+    missing = attributes - vars(estimator).keys()
+    if missing and missing != attributes:
         raise ValueError(f"its {type(estimator).__name__} is fitted, but lacks {', '.join(sorted(missing))}")
 
 
@@ -255,12 +256,14 @@ def _check_pipeline(pipeline: Pipeline) -> None:
     steps = getattr(pipeline, "steps", None)
     if not isinstance(steps, list | tuple):
         raise ValueError(f"the steps of its Pipeline are {steps!r:.100}")
-    for step in steps:
+    for position, step in enumerate(steps):
         if not isinstance(step, list | tuple) or len(step) != 2 or not isinstance(step[0], str):
             raise ValueError(f"a step of its Pipeline is {step!r:.100}, not a name and an estimator")
-        is_estimator = hasattr(step[1], "fit") and not isinstance(step[1], type)
-        if not is_estimator and step[1] not in (None, "passthrough"):
-            raise ValueError(f"step {step[0]!r:.100} of its Pipeline is {step[1]!r:.100}, not an estimator")
+        name, estimator = step
+        method = "fit" if position == len(steps) - 1 else "transform"
+        is_usable = hasattr(estimator, method) and not isinstance(estimator, type)
+        if not is_usable and not (estimator is None or (isinstance(estimator, str) and estimator == "passthrough")):
+            raise ValueError(f"step {name!r:.100} of its Pipeline is {estimator!r:.100}, which has no {method}")
 
 
 def _check_sparse(matrix: Any) -> None:

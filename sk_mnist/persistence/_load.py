@@ -41,8 +41,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     Returns
     -------
     estimator : estimator instance
-        As it was saved; its predictions are the same, bit for bit. ``memory`` and ``n_jobs`` are None in it, and
-        parameters of this package's estimators that the file lacks have their defaults.
+        As it was saved; this package's estimators predict the same, bit for bit. ``memory`` and ``n_jobs`` are None
+        in it, and parameters of this package's estimators that the file lacks have their defaults.
 
     Raises
     ------

@@ -194,9 +194,9 @@ def _activation(out: Any, name: str, opset: int) -> Any:
 
 def _onnx_labels(classes: np.ndarray) -> np.ndarray:
     # As skl2onnx declares a classifier's output: int64 for numbers (floats that are labels are whole), else strings.
-    if classes.dtype.kind in "uf" and not -(2**63) <= classes.min() <= classes.max() < 2**63:
+    if classes.dtype.kind == "u" and classes.max() >= 2**63:
         raise ValueError(
-            f"classes_ go from {classes.min()} to {classes.max()}, and ONNX labels are int64: from -2**63 to "
-            "2**63 - 1. Fit on smaller labels, or on strings."
+            f"classes_ go up to {classes.max()}, but ONNX labels are int64, at most 2**63 - 1. Fit on smaller labels, "
+            "or on strings."
         )
     return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(str)

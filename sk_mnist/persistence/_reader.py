@@ -112,6 +112,10 @@ def _read_scalar(node: dict, archive: Archive) -> Any:
     return archive.array(node["file"])[()]
 
 
+def _read_slice(node: dict, archive: Archive) -> slice:
+    return slice(node["content"]["start"], node["content"]["stop"], node["content"]["step"])
+
+
 def _read_random_state(node: dict, archive: Archive) -> np.random.RandomState:
     random_state = np.random.RandomState()
     random_state.set_state(read(node["content"], archive))
@@ -130,6 +134,7 @@ READERS: dict[tuple[str, str], Callable[[dict, Archive], Any]] = {
     ("DictNode", "builtins.dict"): _read_dict,
     ("NdArrayNode", "numpy.ndarray"): _read_array,
     **{("NdArrayNode", f"numpy.{name}"): _read_scalar for name in _SCALARS},
+    ("SliceNode", "builtins.slice"): _read_slice,
     ("RandomStateNode", "numpy.random.mtrand.RandomState"): _read_random_state,
     ("DictNode", "sklearn.utils._bunch.Bunch"): _read_bunch,
     **{("ObjectNode", name): _read_object for name in TYPES - {"sklearn.utils._bunch.Bunch"}},

@@ -18,6 +18,9 @@ from sk_mnist.persistence._checks import check_model, parts_of
 from sk_mnist.persistence._reader import can_read
 from sk_mnist.persistence._schema import Audit
 
+# Attributes that scikit-learn sets beside an estimator's own. They refer to the estimator again, or to anything at all.
+_SESSION = {"_metadata_request": "metadata requests", "_skl_callbacks": "callbacks"}
+
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     """Save an estimator or a Pipeline to a file that :func:`load` reads without running any code in it.
@@ -51,7 +54,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     Warns
     -----
     UserWarning
-        If metadata requests (``set_fit_request``) are left out.
+        If metadata requests (``set_fit_request``) or callbacks (``set_callbacks``) are left out.
 
     See Also
     --------
@@ -71,32 +74,37 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"estimator must be an estimator or a Pipeline; got {type(estimator).__name__}.")
     path = Path(path).expanduser()
-    content = _complete(_dump(_without_requests(estimator)))
+    estimator = _without_session(estimator)
+    content = _complete(_dump(estimator))
     try:
         check_model(estimator)
         audit = Audit(Archive(content))
         if audit.has_boolean_keys and not can_read(audit):
             raise ValueError("it has a dict with boolean keys, which skops cannot read back")
     except ValueError as error:
-        raise ValueError(f"{type(estimator).__name__} cannot be saved, for load would refuse it: {error}.") from error
+        raise ValueError(
+            f"{type(estimator).__name__} cannot be saved, because load would refuse it: {error}."
+        ) from error
     with replacing(path) as partial:
         partial.write_bytes(content)
     return path
 
 
-def _without_requests(estimator: BaseEstimator) -> BaseEstimator:
-    """Return the estimator, or a copy of it, without metadata requests, which refer back to their estimator."""
-    if not any("_metadata_request" in getattr(part, "__dict__", {}) for part in parts_of(estimator)):
+def _without_session(estimator: BaseEstimator) -> BaseEstimator:
+    """Return the estimator, or a copy of it without what belongs to the session that fits it."""
+    found = {name for part in parts_of(estimator) for name in _SESSION.keys() & getattr(part, "__dict__", {}).keys()}
+    if not found:
         return estimator
     warnings.warn(
-        "Metadata requests, such as those of set_fit_request, are not saved. Predicting does not need them; to fit "
-        "the loaded estimator, set them again.",
+        f"Not saved: {', '.join(sorted(_SESSION[name] for name in found))}. Predicting does not need them; set them "
+        "again before you fit the loaded estimator.",
         UserWarning,
         stacklevel=3,
     )
     estimator = copy.deepcopy(estimator)
     for part in list(parts_of(estimator)):
-        getattr(part, "__dict__", {}).pop("_metadata_request", None)
+        for name in found:
+            getattr(part, "__dict__", {}).pop(name, None)
     return estimator
 
 

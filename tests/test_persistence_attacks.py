@@ -1,0 +1,590 @@
+"""Files made to do more than predict. Each attack is first seen to work where `load`'s guard is not: in skops alone."""
+
+import io
+import json
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+from model_files import (
+    add_attribute,
+    array_node,
+    attributes,
+    change_schema,
+    dict_of,
+    list_of,
+    literal,
+    members_of,
+    node,
+    nodes_of,
+    pack,
+    sparse_node,
+    tuple_of,
+)
+from scipy import sparse
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import SparseRandomProjection
+
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+
+SPARSE = "scipy.sparse.spmatrix"  # a name that skops trusts; it reads whatever matrix the member holds
+
+
+@pytest.fixture(scope="module")
+def data():
+    X = np.random.default_rng(0).uniform(size=(40, 6)).astype(np.float32)
+    return X, np.where(X[:, 0] > 0.5, "high", "low")
+
+
+@pytest.fixture(scope="module")
+def pipeline(data):
+    mlp = KerasMLPClassifier((5,), epochs=2, random_state=np.random.RandomState(0))
+    return Pipeline([("flatten", ImageFlattener()), ("scale", PixelScaler()), ("mlp", mlp)]).fit(*data)
+
+
+@pytest.fixture
+def saved(pipeline, tmp_path):
+    """A model of this package's estimators, which `load` reads itself."""
+    return save(pipeline, tmp_path / "model.skops")
+
+
+@pytest.fixture
+def saved_scaler(data, tmp_path):
+    """A model of scikit-learn's."""
+    return save(StandardScaler().fit(data[0]), tmp_path / "scaler.skops")
+
+
+def load_unguarded(path):
+    """What a user of skops does who trusts this package's types."""
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+def run_python(code, *arguments, timeout=60):
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+# Code
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """A module that leaves a trace when it is imported."""
+    trace = tmp_path / "trace"
+    (tmp_path / "sk_mnist_trap.py").write_text(f"open({str(trace)!r}, 'w').close()\nclass Trap: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sk_mnist_trap", raising=False)
+    yield trace
+    sys.modules.pop("sk_mnist_trap", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("LossNode", {"content": dict_of({}), "__reduce__": {"args": tuple_of([])}}),
+        ("ObjectNode", {"content": dict_of({})}),
+        ("FunctionNode", {}),
+        ("TypeNode", {}),
+        ("ConstructorFromReduceNode", {"content": tuple_of([])}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("saved_by", ["saved", "saved_scaler"])
+def test_no_module_is_imported_that_a_file_names(kind, fields, saved_by, request, trap):
+    path = request.getfixturevalue(saved_by)
+    owner = "PixelScaler" if saved_by == "saved" else "StandardScaler"
+    change_schema(path, lambda schema, _: add_attribute(schema, owner, "x", node(kind, "sk_mnist_trap.Trap", **fields)))
+    with pytest.raises(ValueError, match=r"types that are not trusted: sk_mnist_trap\.Trap"):
+        load(path)
+    assert not trap.exists()
+    load_unguarded(path)
+    assert trap.exists()
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_no_function_of_numpy_random_is_called_that_a_file_names(saved_scaler, protocol):
+    # skops 0.13 and 0.14 call what the state names; from 0.15 on skops refuses it as well.
+    state = dict_of({"bit_generator": literal("seed")})
+    fields = {"content": {"bit_generator": state, "seed_seq": dict_of({})}}
+    attack = node("RandomGeneratorNode", "numpy.random._generator.Generator", **fields)
+
+    def change(schema, members):
+        add_attribute(schema, "StandardScaler", "x", attack)
+        schema["protocol"] = protocol
+
+    change_schema(saved_scaler, change)
+    before = np.random.get_state()[1].copy()
+    with pytest.raises(ValueError, match="not a PCG64" if protocol == 2 else "its protocol is"):
+        load(saved_scaler)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_a_generator_of_numpys_own_is_loaded(data, tmp_path):
+    scaler = StandardScaler().fit(data[0])
+    scaler.generator_ = np.random.default_rng(3)
+    loaded = load(save(scaler, tmp_path / "scaler.skops"))
+    assert loaded.generator_.integers(10**9) == np.random.default_rng(3).integers(10**9)
+
+
+# Memory that is not the model's
+
+CRASH = """
+    import sys
+    import numpy as np
+    import skops.io
+    model = skops.io.load(sys.argv[1], trusted=skops.io.get_untrusted_types(file=sys.argv[1]))
+    model.predict(np.ones((40, 6), dtype=np.float32))
+    print("survived")
+"""
+
+
+def sparse_coefs(schema, members, estimator, matrix_format, index):
+    """Make the first weights a sparse matrix with an index far outside of it."""
+    data, indices = np.ones(1, dtype=np.float32), np.array([index], dtype=np.int32)
+    indptr = np.array([0, *[1] * (6 if matrix_format == "csr" else 5)], dtype=np.int32)
+    matrix = sparse_node(members, matrix_format, data, indices, indptr, (6, 5), type_name=SPARSE)
+    attributes(schema, estimator)["coefs_"]["content"][0] = matrix
+
+
+@pytest.mark.parametrize("matrix_format", ["csr", "csc"])
+@pytest.mark.parametrize("estimator", ["KerasMLPClassifier", "MLPClassifier"])
+def test_sparse_weights_that_point_outside_of_memory_are_refused(data, pipeline, estimator, matrix_format, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = MLPClassifier((5,), max_iter=1, random_state=0).fit(*data)
+    path = save(pipeline if estimator == "KerasMLPClassifier" else theirs, tmp_path / "model.skops")
+    change_schema(path, lambda schema, members: sparse_coefs(schema, members, estimator, matrix_format, 10**8))
+    with pytest.raises(ValueError, match=r"sparse matrix in it is of type scipy\.sparse\.spmatrix"):
+        load(path)
+    assert run_python(CRASH, path).returncode < 0
+
+
+@pytest.mark.parametrize("matrix_format", ["csr", "csc"])
+@pytest.mark.parametrize("kind", ["matrix", "array"])
+def test_a_sparse_matrix_that_is_trusted_is_checked(saved_scaler, matrix_format, kind):
+    name = f"scipy.sparse._{matrix_format}.{matrix_format}_{kind}"
+    one, index, indptr = np.ones(1), np.array([7], dtype=np.int32), np.array([0, 0, 0, 0, 1, 1], dtype=np.int32)
+
+    def change(schema, members):
+        matrix = sparse_node(members, matrix_format, one, index, indptr, (5, 5), type_name=name)
+        add_attribute(schema, "StandardScaler", "x", matrix)
+
+    change_schema(saved_scaler, change)
+    with pytest.raises(ValueError, match="indices"):
+        load(saved_scaler, trusted=[name])
+    assert load_unguarded(saved_scaler).x.indices.max() == 7
+
+
+def test_other_sparse_formats_are_refused(data, tmp_path):
+    scaler = StandardScaler().fit(data[0])
+    scaler.x_ = sparse.coo_array(np.eye(3))
+    with pytest.raises(ValueError, match=r"cannot be saved, because .* sparse coo"):
+        save(scaler, tmp_path / "scaler.skops")
+
+
+def test_a_sound_sparse_matrix_is_loaded_however_well_it_compresses(data, tmp_path):
+    wide = np.ones((30, 4000), dtype=np.float32)
+    projection = SparseRandomProjection(200, random_state=0).fit(wide)
+    path = save(projection, tmp_path / "projection.skops")
+    types = [f"{SparseRandomProjection.__module__}.SparseRandomProjection", "scipy.sparse._csr.csr_matrix"]
+    np.testing.assert_array_equal(load(path, trusted=types).transform(wide), projection.transform(wide))
+
+
+@pytest.mark.parametrize(
+    ("position", "key"),
+    [(10**9, np.ones(624)), (-(10**9), np.ones(624)), (0, np.zeros(624))],
+    ids=["too high", "negative", "zeros"],
+)
+def test_a_random_state_that_reads_other_memory_or_hangs_is_refused(saved, position, key):
+    def change(schema, members):
+        state = next(n for n in nodes_of(schema) if n["__loader__"] == "RandomStateNode")["content"]["content"]
+        state["state"]["content"]["pos"] = literal(position)
+        state["state"]["content"]["key"] = array_node(members, key.astype(np.uint32))
+
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match="it holds a RandomState at position"):
+        load(saved)
+    code = CRASH.replace("model.predict(np.ones((40, 6), dtype=np.float32))", "model['mlp'].random_state.normal()")
+    if position:
+        assert run_python(code, saved).returncode < 0
+    else:
+        with pytest.raises(subprocess.TimeoutExpired):
+            run_python(code, saved, timeout=10)
+
+
+# Attributes
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("KerasMLPClassifier", "_doc_link_template"), ("StandardScaler", "__doc_link_template")],
+)
+def test_no_attribute_writes_into_the_html_of_a_model(data, owner, name, tmp_path):
+    estimator = {"KerasMLPClassifier": KerasMLPClassifier((5,)), "StandardScaler": StandardScaler().fit(data[0])}[owner]
+    path = save(estimator, tmp_path / "model.skops")
+    change_schema(path, lambda schema, _: add_attribute(schema, owner, name, literal(f'">{SCRIPT}')))
+    with pytest.raises(ValueError, match=f"has an attribute '{name}' that hides one of its own"):
+        load(path)
+    assert SCRIPT in load_unguarded(path)._repr_html_()
+
+
+@pytest.mark.parametrize("owner", ["KerasMLPClassifier", "PixelScaler", "Pipeline"])
+def test_no_attribute_takes_the_place_of_a_method(saved, owner):
+    change_schema(saved, lambda schema, _: add_attribute(schema, owner, "get_params", literal("mine")))
+    with pytest.raises(ValueError, match="attribute 'get_params' that hides one of its own"):
+        load(saved)
+    assert load_unguarded(saved) is not None
+
+
+@pytest.mark.parametrize("owner", ["KerasMLPClassifier", "PixelScaler", "ImageFlattener"])
+def test_no_attribute_is_taken_that_fitting_does_not_leave(saved, owner):
+    change_schema(saved, lambda schema, _: add_attribute(schema, owner, "note", literal("mine")))
+    with pytest.raises(ValueError, match=f"its {owner} has an attribute 'note', which fitting does not leave"):
+        load(saved)
+    assert load_unguarded(saved) is not None
+
+
+# Time and memory
+
+
+def nested_references(depth):
+    """Lists of two, each the same as the next list, which is written out once and referred to once."""
+    tree = literal(0)
+    for level in range(depth):
+        reference = {**list_of([]), "__id__": level} if level else literal(0)
+        tree = {**list_of([tree, reference]), "__id__": level + 1}
+    return tree
+
+
+def test_references_to_references_do_not_multiply(saved_scaler):
+    good = saved_scaler.read_bytes()
+
+    def seconds_unguarded(depth):
+        change_schema(saved_scaler, lambda s, _: add_attribute(s, "StandardScaler", "x", nested_references(depth)))
+        start = time.perf_counter()
+        skops.io.get_untrusted_types(file=saved_scaler)
+        return time.perf_counter() - start
+
+    assert seconds_unguarded(16) > 4 * seconds_unguarded(10)
+    saved_scaler.write_bytes(good)
+    change_schema(saved_scaler, lambda s, _: add_attribute(s, "StandardScaler", "x", nested_references(60)))
+    code = "import sys, sk_mnist; sk_mnist.load(sys.argv[1]); print('loaded')"
+    assert run_python(code, saved_scaler, timeout=30).stdout == "loaded\n"
+
+
+def test_a_scalar_is_not_made_from_a_number_of_bytes(saved_scaler):
+    def change(schema, members):
+        scalar = array_node(members, np.array(100_000_000), type_name="numpy.bytes_")
+        add_attribute(schema, "StandardScaler", "x", scalar)
+
+    change_schema(saved_scaler, change)
+    with pytest.raises(ValueError, match=r"scalar of type numpy\.bytes_ in it is made from int64"):
+        load(saved_scaler)
+    assert len(load_unguarded(saved_scaler).x) == 100_000_000
+
+
+@pytest.mark.parametrize("scalar", [np.float32(0.5), np.int64(3), np.bool(True), np.str_("a longer string")], ids=repr)
+def test_scalars_of_numpy_are_loaded(scalar, tmp_path):
+    loaded = load(save(StandardScaler(copy=scalar), tmp_path / "scaler.skops")).copy
+    assert type(loaded) is type(scalar)
+    assert loaded == scalar
+
+
+def test_a_compressed_array_within_a_stored_member_is_refused(saved_scaler):
+    name = "scipy.sparse._csr.csr_matrix"
+
+    def change(schema, members):
+        n = 3_000_000
+        matrix = sparse_node(
+            members, "csr", np.zeros(n), np.zeros(n, np.int32), np.array([0, n]), (1, 1), type_name=name, compress=True
+        )
+        add_attribute(schema, "StandardScaler", "x", matrix)
+
+    change_schema(saved_scaler, change)
+    assert saved_scaler.stat().st_size < 100_000
+    with pytest.raises(ValueError, match="is compressed"):
+        load(saved_scaler, trusted=[name])
+    assert load_unguarded(saved_scaler).x.data.nbytes > 200 * saved_scaler.stat().st_size
+
+
+def name_one_array(times, n_values=100_000):
+    def change(schema, members):
+        array = array_node(members, np.zeros(n_values, dtype=np.float32))
+        add_attribute(schema, "StandardScaler", "x", list_of({**array, "__id__": k + 1} for k in range(times)))
+
+    return change
+
+
+def test_one_array_cannot_be_named_any_number_of_times(saved_scaler):
+    change_schema(saved_scaler, name_one_array(20))
+    with pytest.raises(ValueError, match="would unpack to more than 8 times its size"):
+        load(saved_scaler)
+    assert sum(array.nbytes for array in load_unguarded(saved_scaler).x) > 8 * saved_scaler.stat().st_size
+
+
+def test_one_array_can_be_named_a_few_times(saved_scaler):
+    change_schema(saved_scaler, name_one_array(6))
+    assert len(load(saved_scaler).x) == 6
+
+
+def test_members_that_lie_on_top_of_each_other_are_refused(saved_scaler):
+    # One stored member, listed by 30 entries of the directory under 30 names.
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("0", bytes(100_000))
+        first = archive.filelist[0]
+        for number in range(1, 30):
+            again = zipfile.ZipInfo(f"{number}")
+            again.header_offset, again.CRC = first.header_offset, first.CRC
+            again.file_size = again.compress_size = first.file_size
+            archive.filelist.append(again)
+    saved_scaler.write_bytes(packed.getvalue())
+    with pytest.raises(ValueError, match=r"would unpack to 3,000,000 bytes, more than its own"):
+        load(saved_scaler)
+
+
+def test_a_member_named_twice_is_refused(saved_scaler):
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(saved_scaler, "a") as archive:
+        archive.writestr("schema.json", "{}")
+    with pytest.raises(ValueError, match="names a member twice"):
+        load(saved_scaler)
+
+
+def test_a_tree_too_deep_for_python_is_refused(saved_scaler):
+    deep = literal(0)
+    for _ in range(100):
+        deep = list_of([deep])
+    change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", "x", deep))
+    with pytest.raises(ValueError, match=r"nodes or 64 levels"):
+        load(saved_scaler)
+    members = members_of(saved_scaler.read_bytes())
+    saved_scaler.write_bytes(pack({**members, "schema.json": "[" * 100_000 + "]" * 100_000}))
+    with pytest.raises(ValueError, match="is damaged"):
+        load(saved_scaler)
+
+
+@pytest.mark.parametrize(
+    "descr",
+    ["|O", "|V0", "<U0", [("a", "<f4", (1000,))]],
+    ids=["objects", "no bytes", "no characters", "nested"],
+)
+def test_arrays_of_values_that_are_not_plain_are_refused(saved_scaler, descr):
+    def change(schema, members):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": descr, "fortran_order": False, "shape": (10**15,)})
+        members["bad.npy"] = header.getvalue()
+        bad = node("NdArrayNode", "numpy.ndarray", type="numpy", file="bad.npy")
+        add_attribute(schema, "StandardScaler", "x", bad)
+
+    change_schema(saved_scaler, change)
+    with pytest.raises(ValueError, match=r"holds values of dtype|promises"):
+        load(saved_scaler)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (2, -1), (10**15, 0)], ids=str)
+def test_shapes_that_are_not_shapes_are_refused(saved_scaler, shape):
+    def change(schema, members):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        members["bad.npy"] = header.getvalue() + bytes(0 if 0 in shape else 64)
+        bad = node("NdArrayNode", "numpy.ndarray", type="numpy", file="bad.npy")
+        add_attribute(schema, "StandardScaler", "x", bad)
+
+    change_schema(saved_scaler, change)
+    with pytest.raises(ValueError, match=r"header with the shape|is an empty array of shape"):
+        load(saved_scaler)
+
+
+def test_an_array_is_not_spread_out_into_objects(saved_scaler):
+    def change(schema, members):
+        array = array_node(members, np.zeros(100_000, dtype=np.uint8))
+        objects = node(
+            "NdArrayNode", "numpy.ndarray", type="json", content=[array], shape=tuple_of([literal(1), literal(100_000)])
+        )
+        add_attribute(schema, "StandardScaler", "x", objects)
+
+    change_schema(saved_scaler, change)
+    with pytest.raises(ValueError, match="an array of objects in it"):
+        load(saved_scaler)
+    assert load_unguarded(saved_scaler).x.nbytes > 7 * saved_scaler.stat().st_size
+
+
+# What a later fit would do
+
+
+def test_memory_is_not_taken_from_a_file(pipeline, data, tmp_path):
+    cache = tmp_path / "cache"
+    path = save(Pipeline(pipeline.steps, memory=str(cache)), tmp_path / "model.skops")
+    with pytest.warns(UserWarning, match=r"^memory='.*cache' of Pipeline was set to None, because a later fit would"):
+        loaded = load(path)
+    loaded.fit(*data)
+    assert not cache.exists()
+    load_unguarded(path).fit(*data)
+    assert cache.exists()
+
+
+@pytest.mark.parametrize("n_jobs", [12, -1])
+def test_n_jobs_is_not_taken_from_a_file(data, n_jobs, tmp_path):
+    union = FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())], n_jobs=n_jobs).fit(data[0])
+    path = save(make_pipeline(union), tmp_path / "model.skops")
+    with pytest.warns(UserWarning, match=rf"^n_jobs={n_jobs} of FeatureUnion was set to None"):
+        loaded = load(path)
+    assert loaded[0].n_jobs is None
+    assert load_unguarded(path)[0].n_jobs == n_jobs
+
+
+# Models that fitting cannot leave behind
+
+
+def set_array(attribute, position, array):
+    def change(schema, members):
+        attributes(schema, "KerasMLPClassifier")[attribute]["content"][position] = array_node(members, array)
+
+    return change
+
+
+def set_attribute(owner, attribute, make):
+    def change(schema, members):
+        attributes(schema, owner)[attribute] = make(members)
+
+    return change
+
+
+NAN = np.full((6, 5), np.nan, dtype=np.float32)
+NONSENSE = {
+    "NaN weights": set_array("coefs_", 0, NAN),
+    "infinite biases": set_array("intercepts_", 0, np.full(5, np.inf, dtype=np.float32)),
+    "float16 weights": set_array("coefs_", 0, np.zeros((6, 5), dtype=np.float16)),
+    "float64 weights": set_array("coefs_", 0, np.zeros((6, 5))),
+    "big-endian weights": set_array("coefs_", 0, np.zeros((6, 5), dtype=">f4")),
+    "integer weights": set_array("coefs_", 0, np.zeros((6, 5), dtype=np.int32)),
+    "3-D weights": set_array("coefs_", 0, np.zeros((1, 6, 5), dtype=np.float32)),
+    "weights that do not chain": set_array("coefs_", 0, np.zeros((6, 4), dtype=np.float32)),
+    "weights for other features": set_array("coefs_", 0, np.zeros((7, 5), dtype=np.float32)),
+    "a bias of two dimensions": set_array("intercepts_", 0, np.zeros((1, 5), dtype=np.float32)),
+    "a layer of no units": set_array("coefs_", 0, np.zeros((6, 0), dtype=np.float32)),
+    "no layers": set_attribute("KerasMLPClassifier", "coefs_", lambda _: list_of([])),
+    "weights in a tuple": set_attribute("KerasMLPClassifier", "coefs_", lambda _: tuple_of([])),
+    "too many classes": set_attribute("KerasMLPClassifier", "classes_", lambda m: array_node(m, np.arange(3))),
+    "too few classes": set_attribute("KerasMLPClassifier", "classes_", lambda m: array_node(m, np.arange(1))),
+    "classes of two dimensions": set_attribute(
+        "KerasMLPClassifier", "classes_", lambda m: array_node(m, np.arange(2)[None])
+    ),
+    "classes out of order": set_attribute("KerasMLPClassifier", "classes_", lambda m: array_node(m, np.array([1, 0]))),
+    "a class twice": set_attribute("KerasMLPClassifier", "classes_", lambda m: array_node(m, np.array([1, 1]))),
+    "NaN as a class": set_attribute("KerasMLPClassifier", "classes_", lambda m: array_node(m, np.array([1, np.nan]))),
+    "an activation that is none": set_attribute("KerasMLPClassifier", "activation", lambda _: literal("exec")),
+    "an invalid parameter": set_attribute("KerasMLPClassifier", "dropout", lambda _: literal(7)),
+    "layers of no units": set_attribute("KerasMLPClassifier", "hidden_layer_sizes", lambda _: list_of([literal(0)])),
+    "another dtype": set_attribute("KerasMLPClassifier", "dtype", lambda _: literal("float64")),
+    "a history of strings": set_attribute(
+        "KerasMLPClassifier", "history_", lambda _: dict_of({"loss": list_of([literal("low")])})
+    ),
+    "epochs that were not": set_attribute("KerasMLPClassifier", "n_iter_", lambda _: literal(10**9)),
+    "a true number of epochs": set_attribute("KerasMLPClassifier", "n_iter_", lambda _: literal(True)),
+    "a seed too large": set_attribute("KerasMLPClassifier", "_seed", lambda _: literal(2**31)),
+    "an optimizer's state of strings": set_attribute(
+        "KerasMLPClassifier", "_optimizer_state", lambda _: tuple_of([literal("adam"), list_of([literal("x")])])
+    ),
+    "no white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(0.0)),
+    "NaN as white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(np.nan)),
+    "a negative pixel": set_attribute("PixelScaler", "min_image_max_", lambda _: literal(-1.0)),
+    "no features": set_attribute("PixelScaler", "n_features_in_", lambda _: literal(0)),
+    "an image of other pixels": set_attribute("ImageFlattener", "image_shape_", lambda _: tuple_of([literal(7)])),
+    "an image of strings": set_attribute("ImageFlattener", "image_shape_", lambda _: tuple_of([literal("6")])),
+    "steps that are not pairs": set_attribute("Pipeline", "steps", lambda _: list_of([literal("mlp")])),
+    "a step that is a number": set_attribute(
+        "Pipeline", "steps", lambda _: list_of([tuple_of([literal("mlp"), literal(3)])])
+    ),
+}
+
+
+@pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE)
+def test_a_model_that_fitting_cannot_leave_is_refused(saved, change):
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match="is damaged, or no model"):
+        load(saved)
+    assert isinstance(load_unguarded(saved), Pipeline)
+
+
+@pytest.mark.parametrize(
+    ("owner", "attribute"),
+    [
+        ("KerasMLPClassifier", "classes_"),
+        ("KerasMLPClassifier", "intercepts_"),
+        ("KerasMLPClassifier", "n_features_in_"),
+        ("PixelScaler", "min_image_max_"),
+        ("PixelScaler", "pixel_max_"),
+        ("ImageFlattener", "n_features_in_"),
+    ],
+)
+def test_a_fitted_model_that_lacks_an_attribute_is_refused(saved, owner, attribute):
+    def remove(schema, members):
+        node = next(n for n in nodes_of(schema) if n["__class__"] == owner and n["__loader__"] == "ObjectNode")
+        del node["content"]["content"][attribute]
+        node["content"]["key_types"]["content"].pop()
+
+    change_schema(saved, remove)
+    with pytest.raises(ValueError, match=f"lacks {attribute}"):
+        load(saved)
+
+
+@pytest.mark.parametrize("root", [dict_of({}), literal(3), list_of([])], ids=["dict", "number", "list"])
+def test_a_file_without_an_estimator_is_refused(saved, root):
+    members = members_of(saved.read_bytes())
+    saved.write_bytes(pack({**members, "schema.json": json.dumps({**root, "protocol": 2})}))
+    with pytest.raises(ValueError, match=r"it holds a (dict|int|list), not an estimator"):
+        load(saved)
+    assert not hasattr(skops.io.load(saved), "fit")
+
+
+# Words
+
+
+ESCAPE = "\x1b[2J\x1b]0;owned\x07"
+
+
+def test_versions_that_are_not_versions_are_refused(saved):
+    members = members_of(saved.read_bytes())
+    versions = {"sk-mnist": f"0.1{ESCAPE}", "scikit-learn": "1.9.0"}
+    saved.write_bytes(pack({**members, "sk-mnist-versions.json": json.dumps(versions)}))
+    with pytest.raises(ValueError, match="the version of sk-mnist") as caught:
+        load(saved)
+    assert str(caught.value).isprintable()
+
+
+def test_a_version_that_scikit_learn_would_print_is_refused(saved_scaler):
+    version = literal(f"1.0{ESCAPE}")
+    change_schema(saved_scaler, lambda s, _: attributes(s, "StandardScaler").update(_sklearn_version=version))
+    with pytest.raises(ValueError, match="it names the version") as caught:
+        load(saved_scaler)
+    assert str(caught.value).isprintable()
+    with pytest.warns(UserWarning, match="owned"):
+        load_unguarded(saved_scaler)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        node("ObjectNode", f"os.{ESCAPE}", content=literal(0)),
+        node(ESCAPE, "os.system"),
+        node("NdArrayNode", "numpy.ndarray", type="numpy", file=ESCAPE),
+        node("NdArrayNode", "numpy.ndarray", type=ESCAPE),
+    ],
+    ids=["type", "kind", "member", "kind of array"],
+)
+def test_messages_hold_no_terminal_escapes(saved_scaler, attack):
+    change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", "x", attack))
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        load(saved_scaler)
+    assert str(caught.value).isprintable()
