@@ -29,11 +29,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from idx_encoding import idx_bytes
 
-from sk_mnist import clear_data_home, fetch_mnist
+from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _download, _sources
 
 REPOSITORY = Path(__file__).parent.parent
-OFFICIAL_IDX = REPOSITORY.parent / "shared" / "data" / "idx"
+GZIP = shutil.which("gzip")
 BUNDLED_NPZ = _sources.BUNDLED
 OFFICIAL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 IDX_NAMES = {
@@ -379,12 +379,36 @@ def test_a_mirror_serves_before_a_passing_fault_of_the_official_url_is_waited_ou
     assert time.monotonic() - start < 20
 
 
-@pytest.mark.skipif(not OFFICIAL_IDX.is_dir(), reason="the official IDX files are not beside this repository")
-def test_the_official_idx_files_have_the_published_hashes(home, server, arrays, monkeypatch):
+# What the headers of the official gzip files say of the files in them: names, and times in seconds since 1970.
+OFFICIAL_IDX_HEADERS = {
+    "x_train": ("train-images.idx3-ubyte", 848331386),
+    "y_train": ("train-labels.idx1-ubyte", 848331398),
+    "x_test": ("t10k-images.idx3-ubyte", 885827245),
+    "y_test": ("t10k-labels.idx1-ubyte", 885827268),
+}
+
+
+@pytest.fixture(scope="module")
+def official_idx(arrays, tmp_path_factory):
+    """The four official IDX files, byte for byte, by file name: what GNU gzip makes of the arrays."""
+    version = subprocess.run(["gzip", "--version"], capture_output=True, text=True, check=False) if GZIP else None
+    if version is None or "Free Software Foundation" not in version.stdout:
+        pytest.skip("takes GNU gzip, which compressed the official files; zlib compresses otherwise")
+    directory = tmp_path_factory.mktemp("official")
+    files = {}
+    for name, (file_name, seconds) in OFFICIAL_IDX_HEADERS.items():
+        (directory / file_name).write_bytes(idx_bytes(arrays[name]))
+        os.utime(directory / file_name, (seconds, seconds))
+        command = ["gzip", "-6", "--name", "--stdout", file_name]
+        files[IDX_NAMES[name]] = subprocess.run(command, cwd=directory, capture_output=True, check=True).stdout
+    return files
+
+
+def test_the_official_idx_files_have_the_published_hashes(home, server, official_idx, arrays, monkeypatch):
     official_mirror = _sources.REMOTES[1]
     assert official_mirror.url == "https://ossci-datasets.s3.amazonaws.com/mnist/"
-    for name in IDX_NAMES.values():
-        server.routes[f"/{name}"] = loopback.serve((OFFICIAL_IDX / name).read_bytes())
+    for name, body in official_idx.items():
+        server.routes[f"/{name}"] = loopback.serve(body)
     monkeypatch.setattr(_sources, "REMOTES", (official_mirror._replace(url=server.url),))
     mnist = fetch_test(home)
     assert mnist.source == f"download: {server.url}"
@@ -543,15 +567,77 @@ def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp
     assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_damage_an_npz_file_has_its_problem_is_told(data, tmp_path):
-    small = np.zeros(3, dtype=np.uint8)
-    body = bytearray(npz_bytes(dict.fromkeys(IDX_NAMES, small)))
-    for _ in range(data.draw(st.integers(0, 4))):
-        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    (tmp_path / "mnist.npz").write_bytes(body[: data.draw(st.integers(0, len(body)))])
-    assert _sources.check_data_home(tmp_path).problem is not None
+def test_a_damaged_file_gives_mnist_or_its_problem_is_told(data, tmp_path, npz, arrays):
+    """Damage where it can matter: any header, any directory entry, and a few bytes of the values."""
+    body = bytearray(npz)
+    with zipfile.ZipFile(BUNDLED_NPZ) as archive:
+        starts = [member.header_offset for member in archive.infolist()]
+    near_a_header = st.builds(lambda start, offset: start + offset, st.sampled_from(starts), st.integers(0, 250))
+    near_the_end = st.integers(len(body) - 300, len(body) - 1)
+    anywhere = st.integers(0, len(body) - 1)
+    for _ in range(data.draw(st.integers(0, 3))):
+        body[data.draw(near_a_header | near_the_end | anywhere)] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.sampled_from([0, 0, 0, 1, 100, 100_000]))
+    (tmp_path / "mnist.npz").write_bytes(body[: len(body) - cut])
+    status = _sources.check_data_home(tmp_path)
+    if body == npz and not cut:
+        assert status.problem is None
+    if status.problem is None:
+        assert_is_mnist(fetch_test(tmp_path, download_if_missing=False), arrays)
+        assert fetch_test(tmp_path, download_if_missing=False).source == f"cache: {tmp_path}"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_changed_array_gives_mnist_or_its_problem_is_told(data, tmp_path, arrays):
+    """Changes that the zip file's own checksums agree with: only the checks of the arrays can tell."""
+    name = data.draw(st.sampled_from(["y_train", "y_test"]))
+    member = io.BytesIO()
+    np.save(member, arrays[name])
+    body = bytearray(member.getvalue())
+    for _ in range(data.draw(st.integers(0, 2))):
+        position = data.draw(st.integers(0, 130) | st.integers(0, len(body) - 1))
+        body[position] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.sampled_from([0, 0, 0, 1, 5000]))
+    (tmp_path / "mnist.npz").write_bytes(with_member(arrays, name, bytes(body[: len(body) - cut])))
+    status = _sources.check_data_home(tmp_path)
+    if body == member.getvalue() and not cut:
+        assert status.problem is None
+    if status.problem is None:
+        loaded = fetch_mnist(data_home=tmp_path, subset="all", normalize=False, download_if_missing=False)
+        assert loaded.source == f"cache: {tmp_path}"
+        np.testing.assert_array_equal(loaded.target, np.concatenate([arrays["y_train"], arrays["y_test"]]))
+
+
+def zip_with_many_entries(n_entries):
+    """A zip file of empty members: its directory is far longer than that of four arrays."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(n_entries):
+            archive.writestr(str(number), b"")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("n_entries", [100, 70_000], ids=["zip", "zip64"])
+def test_a_directory_longer_than_that_of_four_arrays_is_not_read(n_entries, tmp_path, no_bundled_copy):
+    (tmp_path / "mnist.npz").write_bytes(zip_with_many_entries(n_entries))
+    with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
+        fetch_test(tmp_path, download_if_missing=False)
+
+
+def test_the_entries_of_a_long_directory_take_no_memory(tmp_path):
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(zip_with_many_entries(50_000))
+    assert peak_memory(lambda: _sources.check_data_home(tmp_path)) < 2e6
+    assert peak_memory(lambda: zipfile.ZipFile(path)) > 10e6
+
+
+def test_an_answer_with_a_long_directory_is_named(home, server, official, no_bundled_copy):
+    server.routes[official] = loopback.serve(zip_with_many_entries(50_000))
+    with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
+        fetch_test(home)
 
 
 # The cache
@@ -701,7 +787,69 @@ def test_a_damaged_keras_cache_is_passed_over_and_left_as_it_is(home, keras_home
     assert [path.name for path in keras_home.rglob("*")] == ["datasets", "mnist.npz"]
 
 
+@posix_only
+def test_keras_cache_that_is_a_pipe_is_passed_over(home, keras_home, official, server):
+    os.mkfifo(keras_home / "datasets" / "mnist.npz")
+    child = start_python(ONE_REMOTE + "    print(fetch_mnist(data_home=home).source)", f"{server.url}official/", home)
+    assert child.communicate(timeout=60)[0] == f"download: {server.url}official/\n"
+
+
+@posix_only
+def test_keras_cache_that_never_ends_is_passed_over(home, keras_home, official, no_bundled_copy, server):
+    (keras_home / "datasets" / "mnist.npz").symlink_to("/dev/zero")
+    server.routes[official] = loopback.status(404)
+    with pytest.raises(OSError, match="Keras' cache: Not a regular file"):
+        fetch_test(home)
+
+
 # Disks and directories
+
+
+@pytest.mark.parametrize("name", ["mnist.npz", ".sk_mnist.json"])
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_what_is_not_a_file_is_set_aside_once(name, kind, home, server, official, arrays):
+    fetch_test(home)
+    (home / "mnist.npz").unlink()
+    (home / name).unlink(missing_ok=True)
+    if kind == "directory":
+        (home / name).mkdir()
+        (home / name / "mine").write_text("keep me")
+    else:
+        os.mkfifo(home / name)
+    assert_is_mnist(fetch_test(home), arrays)
+    assert fetch_test(home).source == f"cache: {home}"
+    assert server.hits[official] == 2
+    assert (home / f"{name}.rejected-1").exists()
+    if kind == "directory":
+        assert (home / f"{name}.rejected-1" / "mine").read_text() == "keep me"
+
+
+def test_clear_data_home_leaves_a_directory_by_the_name_of_the_file(home, official):
+    fetch_test(home)
+    (home / "mnist.npz").unlink()
+    (home / "mnist.npz").mkdir()
+    clear_data_home(home)
+    assert files_in(home) == ["mnist.npz"]
+
+
+@posix_only
+def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
+    fetch_test(home)
+    (home / ".sk_mnist.json").unlink()
+    os.mkfifo(home / ".sk_mnist.json")
+    code = "import sys; from sk_mnist.datasets._sources import check_data_home; print(check_data_home(sys.argv[1]))"
+    output, _ = start_python(code, home).communicate(timeout=60)
+    assert "origin=None" in output
+    assert "problem=None" in output
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"], ids=["empty", "null"])
+@pytest.mark.parametrize("function", [fetch_mnist, get_data_home, clear_data_home])
+def test_a_path_that_is_none_is_refused_by_name(function, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^data_home must be the path of a directory; got '(a\\x00b)?'\. Give '\.'"):
+        function(data_home=path)
+    assert files_in(tmp_path) == []
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
         return
     with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
         _delete_strays(home)
-        if (home / RECORD).exists():
+        if (home / RECORD).is_file():
             # What is not a file was not written by this package.
             if (home / NPZ_FILE.name).is_file():
                 (home / NPZ_FILE.name).unlink()
@@ -459,8 +459,10 @@ def _copy_bundled(work: Path) -> str:
 def _install(work: Path, home: Path, source: str) -> None:
     """Move the checked file into place, with a record that it is ours."""
     new, place = work / NPZ_FILE.name, home / NPZ_FILE.name
-    if place.exists() and not ((home / RECORD).exists() and place.is_file()):
+    if place.exists() and not ((home / RECORD).is_file() and place.is_file()):
         _set_aside(place)
+    if (home / RECORD).exists() and not (home / RECORD).is_file():
+        _set_aside(home / RECORD)
     record = work / RECORD
     record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
     # A temporary file of pooch is readable by its owner only, but a data home may be shared.
@@ -470,11 +472,11 @@ def _install(work: Path, home: Path, source: str) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename a user's file that is in the way: it is not MNIST, but neither is it ours to delete."""
+    """Rename what is in the way: it is not what belongs there, but neither is it ours to delete."""
     names = (path.with_name(f"{path.name}.rejected-{number}") for number in itertools.count(1))
     aside = next(name for name in names if not name.exists())
     path.rename(aside)
-    logger.warning("%s is not MNIST, and was renamed to %s", path, aside.name)
+    logger.warning("%s was not written by sk-mnist, and was renamed to %s", path, aside.name)
 
 
 def _stamp(home: Path) -> tuple[int, ...] | None:
