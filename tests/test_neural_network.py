@@ -475,6 +475,10 @@ class TestInput:
             assert_same_model(model, expected)
             np.testing.assert_allclose(model.predict_proba(form), expected.predict_proba(X), atol=1e-6, err_msg=name)
 
+    def test_parameters_may_be_integers_of_numpy(self, blobs):
+        numbers = {"batch_size": np.int64(50), "epochs": np.int64(2), "n_iter_no_change": np.int8(2)}
+        assert_same_model(small(**numbers).fit(*blobs), small(batch_size=50, epochs=2, n_iter_no_change=2).fit(*blobs))
+
     @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
     def test_integers_and_booleans(self, blobs, dtype):
         X = (blobs[0] > 0).astype(dtype)

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pickle
+import re
+import stat
 import subprocess
 import sys
 import warnings
@@ -46,6 +48,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.svm import SVC
 
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
@@ -59,6 +62,17 @@ class Mine(StandardScaler):
 
 class MyClassifier(KerasMLPClassifier):
     """A type that builds on this package's."""
+
+
+class WithOptions(PixelScaler):
+    """A type whose parameters have no defaults."""
+
+    def __init__(self, pixel_max="auto", **options):
+        super().__init__(pixel_max)
+
+    @classmethod
+    def _get_param_names(cls):
+        return ["pixel_max"]
 
 
 posix_only = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="takes named pipes")
@@ -96,7 +110,7 @@ KNOWN_MODELS = [
     FeatureUnion([("a", StandardScaler()), ("b", PixelScaler())]),
     ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", PixelScaler(), [2])]),
     VotingClassifier([("a", LogisticRegression()), ("b", KerasMLPClassifier((3,), epochs=1, random_state=0))]),
-    StackingClassifier([("a", GaussianNB()), ("b", make_pipeline(PixelScaler(), LogisticRegression()))]),
+    VotingClassifier([("a", GaussianNB()), ("b", make_pipeline(PixelScaler(), LogisticRegression()))]),
 ]
 
 
@@ -178,6 +192,8 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
             np.array([2.0, 0.0, 1.0]),
             np.array([True, False, True]),
             np.array([7, 8, 9], dtype=np.uint64),
+            np.array([3, 1, 2], dtype=">i4"),
+            np.array([3, 1, 2], dtype="M8[s]"),
         ],
         ids=lambda labels: labels.dtype.str,
     )
@@ -240,7 +256,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
             module, _, class_name = name.rpartition(".")
             assert isinstance(getattr(import_module(module), class_name), type)
         known = {f"{type(model).__module__}.{type(model).__name__}" for model in KNOWN_MODELS}
-        parts = {"SGDOptimizer", "AdamOptimizer", "Bunch", "Pipeline"}
+        parts = {"SGDOptimizer", "AdamOptimizer", "Pipeline"}
         assert {name for name in TYPES - known if not name.startswith("sk_mnist.")} == {
             name for name in TYPES if name.rpartition(".")[2] in parts
         }
@@ -303,6 +319,11 @@ class TestSave:
         rows = images[0].reshape(-1, 784) / np.float32(255)
         np.testing.assert_array_equal(again.predict_proba(rows), fitted["mlp"].predict_proba(rows))
 
+    def test_parameters_of_a_subclass_without_defaults_are_not_made_up(self, tmp_path):
+        path = save(WithOptions(pixel_max=3.0), tmp_path / "mine.skops")
+        loaded = load(path, trusted=[f"{WithOptions.__module__}.WithOptions"])
+        assert vars(loaded) == {"pixel_max": 3.0}
+
     def test_a_subclass_may_have_attributes_of_its_own(self, fitted, tmp_path):
         mine = MyClassifier(**fitted["mlp"].get_params())
         mine.__dict__.update(vars(fitted["mlp"]), note="mine")
@@ -321,6 +342,18 @@ class TestSave:
         assert saved.read_bytes() == before
         assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
+    @posix_only
+    def test_a_file_is_as_readable_as_the_umask_says_which_is_not_touched(self, fitted, tmp_path, monkeypatch):
+        before = os.umask(0o027)
+        try:
+            with monkeypatch.context() as patch:
+                # To read it, one would have to set it, for all threads.
+                patch.setattr(os, "umask", None)
+                path = save(fitted, tmp_path / "model.skops")
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
     def test_a_keras_object_is_refused_with_the_way_out(self, tmp_path):
         import keras
 
@@ -338,19 +371,28 @@ class TestSave:
 
 
 class TestTrust:
-    def test_estimators_with_compiled_code_are_refused_until_trusted(self, tmp_path):
+    @pytest.mark.parametrize(
+        "model",
+        [KMeans(2, random_state=0), SVC(), StackingClassifier([("a", GaussianNB())])],
+        ids=lambda model: type(model).__name__,
+    )
+    def test_other_estimators_of_scikit_learn_are_refused_until_trusted(self, model, tmp_path):
         X = np.random.default_rng(0).normal(size=(20, 3))
-        path = save(KMeans(2, random_state=0).fit(X), tmp_path / "means.skops")
-        with pytest.raises(ValueError, match=r"not trusted: sklearn\.cluster\._kmeans\.KMeans"):
+        model = clone(model).fit(X, np.arange(20) % 2)
+        name = f"{type(model).__module__}.{type(model).__name__}"
+        path = save(model, tmp_path / "model.skops")
+        with pytest.raises(ValueError, match=f"types that are not trusted: {re.escape(name)}"):
             load(path)
-        assert load(path, trusted=["sklearn.cluster._kmeans.KMeans"]).n_clusters == 2
+        np.testing.assert_array_equal(load(path, trusted=[name]).predict(X), model.predict(X))
 
     def test_types_that_a_file_does_not_hold_may_be_trusted(self, saved):
         assert load(saved, trusted=["my_package.NotThere"])
 
     def test_trusted_is_not_a_string(self, saved):
-        with pytest.raises(TypeError, match=r"trusted must be a sequence of names; got the string 'a\.B'"):
+        with pytest.raises(TypeError, match=r"trusted must be a sequence of full names, .*; got 'a\.B'"):
             load(saved, trusted="a.B")
+        with pytest.raises(TypeError, match=r"trusted must be a sequence of full names, .*; got .<class"):
+            load(saved, trusted=[Mine])
 
     def test_other_types_are_refused_by_name(self, tmp_path):
         path = save(Mine().fit([[0.0], [1.0]]), tmp_path / "mine.skops")

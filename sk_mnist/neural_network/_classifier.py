@@ -624,7 +624,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         n_rows = data.X.shape[0]
-        batch_size = min(self.batch_size, n_rows)
+        batch_size = min(int(self.batch_size), n_rows)
         spec = _keras.NetworkSpec(
             n_features=self.n_features_in_,
             hidden_layer_sizes=hidden_layer_sizes,

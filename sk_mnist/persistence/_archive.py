@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 
 import numpy as np
@@ -24,8 +25,9 @@ class Archive:
         if len(self.members) < len(self._zip.infolist()):
             raise ValueError("it names a member twice")
         for name, member in self.members.items():
-            if member.compress_type != zipfile.ZIP_STORED:
-                raise ValueError(f"its member {name!r} is compressed, which nothing in a model file is")
+            # Python reads a stored member up to its compressed size, whatever the other one is.
+            if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+                raise ValueError(f"its member {name!r:.100} is compressed, which nothing in a model file is")
         # Members that lie on top of each other would be read more often than they are there.
         if (total := sum(member.file_size for member in self.members.values())) > self.n_bytes:
             raise ValueError(f"it would unpack to {total:,} bytes, more than its own {self.n_bytes:,}")
@@ -50,6 +52,11 @@ class Archive:
         header = self.array_header(name)
         content = self.read(name)
         values = np.frombuffer(content, dtype=header.dtype, offset=len(content) - header.n_bytes)
+        # NumPy takes any bytes for these types, and fails or misbehaves later.
+        if header.dtype.kind == "b" and (values.view(np.uint8) > 1).any():
+            raise ValueError(f"its member {name!r:.100} has booleans that are neither true nor false")
+        if header.dtype.kind == "U" and (values.view(header.dtype.str[0] + "u4") > sys.maxunicode).any():
+            raise ValueError(f"its member {name!r:.100} has characters that are not in Unicode")
         return values.reshape(header.shape, order="F" if header.is_fortran else "C").copy(order="K")
 
     def _require(self, name: str) -> None:
@@ -61,9 +68,9 @@ def check_array_header(header: NpyHeader, length: int, name: str) -> NpyHeader:
     """Refuse an array that is not just as long as its values, or does not hold plain values."""
     dtype = header.dtype
     if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
-        raise ValueError(f"its member {name!r} holds values of dtype {dtype}")
+        raise ValueError(f"its member {name!r:.100} holds values of dtype {dtype}")
     if header.n_bytes != length:
-        raise ValueError(f"its member {name!r} promises {header.n_bytes:,} bytes and holds {length:,}")
+        raise ValueError(f"its member {name!r:.100} promises {header.n_bytes:,} bytes and holds {length:,}")
     if 0 in header.shape and max(header.shape) > _MAX_EMPTY_AXIS:
-        raise ValueError(f"its member {name!r} is an empty array of shape {header.shape}")
+        raise ValueError(f"its member {name!r:.100} is an empty array of shape {header.shape}")
     return header

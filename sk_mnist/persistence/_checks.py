@@ -22,6 +22,9 @@ from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
+# More than the pixels of any image that a dense network would see.
+_MAX_FEATURES = 2**22
+
 
 def check_model(model: Any) -> None:
     """Raise ValueError unless a model, and every estimator in it, is what fitting can leave behind."""
@@ -29,10 +32,12 @@ def check_model(model: Any) -> None:
         raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
     for part in parts_of(model):
         if isinstance(part, BaseEstimator):
-            _check_attribute_names(part)
+            _check_estimator(part)
         for checked, check in _CHECKS.items():
             if isinstance(part, checked):
                 check(part)
+        if check_named := _CHECKS_BY_NAME.get(f"{type(part).__module__}.{type(part).__name__}"):
+            check_named(part)
 
 
 def parts_of(model: Any) -> Iterator[Any]:
@@ -56,15 +61,33 @@ def parts_of(model: Any) -> Iterator[Any]:
             waiting += getattr(part, "__dict__", {}).values()
 
 
-def _check_attribute_names(estimator: BaseEstimator) -> None:
+def shown(value: Any) -> str:
+    """Return words for a value in a file: its type, unless it is plain, because printing it can take any time."""
+    if value is None or isinstance(value, str | Real):
+        return f"{value!r:.100}"
+    return f"a {type(value).__name__}"
+
+
+def _check_estimator(estimator: BaseEstimator) -> None:
     estimator_class = type(estimator)
     parameters = _defaults(estimator_class)
-    for name in vars(estimator):
-        if not isinstance(name, str):
-            raise ValueError(f"its {estimator_class.__name__} has an attribute named by a {type(name).__name__}")
-        # Such as "predict", or "__doc_link_template", which scikit-learn puts into its HTML as it is.
-        if name.startswith("__") or (hasattr(estimator_class, name) and name not in parameters):
-            raise ValueError(f"its {estimator_class.__name__} has an attribute {name!r:.100} that hides one of its own")
+    for name, value in vars(estimator).items():
+        # Scikit-learn puts names into its HTML, "__doc_link_template" even as it is, and searches for them.
+        is_plain = (
+            isinstance(name, str) and name.isidentifier() and not name.startswith(("__", "_repr_", "_ipython", "_sk_"))
+        )
+        hides = is_plain and hasattr(estimator_class, name) and name not in parameters
+        if not is_plain or hides or (callable(value) and name not in parameters):
+            raise ValueError(
+                f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own or acts on "
+                "its own"
+            )
+    # Printing an estimator makes a name for each feature.
+    n_features = vars(estimator).get("n_features_in_", 0)
+    if not _is_int(n_features, 0, _MAX_FEATURES) and not isinstance(estimator, KerasMLPClassifier):
+        raise ValueError(f"its {estimator_class.__name__} has {shown(n_features)} features")
+    if not _is_output_config(vars(estimator).get("_sklearn_output_config", {})):
+        raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
 
 
 def _read_defaults(estimator_class: Any) -> dict[str, Any]:
@@ -80,11 +103,11 @@ _defaults: Callable[[Any], dict[str, Any]] = cache(_read_defaults)
 
 
 def complete(model: Any) -> None:
-    """Give the estimators of this package that an older version saved the parameters that it did not have."""
+    """Give this package's estimators and Pipelines that an older version saved the parameters that it did not have."""
     for part in parts_of(model):
-        if isinstance(part, tuple(_ATTRIBUTES)):
+        if isinstance(part, (*_ATTRIBUTES, Pipeline)):
             for name, default in _defaults(type(part)).items():
-                if name not in vars(part):
+                if name not in vars(part) and default is not inspect.Parameter.empty:
                     setattr(part, name, default)
 
 
@@ -104,8 +127,9 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_positive(value: Any) -> bool:
-    return _is_float(value) and 0 < value < np.inf
+def _is_pixel(value: Any) -> bool:
+    # Pixels are divided by it in float32.
+    return isinstance(value, float) and bool(0 <= value <= np.finfo(np.float32).max)
 
 
 def _is_list_of_float(value: Any) -> bool:
@@ -124,15 +148,15 @@ def _is_names(value: Any) -> bool:
     return _is_plain_array(value, "O") and value.ndim == 1 and all(isinstance(name, str) for name in value)
 
 
-def _is_labels(value: Any) -> bool:
-    if not _is_plain_array(value, "biufUSO") or value.ndim != 1 or len(value) < 2:
+def _is_labels(value: Any, n_min: int = 2) -> bool:
+    if type(value) is not np.ndarray or value.dtype.kind not in "biufUOmM" or value.ndim != 1 or len(value) < n_min:
         return False
     if value.dtype.kind == "O" and not all(isinstance(label, str) for label in value):
         return False
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         return False
-    # Sorted and none twice, because labels are looked up by bisection.
-    return bool(np.all(value[:-1] < value[1:]))
+    # Sorted and none twice, because labels are looked up by bisection. That no label is NaT is seen here too.
+    return bool(np.all(value[:-1] < value[1:])) and not (value != value).any()
 
 
 def _is_optimizer_state(value: Any) -> bool:
@@ -149,7 +173,21 @@ def _is_image_shape(value: Any) -> bool:
 
 
 def _is_output_config(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str | None) for pair in value.items() for item in pair)
+    outputs = (None, "default", "pandas", "polars")
+    if type(value) is not dict or set(value) - {"transform"}:
+        return False
+    return all(isinstance(output, str | None) and output in outputs for output in value.values())
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether a parameter is such as `save` writes without the caller's trust, and is printed in no time."""
+    if isinstance(value, dict) and depth < 3:
+        return all(_is_plain(item, depth + 1) for pair in value.items() for item in pair)
+    if isinstance(value, list | tuple) and depth < 3:
+        return all(_is_plain(item, depth + 1) for item in value)
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "O"
+    return value is None or isinstance(value, str | Real | np.generic | np.random.RandomState)
 
 
 _COUNT = _Attribute(lambda value: _is_int(value, 1), "an integer of at least 1")
@@ -158,6 +196,7 @@ _LIST_OF_ARRAYS = _Attribute(
     lambda value: type(value) is list and all(_is_plain_array(array, "f") for array in value),
     "a list of dense float arrays",
 )
+_OUTPUT_CONFIG = _Attribute(_is_output_config, "set by set_output")
 
 _SHARED = {"n_features_in_": _COUNT, "feature_names_in_": _NAMES}
 _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
@@ -166,7 +205,7 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         "classes_": _Attribute(_is_labels, "a sorted array of at least 2 different labels"),
         "coefs_": _LIST_OF_ARRAYS,
         "intercepts_": _LIST_OF_ARRAYS,
-        "out_activation_": _Attribute(lambda value: value == "softmax", "'softmax'"),
+        "out_activation_": _Attribute(lambda value: isinstance(value, str) and value == "softmax", "'softmax'"),
         "n_layers_": _COUNT,
         "n_iter_": _Attribute(lambda value: _is_int(value, 0), "an integer of at least 0"),
         "loss_": _Attribute(_is_float, "a number"),
@@ -179,63 +218,76 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
     },
     PixelScaler: {
         **_SHARED,
-        "pixel_max_": _Attribute(_is_positive, "a number above 0"),
-        "min_image_max_": _Attribute(lambda value: value == 0 or _is_positive(value), "a number of at least 0"),
-        "_sklearn_output_config": _Attribute(_is_output_config, "set by set_output"),
+        "pixel_max_": _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0"),
+        "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
+        "_sklearn_output_config": _OUTPUT_CONFIG,
     },
     ImageFlattener: {
         **_SHARED,
         "image_shape_": _Attribute(_is_image_shape, "a tuple of 1 to 3 integers"),
-        "_sklearn_output_config": _Attribute(_is_output_config, "set by set_output"),
+        "_sklearn_output_config": _OUTPUT_CONFIG,
     },
 }
 
 
 def _check_own(estimator: BaseEstimator) -> None:
     name, own_class = type(estimator).__name__, next(own for own in _ATTRIBUTES if isinstance(estimator, own))
-    estimator._validate_params()
-    known = _ATTRIBUTES[own_class]
+    parameters, known = _defaults(own_class), _ATTRIBUTES[own_class]
     for attribute, value in vars(estimator).items():
-        if attribute in known:
+        if attribute in parameters:
+            if not _is_plain(value):
+                raise ValueError(f"{attribute} of its {name} is or holds {shown(value)}")
+        elif attribute in known:
             if not known[attribute].is_right(value):
-                raise ValueError(f"{attribute} of its {name} is {value!r:.100}, not {known[attribute].wanted}")
+                raise ValueError(f"{attribute} of its {name} is {shown(value)}, not {known[attribute].wanted}")
         # A subclass may have more of its own.
-        elif type(estimator) is own_class and attribute not in _defaults(own_class):
+        elif type(estimator) is own_class:
             raise ValueError(f"its {name} has an attribute {attribute!r:.100}, which fitting does not leave")
+    estimator._validate_params()
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and len(names) != getattr(estimator, "n_features_in_", None):
-        raise ValueError(f"its {name} has {len(names)} feature names, but n_features_in_ differs")
+        raise ValueError(f"its {name} has {len(names)} feature names, but another number of features")
 
 
 def _check_mlp(mlp: KerasMLPClassifier) -> None:
     _check_own(mlp)
+    name = type(mlp).__name__
     check_hidden_layer_sizes(mlp.hidden_layer_sizes)
     if not hasattr(mlp, "coefs_"):
         return
     _check_all_or_none(mlp, _ATTRIBUTES[KerasMLPClassifier].keys() - {"feature_names_in_"})
     sizes = [mlp.n_features_in_, *(len(intercept) for intercept in mlp.intercepts_ if intercept.ndim == 1)]
-    shapes = list(pairwise(sizes))
-    if [coef.shape for coef in mlp.coefs_] != shapes or len(mlp.coefs_) != len(mlp.intercepts_):
+    shapes = [coef.shape for coef in mlp.coefs_]
+    if shapes != list(pairwise(sizes)) or len(mlp.coefs_) != len(mlp.intercepts_) or not mlp.coefs_:
         raise ValueError(
-            f"the layers of its {type(mlp).__name__} do not fit together: coefs_ of shapes "
-            f"{[coef.shape for coef in mlp.coefs_]}, intercepts_ of shapes {[item.shape for item in mlp.intercepts_]}, "
-            f"{mlp.n_features_in_} features"
+            f"the layers of its {name} do not fit together: coefs_ of shapes {shapes}, intercepts_ of shapes "
+            f"{[intercept.shape for intercept in mlp.intercepts_]}, {mlp.n_features_in_} features"
         )
-    if not sizes[-1] == len(mlp.classes_) or 0 in sizes:
-        raise ValueError(f"its {type(mlp).__name__} has {sizes[-1]} outputs for {len(mlp.classes_)} classes")
+    if 0 in sizes or sizes[-1] != len(mlp.classes_):
+        raise ValueError(f"its {name} has layers of {sizes[1:]} units for {len(mlp.classes_)} classes")
     for array in [*mlp.coefs_, *mlp.intercepts_]:
-        if array.dtype != mlp.dtype or not np.isfinite(array).all():
-            raise ValueError(
-                f"its {type(mlp).__name__} has weights of {array.dtype} that are not all finite, or not of "
-                f"dtype={mlp.dtype!r}"
-            )
-    if mlp.n_layers_ != len(mlp.coefs_) + 1 or len(mlp.loss_curve_) != mlp.n_iter_:
-        raise ValueError(f"n_layers_ or n_iter_ of its {type(mlp).__name__} does not fit its other attributes")
+        if array.dtype != mlp.dtype:
+            raise ValueError(f"its {name} has weights of {array.dtype}, and dtype={mlp.dtype!r}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"its {name} has weights that are not all finite")
+    if (
+        mlp.n_layers_ != len(mlp.coefs_) + 1
+        or len(mlp.loss_curve_) != mlp.n_iter_
+        or (mlp.best_epoch_ or 0) > mlp.n_iter_
+    ):
+        raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not fit its other attributes")
+    recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:]]
+    # As arrays, because NaN differs from itself.
+    for found, expected in zip([mlp.loss_curve_, mlp.validation_scores_, [mlp.loss_]], recorded, strict=True):
+        if (found is None) != (expected is None) or not np.array_equal(found or [], expected or [], equal_nan=True):
+            raise ValueError(f"loss_, loss_curve_ or validation_scores_ of its {name} differs from history_")
 
 
 def _check_scaler(scaler: PixelScaler) -> None:
     _check_own(scaler)
     _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
+    if hasattr(scaler, "pixel_max_") and scaler.min_image_max_ > scaler.pixel_max_:
+        raise ValueError(f"its {type(scaler).__name__} was fitted on pixels brighter than white")
 
 
 def _check_flattener(flattener: ImageFlattener) -> None:
@@ -253,24 +305,53 @@ def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
 
 
 def _check_pipeline(pipeline: Pipeline) -> None:
-    steps = getattr(pipeline, "steps", None)
-    if not isinstance(steps, list | tuple):
-        raise ValueError(f"the steps of its Pipeline are {steps!r:.100}")
-    for position, step in enumerate(steps):
+    if not isinstance(pipeline.steps, list | tuple) or not pipeline.steps:
+        raise ValueError(f"the steps of its Pipeline are {shown(pipeline.steps)}")
+    if not isinstance(pipeline.verbose, bool) or not _is_plain(pipeline.transform_input):
+        raise ValueError("verbose or transform_input of its Pipeline is not valid")
+    names = []
+    for position, step in enumerate(pipeline.steps):
         if not isinstance(step, list | tuple) or len(step) != 2 or not isinstance(step[0], str):
-            raise ValueError(f"a step of its Pipeline is {step!r:.100}, not a name and an estimator")
+            raise ValueError(f"a step of its Pipeline is {shown(step)}, not a name and an estimator")
         name, estimator = step
-        method = "fit" if position == len(steps) - 1 else "transform"
-        is_usable = hasattr(estimator, method) and not isinstance(estimator, type)
-        if not is_usable and not (estimator is None or (isinstance(estimator, str) and estimator == "passthrough")):
-            raise ValueError(f"step {name!r:.100} of its Pipeline is {estimator!r:.100}, which has no {method}")
+        names.append(name)
+        method = "fit" if position == len(pipeline.steps) - 1 else "transform"
+        is_usable = isinstance(estimator, BaseEstimator) and hasattr(estimator, method)
+        if not is_usable and not _is_passed(estimator):
+            raise ValueError(f"step {name!r:.100} of its Pipeline is {shown(estimator)}, which has no {method}")
+    if len(set(names)) < len(names) or any("__" in name for name in names):
+        raise ValueError(f"its Pipeline has steps of the same name, or with '__' in it: {names!r:.200}")
+
+
+def _is_passed(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step in ("passthrough", "drop"))
+
+
+def _check_named(combination: BaseEstimator) -> None:
+    for attribute in ("estimators", "estimators_", "transformer_list", "transformers", "transformers_"):
+        for entry in vars(combination).get(attribute) or []:
+            estimator = entry[1] if isinstance(entry, list | tuple) else entry
+            if not isinstance(estimator, BaseEstimator) and not _is_passed(estimator):
+                raise ValueError(f"{attribute} of its {type(combination).__name__} holds {shown(estimator)}")
+
+
+def _check_label_encoder(encoder: BaseEstimator) -> None:
+    if not _is_labels(getattr(encoder, "classes_", np.arange(1)), n_min=1):
+        raise ValueError(f"its {type(encoder).__name__} has labels that are not sorted, or not different")
 
 
 def _check_sparse(matrix: Any) -> None:
     if matrix.format not in ("csr", "csc"):
         raise ValueError(f"it holds a sparse {matrix.format} matrix; only CSR and CSC can be checked")
-    # Without this, SciPy's compiled code would follow an index anywhere.
-    matrix.check_format(full_check=True)
+    # SciPy's compiled code follows these anywhere. Its own check leaves out a matrix that ends empty, and overflows.
+    starts = matrix.indptr.astype(np.int64)
+    n_vectors, length = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
+    n_values = min(len(matrix.indices), len(matrix.data))
+    is_sound = (
+        len(starts) == n_vectors + 1 and starts[0] == 0 and starts[-1] <= n_values and (np.diff(starts) >= 0).all()
+    )
+    if not is_sound or ((matrix.indices < 0) | (matrix.indices >= length)).any():
+        raise ValueError("it holds a sparse matrix with indices outside of it")
 
 
 def _check_random_state(random_state: np.random.RandomState) -> None:
@@ -290,4 +371,13 @@ _CHECKS: dict[Any, Callable[[Any], None]] = {
     Pipeline: _check_pipeline,
     (sparse.spmatrix, sparse.sparray): _check_sparse,
     np.random.RandomState: _check_random_state,
+}
+
+# By name, because importing these modules takes time that most files do not need.
+_CHECKS_BY_NAME: dict[str, Callable[[Any], None]] = {
+    "sklearn.compose._column_transformer.ColumnTransformer": _check_named,
+    "sklearn.ensemble._voting.VotingClassifier": _check_named,
+    "sklearn.pipeline.FeatureUnion": _check_named,
+    "sklearn.preprocessing._label.LabelBinarizer": _check_label_encoder,
+    "sklearn.preprocessing._label.LabelEncoder": _check_label_encoder,
 }

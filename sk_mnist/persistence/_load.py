@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 
 from sk_mnist._files import open_regular
 from sk_mnist.persistence import _schema, _versions
 from sk_mnist.persistence._archive import Archive
-from sk_mnist.persistence._checks import check_model, complete, parts_of
-from sk_mnist.persistence._reader import TYPES, can_read, read
+from sk_mnist.persistence._checks import check_model, complete, parts_of, shown
+from sk_mnist.persistence._reader import read, unknown_types
 from sk_mnist.persistence._schema import Audit
 
 # Parameters that concern the machine on which an estimator is fitted, with what they would do there.
@@ -35,8 +36,9 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     path : str or path-like
         The file.
     trusted : sequence of str, default=()
-        Full names of further types that the file may hold, such as ``"my_package.MyTransformer"``. Trust only
-        what you know: making an object can run its code, and what is in the file can make compiled code crash.
+        Full names of further types and functions that the file may hold, such as ``"my_package.MyTransformer"``.
+        Trust only what you know: making an object can run its code, and what is in the file can make compiled code
+        crash.
 
     Returns
     -------
@@ -48,7 +50,9 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     ------
     ValueError
         If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, has
-        types that are not trusted, or holds an estimator that fitting cannot have left so.
+        types or functions that are not trusted, or holds an estimator that fitting cannot have left so.
+    TypeError
+        If ``trusted`` is not a sequence of strings.
     OSError
         If the file cannot be read, or is a pipe or a device.
 
@@ -61,8 +65,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
     Notes
     -----
-    Trusted without being named are this package's estimators and those of scikit-learn that predict with NumPy's and
-    SciPy's arithmetic alone, such as Pipeline, StandardScaler, PCA or LogisticRegression.
+    Untrusted, a file may hold this package's estimators and those of scikit-learn that predict with NumPy's and SciPy's
+    arithmetic alone, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may hold no functions at all.
 
     Examples
     --------
@@ -74,63 +78,57 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     ...     load(path)["mlp"].epochs
     3
     """
-    if isinstance(trusted, str):
-        raise TypeError(f"trusted must be a sequence of names; got the string {trusted!r}. Give [{trusted!r}].")
+    if isinstance(trusted, str) or not all(isinstance(name, str) for name in trusted):
+        raise TypeError(f"trusted must be a sequence of full names, such as ['my_package.MyType']; got {trusted!r}.")
     path = Path(path).expanduser()
     with open_regular(path) as file:
         content = file.read()
     try:
-        estimator, untrusted, versions = _read(content, {*trusted})
-    except MemoryError:
+        estimator, versions, reset = _read(content, {*trusted})
+    except (MemoryError, InconsistentVersionWarning):  # the latter where warnings are errors
         raise
-    # A damaged file can make zipfile, json, NumPy and skops fail in any way; none of it has run code.
-    except Exception as error:
-        raise ValueError(f"{path} is damaged, or no model saved by sk_mnist.save: {_printable(error)}") from error
-    if untrusted:
+    except _NotTrustedError as error:
         raise ValueError(
-            f"{path} holds types that are not trusted: {', '.join(untrusted)}. If you know them, and where the file "
-            f"comes from, load it with trusted={untrusted}."
-        )
-    _reset_machine_parameters(estimator)
+            f"{path} holds types that are not trusted: {', '.join(error.names)}. If you know them, and where the file "
+            f"comes from, load it with trusted={error.names}."
+        ) from None
+    # A damaged file can make zipfile, json, NumPy and skops fail in any way; none of it has run code. The cause is left
+    # out because it can hold what is in the file.
+    except Exception as error:
+        raise ValueError(f"{path} is damaged, or no model saved by sk_mnist.save: {_printable(error)}") from None
+    for message in reset:
+        warnings.warn(message, UserWarning, stacklevel=2)
     _versions.warn_of_other_versions(versions, type(estimator).__name__)
     return estimator
 
 
-def _read(content: bytes, trusted: set[str]) -> tuple[Any, list[str], dict[str, str] | None]:
-    """Return the model in a file, the types in it that are not trusted (then no model), and the file's versions."""
+class _NotTrustedError(Exception):
+    """A file holds types or functions that nobody trusts."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = sorted(names)
+
+
+def _read(content: bytes, trusted: set[str]) -> tuple[Any, dict[str, str] | None, list[str]]:
+    """Return the model in a file, the versions that saved it, and a warning for each setting that was reset."""
     archive = Archive(content)
     versions = None
     if _versions.MEMBER in archive.members:
         versions = _versions.read_versions(archive.read(_versions.MEMBER))
     audit = Audit(archive)
-    untrusted: list[str] = []
-    if can_read(audit):
-        estimator = read(audit.root, archive)
-    else:
-        estimator, untrusted = _load_with_skops(audit, archive, trusted | TYPES)
-    if not untrusted:
-        complete(estimator)
-        check_model(estimator)
-    return estimator, untrusted, versions
+    unknown = unknown_types(audit)
+    if unknown - trusted:
+        raise _NotTrustedError(unknown - trusted)
+    model = _load_with_skops(audit, archive, trusted) if unknown else read(audit.root, archive)
+    complete(model)
+    check_model(model)
+    return model, versions, _reset_machine_parameters(model)
 
 
-def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> tuple[Any, list[str]]:
+def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> Any:
     import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
 
-    content = _audited_file(audit, archive)
-    # skops trusts all of scikit-learn's estimators.
-    untrusted = {name for kind, name in audit.parts if kind == "ObjectNode"} - trusted
-    if not untrusted:
-        try:
-            return skops.io.loads(content, trusted=sorted(trusted)), []
-        except UntrustedTypesFoundException:
-            pass
-    return None, sorted({*untrusted, *skops.io.get_untrusted_types(data=content)} - trusted)
-
-
-def _audited_file(audit: Audit, archive: Archive) -> bytes:
-    """Return the file for skops to read: the same members, and the schema as it was audited."""
     if audit.has_boolean_keys:
         raise ValueError("it has a dict with boolean keys, which skops cannot read back")
     content = io.BytesIO()
@@ -139,23 +137,26 @@ def _audited_file(audit: Audit, archive: Archive) -> bytes:
             if name not in (_schema.MEMBER, _versions.MEMBER):
                 audited.writestr(name, archive.read(name))
         audited.writestr(_schema.MEMBER, json.dumps({**audit.root, "protocol": audit.protocol}))
-    return content.getvalue()
+    # The audit has seen that each of these types is ours to read, or trusted.
+    trusted = trusted | {name for _, name in audit.parts}
+    # Of a method that is trusted, skops asks for the name of the method as well.
+    if untrusted := set(skops.io.get_untrusted_types(data=content.getvalue())) - trusted:
+        raise _NotTrustedError(untrusted)
+    return skops.io.loads(content.getvalue(), trusted=sorted(trusted))
 
 
-def _reset_machine_parameters(model: BaseEstimator) -> None:
+def _reset_machine_parameters(model: BaseEstimator) -> list[str]:
+    messages = []
     for part in parts_of(model):
-        if not isinstance(part, BaseEstimator):
-            continue
         for name, effect in _MACHINE_PARAMETERS.items():
-            value = vars(part).get(name)
+            value = vars(part).get(name) if isinstance(part, BaseEstimator) else None
             if value is not None:
                 setattr(part, name, None)
-                warnings.warn(
-                    f"{name}={value!r:.100} of {type(part).__name__} was set to None, because {effect}. If you "
-                    "want it, set it with set_params.",
-                    UserWarning,
-                    stacklevel=3,
+                messages.append(
+                    f"{name}={shown(value)} of {type(part).__name__} was set to None, because {effect}. If you want "
+                    "it, set it with set_params."
                 )
+    return messages
 
 
 def _printable(error: Exception) -> str:

@@ -1,6 +1,7 @@
-"""Reading an audited schema of known estimators, plain data and arrays, and nothing else.
+"""Reading an audited schema of known estimators, plain data and arrays: all that a file may hold untold.
 
-Whatever is not in `READERS` is left to skops, which takes as long to import as scikit-learn.
+Whatever is not in `READERS` has to be trusted by the caller, and is left to skops. Importing skops takes as long as
+importing scikit-learn.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sk_mnist.persistence._archive import Archive
-from sk_mnist.persistence._schema import KEY_TYPES, Audit, literal, type_name
+from sk_mnist.persistence._schema import BUNCH, KEY_TYPES, Audit, literal, type_name
 
-# Types that a file may hold without the caller's trust: this package's estimators, and those of scikit-learn that only
-# do arithmetic of NumPy and SciPy with what a file says of them. Others hand it to compiled code that does not check
-# it: k-means reads past a centre that is too short, a one-hot encoder writes past a matrix that is too narrow.
+# This package's estimators, and those of scikit-learn that only do arithmetic of NumPy and SciPy with what a file says
+# of them. Others hand it to compiled code that does not check it: k-means reads past a centre that is too short, a
+# one-hot encoder writes past a matrix that is too narrow. Or they call methods that the file names: StackingClassifier.
 TYPES = {
     "sk_mnist.neural_network.KerasMLPClassifier",
     "sk_mnist.preprocessing.ImageFlattener",
@@ -29,7 +30,6 @@ TYPES = {
     "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
     "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
     "sklearn.dummy.DummyClassifier",
-    "sklearn.ensemble._stacking.StackingClassifier",
     "sklearn.ensemble._voting.VotingClassifier",
     "sklearn.feature_selection._variance_threshold.VarianceThreshold",
     "sklearn.linear_model._base.LinearRegression",
@@ -56,13 +56,12 @@ TYPES = {
     "sklearn.preprocessing._function_transformer.FunctionTransformer",
     "sklearn.preprocessing._label.LabelBinarizer",
     "sklearn.preprocessing._label.LabelEncoder",
-    "sklearn.utils._bunch.Bunch",
 }
 
 
-def can_read(audit: Audit) -> bool:
-    """Whether there is nothing in a schema but what `read` makes."""
-    return audit.parts <= READERS.keys()
+def unknown_types(audit: Audit) -> set[str]:
+    """Names of the types and functions in a schema that `read` does not make."""
+    return {name for _, name in audit.parts - READERS.keys()}
 
 
 def read(node: dict, archive: Archive) -> Any:
@@ -136,6 +135,6 @@ READERS: dict[tuple[str, str], Callable[[dict, Archive], Any]] = {
     **{("NdArrayNode", f"numpy.{name}"): _read_scalar for name in _SCALARS},
     ("SliceNode", "builtins.slice"): _read_slice,
     ("RandomStateNode", "numpy.random.mtrand.RandomState"): _read_random_state,
-    ("DictNode", "sklearn.utils._bunch.Bunch"): _read_bunch,
-    **{("ObjectNode", name): _read_object for name in TYPES - {"sklearn.utils._bunch.Bunch"}},
+    ("DictNode", BUNCH): _read_bunch,
+    **{("ObjectNode", name): _read_object for name in TYPES},
 }

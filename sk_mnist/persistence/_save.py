@@ -15,7 +15,7 @@ from sk_mnist._files import replacing
 from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
 from sk_mnist.persistence._checks import check_model, parts_of
-from sk_mnist.persistence._reader import can_read
+from sk_mnist.persistence._reader import unknown_types
 from sk_mnist.persistence._schema import Audit
 
 # Attributes that scikit-learn sets beside an estimator's own. They refer to the estimator again, or to anything at all.
@@ -79,7 +79,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     try:
         check_model(estimator)
         audit = Audit(Archive(content))
-        if audit.has_boolean_keys and not can_read(audit):
+        if audit.has_boolean_keys and unknown_types(audit):
             raise ValueError("it has a dict with boolean keys, which skops cannot read back")
     except ValueError as error:
         raise ValueError(

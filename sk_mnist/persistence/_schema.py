@@ -20,14 +20,17 @@ MEMBER = "schema.json"
 # skops' format since version 0.12. Nodes of older ones have other forms.
 MIN_PROTOCOL = 2
 
-# A meta-estimator takes about 7 levels, and the largest models have some thousand nodes.
+# A meta-estimator takes about 7 levels, and the largest models have some thousand nodes. Scikit-learn takes up to six
+# times as long to print an estimator with each further one in another.
 MAX_DEPTH = 64
+MAX_NESTED_OBJECTS = 7
 MAX_NODES = 1_000_000
 
 # All that the nodes name may be this many times the file: a VotingClassifier rightly names an array more than once.
 MAX_EXPANSION = 8
 
 _MAX_SCALAR_BYTES = 16
+_MAX_NUMBER_KEYS = 1000
 
 
 def _boolean(key: str) -> bool:
@@ -46,6 +49,7 @@ KEY_TYPES: dict[str, Callable[[str], Any]] = {
     **{f"numpy.float{bits}": getattr(np, f"float{bits}") for bits in (16, 32, 64)},
 }
 
+BUNCH = "sklearn.utils._bunch.Bunch"
 _SPARSE_TYPES = {f"scipy.sparse._{form}.{form}_{kind}" for form in ("csr", "csc") for kind in ("matrix", "array")}
 _SPARSE_MEMBERS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr.npy"}
 
@@ -70,6 +74,7 @@ class Audit:
         self.has_boolean_keys = False
         self._n_nodes = 0
         self._n_bytes = 0
+        self._n_open_objects = 0
         content = archive.read(MEMBER)
         self.charge(len(content))
         root = json.loads(content)
@@ -92,9 +97,17 @@ class Audit:
         fields = _FORMS[form]
         if node.keys() != fields.keys() | {"__class__", "__module__", "__loader__"}:
             raise ValueError(f"a {form} of its schema has the keys {sorted(map(str, node))!r:.200}")
-        self.parts.add((node["__loader__"], type_name(node)))
-        for name, check in fields.items():
-            check(self, node[name], depth + 1)
+        name = type_name(node)
+        # skops makes some kinds of objects whatever the type is called, and others by calling it.
+        if name not in _TYPES_OF_FORM.get(form, {name}):
+            raise ValueError(f"a {form} of its schema is of the type {name:.100}")
+        self.parts.add((node["__loader__"], name))
+        self._n_open_objects += form == "ObjectNode"
+        if self._n_open_objects > MAX_NESTED_OBJECTS:
+            raise ValueError(f"it has more than {MAX_NESTED_OBJECTS} estimators in each other")
+        for field, check in fields.items():
+            check(self, node[field], depth + 1)
+        self._n_open_objects -= form == "ObjectNode"
         if form in _RELATIONS:
             _RELATIONS[form](self, node)
 
@@ -242,6 +255,23 @@ _FORMS: dict[str, dict[str, Check]] = {
 }
 
 
+# Types that nodes of a kind may have. Of the other kinds, the type is what is looked up.
+_TYPES_OF_FORM = {
+    "JsonNode": {"builtins.str"},
+    "ListNode": {"builtins.list"},
+    "SetNode": {"builtins.set"},
+    "DictNode": {"builtins.dict", "collections.OrderedDict", BUNCH},
+    "NdArrayNode of type json": {"numpy.ndarray"},
+    "RandomStateNode": {"numpy.random.mtrand.RandomState"},
+    "SliceNode": {"builtins.slice"},
+    "MaskedArrayNode": {"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"},
+    "DTypeNode": {"numpy.dtype"},
+    "SparseMatrixNode": _SPARSE_TYPES,
+    "RandomGeneratorNode": {"numpy.random._generator.Generator"},
+    "TreeNode": {"sklearn.tree._tree.Tree"},
+    "PartialNode": {"functools.partial"},
+}
+
 # What holds between the fields of a node, all of which have been checked.
 
 
@@ -250,6 +280,9 @@ def _check_dict(audit: Audit, node: dict) -> None:
     if n_types != len(node["content"]):
         raise ValueError(f"a dict in it has {len(node['content'])} keys and {n_types} types of keys")
     types = {type_name(key_type) for key_type in node["key_types"]["content"]}
+    # Many different numbers can have the same hash, and each of them is then compared with all others.
+    if n_types > _MAX_NUMBER_KEYS and types != {"builtins.str"}:
+        raise ValueError(f"a dict in it has {n_types} keys that are not all strings")
     if unknown := types - KEY_TYPES.keys():
         raise ValueError(f"a dict in it has keys of type {min(unknown)}")
     audit.has_boolean_keys |= not types.isdisjoint({"builtins.bool", "numpy.bool"})
@@ -271,27 +304,44 @@ def _check_array(audit: Audit, node: dict) -> None:
 
 
 def _check_object_array(audit: Audit, node: dict) -> None:
-    # An array as an item would be spread out into Python objects, one for each value.
-    if type_name(node) != "numpy.ndarray" or any(item["__loader__"] == "NdArrayNode" for item in node["content"]):
-        raise ValueError(f"an array of objects in it is of type {type_name(node)} or holds arrays")
     if node["shape"]["__loader__"] != "TupleNode":
         raise ValueError("the shape of an array in it is not a tuple")
     shape = [literal(length) for length in node["shape"]["content"]]
     if not shape or shape[0] != len(node["content"]):
         raise ValueError(f"an array of {len(node['content'])} objects in it has the shape {shape!r:.100}")
+    # NumPy would spread out other arrays into objects, one for each value.
+    waiting = list(node["content"])
+    while waiting:
+        item = waiting.pop()
+        if item["__loader__"] == "ListNode" and len(shape) > 1:
+            waiting += item["content"]
+        elif item["__loader__"] not in ("JsonNode", "ObjectNode"):
+            raise ValueError(f"an array of objects in it holds a {item['__loader__']}")
 
 
 def _check_sparse(audit: Audit, node: dict) -> None:
-    if type_name(node) not in _SPARSE_TYPES or node["type"] != "scipy":
-        raise ValueError(f"a sparse matrix in it is of type {type_name(node)}; load takes CSR and CSC")
+    if node["type"] != "scipy":
+        raise ValueError(f"a sparse matrix in it is of type {node['type']!r:.100}")
+
+
+def _check_method(audit: Audit, node: dict) -> None:
+    if not node["content"]["func"].isidentifier():
+        raise ValueError(f"a method in it has the name {node['content']['func']!r:.100}")
 
 
 def _check_generator(audit: Audit, node: dict) -> None:
     # skops calls the name in numpy.random. PCG64 has no index that could point out of its state.
-    state = node["content"]["bit_generator"]
-    names = state["content"] if state["__loader__"] == "DictNode" else {}
-    if "bit_generator" not in names or literal(names["bit_generator"]) != "PCG64":
+    if _literals(node["content"]["bit_generator"]).get("bit_generator") != "PCG64":
         raise ValueError("a random generator in it is not a PCG64")
+    # A larger pool takes time that grows with its square.
+    if _literals(node["content"]["seed_seq"]).get("pool_size") != 4:
+        raise ValueError("a random generator in it has a seed sequence with another pool than NumPy's")
+
+
+def _literals(node: dict) -> dict[str, Any]:
+    if node["__loader__"] != "DictNode":
+        raise ValueError(f"a random generator in it is described by a {node['__loader__']}")
+    return {name: literal(value) for name, value in node["content"].items() if value["__loader__"] == "JsonNode"}
 
 
 _RELATIONS: dict[str, Callable[[Audit, dict], None]] = {
@@ -300,4 +350,5 @@ _RELATIONS: dict[str, Callable[[Audit, dict], None]] = {
     "NdArrayNode of type json": _check_object_array,
     "SparseMatrixNode": _check_sparse,
     "RandomGeneratorNode": _check_generator,
+    "MethodNode": _check_method,
 }
