@@ -98,6 +98,7 @@ def test_quiet_prints_nothing(tmp_path):
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
     # A directory in which `import matplotlib` fails stands for an environment without the extra.
     (tmp_path / "sitecustomize.py").write_text(

@@ -207,6 +207,7 @@ def test_the_small_grid_serves_successive_halving_over_the_epochs(digits):
     assert search.n_candidates_ == [6, 2]
 
 
+@pytest.mark.slow
 def test_the_pipeline_takes_every_candidate_of_the_large_grid(digits):
     pipe = make_mnist_pipeline(epochs=1, random_state=0)
     for candidate in ParameterGrid(mnist_param_grid("large")):

@@ -253,7 +253,9 @@ class TestFit:
         model = small().fit(*blobs)
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
 
-    @pytest.mark.parametrize("epochs", [3, 120], ids=["plain", "xla"])
+    @pytest.mark.parametrize(
+        "epochs", [pytest.param(3, id="plain"), pytest.param(120, id="xla", marks=pytest.mark.slow)]
+    )
     def test_two_processes_give_the_same_weights(self, epochs):
         code = f"""
 import hashlib, numpy
@@ -352,7 +354,7 @@ class TestScikitLearn:
     def test_cross_val_score(self, blobs):
         assert cross_val_score(small(), *blobs, cv=3).min() > 0.7
 
-    @pytest.mark.parametrize("n_jobs", [1, 2])
+    @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
     def test_grid_search(self, blobs, n_jobs):
         search = GridSearchCV(small(), {"learning_rate": [1e-5, 1e-2], "dropout": [0.0]}, cv=2, n_jobs=n_jobs)
         assert search.fit(*blobs).best_params_["learning_rate"] == 1e-2

@@ -49,6 +49,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 from sklearn.svm import SVC
+from sklearn.utils import all_estimators
 
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
@@ -144,9 +145,7 @@ class TestRoundTrip:
     def test_predictions_are_the_same_bit_for_bit(self, fitted, saved, images):
         np.testing.assert_array_equal(load(saved).predict_proba(images[0]), fitted.predict_proba(images[0]))
 
-    def test_a_process_that_can_import_neither_tensorflow_nor_skops_predicts_the_same(
-        self, fitted, saved, images, tmp_path
-    ):
+    def test_a_process_without_tensorflow_and_skops_predicts_the_same(self, fitted, saved, images, tmp_path):
         np.save(tmp_path / "images.npy", images[0])
         code = f"""
 import sys
@@ -384,6 +383,30 @@ class TestTrust:
         with pytest.raises(ValueError, match=f"types that are not trusted: {re.escape(name)}"):
             load(path)
         np.testing.assert_array_equal(load(path, trusted=[name]).predict(X), model.predict(X))
+
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore")
+    def test_every_estimator_of_scikit_learn_that_skops_saves_is_loaded_if_it_is_trusted(self, tmp_path):
+        X = np.random.default_rng(0).uniform(size=(60, 6))
+        y = (X[:, 0] > 0.5).astype(int)
+        n_loaded = 0
+        for name, estimator_class in all_estimators():
+            try:
+                model = estimator_class().fit(X, y)
+            except Exception:  # it takes parameters, or data of another kind
+                continue
+            if name == "Birch":  # skops does not save it
+                continue
+            path = save(model, tmp_path / "model.skops")
+            try:
+                loaded = load(path)
+            except ValueError as error:
+                # The message is meant to be copied.
+                trusted = json.loads(str(error).split("with trusted=")[1].rstrip(".").replace("'", '"'))
+                loaded = load(path, trusted=trusted)
+            assert type(loaded) is estimator_class
+            n_loaded += 1
+        assert n_loaded > 130
 
     def test_types_that_a_file_does_not_hold_may_be_trusted(self, saved):
         assert load(saved, trusted=["my_package.NotThere"])

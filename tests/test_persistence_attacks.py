@@ -168,13 +168,16 @@ def test_a_node_of_one_kind_does_not_pass_for_a_type_of_another(saved_scaler):
 @pytest.mark.parametrize(
     "function", [node("FunctionNode", "numpy.exp"), type_node("builtins.str")], ids=["ufunc", "type"]
 )
-def test_no_function_is_taken_that_is_not_trusted_and_a_parameter(saved_scaler, function, name):
+def test_no_function_is_taken_that_is_not_trusted(saved_scaler, function, name):
     change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", name, function))
     trusted = f"{function['__module__']}.{function['__class__']}"
     with pytest.raises(ValueError, match=f"types that are not trusted: {trusted}"):
         load(saved_scaler)
-    with pytest.raises(ValueError, match="hides one of its own or acts on its own"):
-        load(saved_scaler, trusted=[trusted])
+    if name == "_repr_svg_":
+        with pytest.raises(ValueError, match="attribute '_repr_svg_' that hides one of its own"):
+            load(saved_scaler, trusted=[trusted])
+    else:
+        assert callable(getattr(load(saved_scaler, trusted=[trusted]), name))
     assert callable(getattr(skops.io.load(saved_scaler), name))
 
 
@@ -323,7 +326,7 @@ def test_a_random_state_that_reads_other_memory_or_hangs_is_refused(saved, posit
         assert run_python(code, saved).returncode < 0
     else:
         with pytest.raises(subprocess.TimeoutExpired):
-            run_python(code, saved, timeout=10)
+            run_python(code, saved, timeout=5)
 
 
 # Attributes
@@ -651,8 +654,8 @@ def test_memory_is_not_taken_from_a_file(pipeline, data, tmp_path):
 
 @pytest.mark.parametrize("n_jobs", [12, -1])
 def test_n_jobs_is_not_taken_from_a_file(data, n_jobs, tmp_path):
-    union = FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())], n_jobs=n_jobs).fit(data[0])
-    path = save(make_pipeline(union), tmp_path / "model.skops")
+    union = FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())]).fit(data[0])
+    path = save(make_pipeline(union.set_params(n_jobs=n_jobs)), tmp_path / "model.skops")
     with pytest.warns(UserWarning, match=rf"^n_jobs={n_jobs} of FeatureUnion was set to None"):
         loaded = load(path)
     assert loaded[0].n_jobs is None

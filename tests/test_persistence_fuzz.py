@@ -318,8 +318,8 @@ def build(tree, members, ids):
 
 
 @pytest.mark.parametrize("name", ["voting", "skops"])
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tree=trees(), n_copies=st.integers(1, 60))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=trees(), n_copies=st.integers(1, 30))
 def test_time_and_memory_grow_with_the_file(name, tree, n_copies, models, worker, tmp_path):
     def measure(n_copies):
         members = members_of((models / name).read_bytes())

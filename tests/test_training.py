@@ -507,6 +507,7 @@ class TestKerasCallbacks:
         model = small(keras_callbacks=[factory], epochs=1).fit(*blobs)
         assert pickle.loads(pickle.dumps(model)).keras_callbacks is None
 
+    @pytest.mark.slow
     def test_an_unfitted_estimator_takes_them_to_the_workers_of_a_search(self, blobs):
         import keras
 

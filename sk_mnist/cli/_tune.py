@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         path = recorder.write(options.output / "search.csv")
         console.print(f"The {len(recorder.scores)} candidates that were finished or begun are in {path}", markup=False)
+        _wait_for_workers()
         raise
     search.set_callbacks()
     console.print(_best_table(search))
@@ -82,6 +84,13 @@ def run(options: argparse.Namespace) -> None:
     else:
         written += _report.write_pictures(displays, options.output)
     _report.print_written(console, written)
+
+
+def _wait_for_workers() -> None:
+    # joblib has told them to stop after what they are at. Python aborts if it ends while one is in TensorFlow.
+    for thread in threading.enumerate():
+        if "(worker)" in thread.name:
+            thread.join(timeout=60)
 
 
 class _Recorder:

@@ -1,4 +1,4 @@
-"""What an estimator may be that is saved or was loaded: nothing but what fitting can leave behind.
+"""What a model may be that is saved or was loaded.
 
 `save` and `load` check the same. Unpickling does not: a pickle can run code, so checks would promise too much.
 """
@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import cache
-from itertools import pairwise
-from math import prod
-from numbers import Integral, Real
-from typing import Any, NamedTuple
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
-from sk_mnist.preprocessing import ImageFlattener, PixelScaler
+from sk_mnist.persistence._attributes import OWN_CHECKS, defaults, is_int, is_labels, is_output_config, is_plain, shown
 
 # More than the pixels of any image that a dense network would see.
 _MAX_FEATURES = 2**22
@@ -61,253 +57,36 @@ def parts_of(model: Any) -> Iterator[Any]:
             waiting += getattr(part, "__dict__", {}).values()
 
 
-def shown(value: Any) -> str:
-    """Return words for a value in a file: its type, unless it is plain, because printing it can take any time."""
-    if value is None or isinstance(value, str | Real):
-        return f"{value!r:.100}"
-    return f"a {type(value).__name__}"
-
-
-def _check_estimator(estimator: BaseEstimator) -> None:
-    estimator_class = type(estimator)
-    parameters = _defaults(estimator_class)
-    for name, value in vars(estimator).items():
-        # Scikit-learn puts names into its HTML, "__doc_link_template" even as it is, and searches for them.
-        is_plain = (
-            isinstance(name, str) and name.isidentifier() and not name.startswith(("__", "_repr_", "_ipython", "_sk_"))
-        )
-        hides = is_plain and hasattr(estimator_class, name) and name not in parameters
-        if not is_plain or hides or (callable(value) and name not in parameters):
-            raise ValueError(
-                f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own or acts on "
-                "its own"
-            )
-    # Printing an estimator makes a name for each feature.
-    n_features = vars(estimator).get("n_features_in_", 0)
-    if not _is_int(n_features, 0, _MAX_FEATURES) and not isinstance(estimator, KerasMLPClassifier):
-        raise ValueError(f"its {estimator_class.__name__} has {shown(n_features)} features")
-    if not _is_output_config(vars(estimator).get("_sklearn_output_config", {})):
-        raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
-
-
-def _read_defaults(estimator_class: Any) -> dict[str, Any]:
-    """Names and defaults of an estimator's parameters."""
-    if estimator_class.__init__ is object.__init__:
-        return {}
-    parameters = list(inspect.signature(estimator_class.__init__).parameters.values())[1:]
-    return {parameter.name: parameter.default for parameter in parameters}
-
-
-# Looked up for each attribute.
-_defaults: Callable[[Any], dict[str, Any]] = cache(_read_defaults)
-
-
 def complete(model: Any) -> None:
     """Give this package's estimators and Pipelines that an older version saved the parameters that it did not have."""
     for part in parts_of(model):
-        if isinstance(part, (*_ATTRIBUTES, Pipeline)):
-            for name, default in _defaults(type(part)).items():
+        if isinstance(part, (*OWN_CHECKS, Pipeline)):
+            for name, default in defaults(type(part)).items():
                 if name not in vars(part) and default is not inspect.Parameter.empty:
                     setattr(part, name, default)
 
 
-# Attributes of this package's estimators. Each has a test, and words for what passes it.
-
-
-class _Attribute(NamedTuple):
-    is_right: Callable[[Any], bool]
-    wanted: str
-
-
-def _is_int(value: Any, low: int, high: float = np.inf) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_pixel(value: Any) -> bool:
-    # Pixels are divided by it in float32.
-    return isinstance(value, float) and bool(0 <= value <= np.finfo(np.float32).max)
-
-
-def _is_list_of_float(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_float, value))
-
-
-def _is_history(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(k, str) and _is_list_of_float(v) for k, v in value.items())
-
-
-def _is_plain_array(value: Any, kinds: str) -> bool:
-    return type(value) is np.ndarray and value.dtype.kind in kinds and value.dtype.isnative
-
-
-def _is_names(value: Any) -> bool:
-    return _is_plain_array(value, "O") and value.ndim == 1 and all(isinstance(name, str) for name in value)
-
-
-def _is_labels(value: Any, n_min: int = 2) -> bool:
-    if type(value) is not np.ndarray or value.dtype.kind not in "biufUOmM" or value.ndim != 1 or len(value) < n_min:
-        return False
-    if value.dtype.kind == "O" and not all(isinstance(label, str) for label in value):
-        return False
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        return False
-    # Sorted and none twice, because labels are looked up by bisection. That no label is NaT is seen here too.
-    return bool(np.all(value[:-1] < value[1:])) and not (value != value).any()
-
-
-def _is_optimizer_state(value: Any) -> bool:
-    if value is None:
-        return True
-    if type(value) is not tuple or [type(item) for item in value] != [str, list]:
-        return False
-    # An optimizer's counters are scalars.
-    return all(_is_plain_array(np.asarray(slot), "biuf") for slot in value[1])
-
-
-def _is_image_shape(value: Any) -> bool:
-    return type(value) is tuple and 1 <= len(value) <= 3 and all(_is_int(length, 1) for length in value)
-
-
-def _is_output_config(value: Any) -> bool:
-    outputs = (None, "default", "pandas", "polars")
-    if type(value) is not dict or set(value) - {"transform"}:
-        return False
-    return all(isinstance(output, str | None) and output in outputs for output in value.values())
-
-
-def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether a parameter is such as `save` writes without the caller's trust, and is printed in no time."""
-    if isinstance(value, dict) and depth < 3:
-        return all(_is_plain(item, depth + 1) for pair in value.items() for item in pair)
-    if isinstance(value, list | tuple) and depth < 3:
-        return all(_is_plain(item, depth + 1) for item in value)
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind != "O"
-    return value is None or isinstance(value, str | Real | np.generic | np.random.RandomState)
-
-
-_COUNT = _Attribute(lambda value: _is_int(value, 1), "an integer of at least 1")
-_NAMES = _Attribute(_is_names, "an array of strings")
-_LIST_OF_ARRAYS = _Attribute(
-    lambda value: type(value) is list and all(_is_plain_array(array, "f") for array in value),
-    "a list of dense float arrays",
-)
-_OUTPUT_CONFIG = _Attribute(_is_output_config, "set by set_output")
-
-_SHARED = {"n_features_in_": _COUNT, "feature_names_in_": _NAMES}
-_ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
-    KerasMLPClassifier: {
-        **_SHARED,
-        "classes_": _Attribute(_is_labels, "a sorted array of at least 2 different labels"),
-        "coefs_": _LIST_OF_ARRAYS,
-        "intercepts_": _LIST_OF_ARRAYS,
-        "out_activation_": _Attribute(lambda value: isinstance(value, str) and value == "softmax", "'softmax'"),
-        "n_layers_": _COUNT,
-        "n_iter_": _Attribute(lambda value: _is_int(value, 0), "an integer of at least 0"),
-        "loss_": _Attribute(_is_float, "a number"),
-        "loss_curve_": _Attribute(_is_list_of_float, "a list of numbers"),
-        "history_": _Attribute(_is_history, "a dict of lists of numbers"),
-        "validation_scores_": _Attribute(lambda value: value is None or _is_list_of_float(value), "numbers or None"),
-        "best_epoch_": _Attribute(lambda value: value is None or _is_int(value, 1), "an integer or None"),
-        "_seed": _Attribute(lambda value: _is_int(value, 0, np.iinfo(np.int32).max), "an integer of 31 bits"),
-        "_optimizer_state": _Attribute(_is_optimizer_state, "a configuration and arrays, or None"),
-    },
-    PixelScaler: {
-        **_SHARED,
-        "pixel_max_": _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0"),
-        "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
-        "_sklearn_output_config": _OUTPUT_CONFIG,
-    },
-    ImageFlattener: {
-        **_SHARED,
-        "image_shape_": _Attribute(_is_image_shape, "a tuple of 1 to 3 integers"),
-        "_sklearn_output_config": _OUTPUT_CONFIG,
-    },
-}
-
-
-def _check_own(estimator: BaseEstimator) -> None:
-    name, own_class = type(estimator).__name__, next(own for own in _ATTRIBUTES if isinstance(estimator, own))
-    parameters, known = _defaults(own_class), _ATTRIBUTES[own_class]
-    for attribute, value in vars(estimator).items():
-        if attribute in parameters:
-            if not _is_plain(value):
-                raise ValueError(f"{attribute} of its {name} is or holds {shown(value)}")
-        elif attribute in known:
-            if not known[attribute].is_right(value):
-                raise ValueError(f"{attribute} of its {name} is {shown(value)}, not {known[attribute].wanted}")
-        # A subclass may have more of its own.
-        elif type(estimator) is own_class:
-            raise ValueError(f"its {name} has an attribute {attribute!r:.100}, which fitting does not leave")
-    estimator._validate_params()
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is not None and len(names) != getattr(estimator, "n_features_in_", None):
-        raise ValueError(f"its {name} has {len(names)} feature names, but another number of features")
-
-
-def _check_mlp(mlp: KerasMLPClassifier) -> None:
-    _check_own(mlp)
-    name = type(mlp).__name__
-    check_hidden_layer_sizes(mlp.hidden_layer_sizes)
-    if not hasattr(mlp, "coefs_"):
-        return
-    _check_all_or_none(mlp, _ATTRIBUTES[KerasMLPClassifier].keys() - {"feature_names_in_"})
-    sizes = [mlp.n_features_in_, *(len(intercept) for intercept in mlp.intercepts_ if intercept.ndim == 1)]
-    shapes = [coef.shape for coef in mlp.coefs_]
-    if shapes != list(pairwise(sizes)) or len(mlp.coefs_) != len(mlp.intercepts_) or not mlp.coefs_:
-        raise ValueError(
-            f"the layers of its {name} do not fit together: coefs_ of shapes {shapes}, intercepts_ of shapes "
-            f"{[intercept.shape for intercept in mlp.intercepts_]}, {mlp.n_features_in_} features"
-        )
-    if 0 in sizes or sizes[-1] != len(mlp.classes_):
-        raise ValueError(f"its {name} has layers of {sizes[1:]} units for {len(mlp.classes_)} classes")
-    for array in [*mlp.coefs_, *mlp.intercepts_]:
-        if array.dtype != mlp.dtype:
-            raise ValueError(f"its {name} has weights of {array.dtype}, and dtype={mlp.dtype!r}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"its {name} has weights that are not all finite")
-    if (
-        mlp.n_layers_ != len(mlp.coefs_) + 1
-        or len(mlp.loss_curve_) != mlp.n_iter_
-        or (mlp.best_epoch_ or 0) > mlp.n_iter_
-    ):
-        raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not fit its other attributes")
-    recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:]]
-    # As arrays, because NaN differs from itself.
-    for found, expected in zip([mlp.loss_curve_, mlp.validation_scores_, [mlp.loss_]], recorded, strict=True):
-        if (found is None) != (expected is None) or not np.array_equal(found or [], expected or [], equal_nan=True):
-            raise ValueError(f"loss_, loss_curve_ or validation_scores_ of its {name} differs from history_")
-
-
-def _check_scaler(scaler: PixelScaler) -> None:
-    _check_own(scaler)
-    _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
-    if hasattr(scaler, "pixel_max_") and scaler.min_image_max_ > scaler.pixel_max_:
-        raise ValueError(f"its {type(scaler).__name__} was fitted on pixels brighter than white")
-
-
-def _check_flattener(flattener: ImageFlattener) -> None:
-    _check_own(flattener)
-    _check_all_or_none(flattener, {"image_shape_", "n_features_in_"})
-    shape = getattr(flattener, "image_shape_", None)
-    if shape is not None and prod(shape) != flattener.n_features_in_:
-        raise ValueError(f"its ImageFlattener has {flattener.n_features_in_} pixels in images of shape {shape}")
-
-
-def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
-    missing = attributes - vars(estimator).keys()
-    if missing and missing != attributes:
-        raise ValueError(f"its {type(estimator).__name__} is fitted, but lacks {', '.join(sorted(missing))}")
+def _check_estimator(estimator: BaseEstimator) -> None:
+    estimator_class = type(estimator)
+    parameters = defaults(estimator_class)
+    for name in vars(estimator):
+        # Scikit-learn and notebooks act on some names, and search for all of them as regular expressions.
+        is_plain_name = isinstance(name, str) and name.isidentifier()
+        is_special = is_plain_name and name.startswith(("__", "_repr_", "_ipython", "_sk_"))
+        if not is_plain_name or is_special or (hasattr(estimator_class, name) and name not in parameters):
+            raise ValueError(f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own")
+    # Printing an estimator makes a name for each feature.
+    n_features = vars(estimator).get("n_features_in_", 0)
+    if not is_int(n_features, 0, _MAX_FEATURES) and not isinstance(estimator, KerasMLPClassifier):
+        raise ValueError(f"its {estimator_class.__name__} has {shown(n_features)} features")
+    if not is_output_config(vars(estimator).get("_sklearn_output_config", {})):
+        raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
 
 
 def _check_pipeline(pipeline: Pipeline) -> None:
     if not isinstance(pipeline.steps, list | tuple) or not pipeline.steps:
         raise ValueError(f"the steps of its Pipeline are {shown(pipeline.steps)}")
-    if not isinstance(pipeline.verbose, bool) or not _is_plain(pipeline.transform_input):
+    if not isinstance(pipeline.verbose, bool) or not is_plain(pipeline.transform_input):
         raise ValueError("verbose or transform_input of its Pipeline is not valid")
     names = []
     for position, step in enumerate(pipeline.steps):
@@ -336,7 +115,7 @@ def _check_named(combination: BaseEstimator) -> None:
 
 
 def _check_label_encoder(encoder: BaseEstimator) -> None:
-    if not _is_labels(getattr(encoder, "classes_", np.arange(1)), n_min=1):
+    if not is_labels(getattr(encoder, "classes_", np.arange(1)), n_min=1):
         raise ValueError(f"its {type(encoder).__name__} has labels that are not sorted, or not different")
 
 
@@ -365,9 +144,7 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
 
 
 _CHECKS: dict[Any, Callable[[Any], None]] = {
-    KerasMLPClassifier: _check_mlp,
-    PixelScaler: _check_scaler,
-    ImageFlattener: _check_flattener,
+    **OWN_CHECKS,
     Pipeline: _check_pipeline,
     (sparse.spmatrix, sparse.sparray): _check_sparse,
     np.random.RandomState: _check_random_state,

@@ -309,11 +309,11 @@ def _check_object_array(audit: Audit, node: dict) -> None:
     shape = [literal(length) for length in node["shape"]["content"]]
     if not shape or shape[0] != len(node["content"]):
         raise ValueError(f"an array of {len(node['content'])} objects in it has the shape {shape!r:.100}")
-    # NumPy would spread out other arrays into objects, one for each value.
-    waiting = list(node["content"])
+    # Given more than one axis, NumPy spreads out other arrays into objects, one for each value.
+    waiting = list(node["content"]) if len(shape) > 1 else []
     while waiting:
         item = waiting.pop()
-        if item["__loader__"] == "ListNode" and len(shape) > 1:
+        if item["__loader__"] == "ListNode":
             waiting += item["content"]
         elif item["__loader__"] not in ("JsonNode", "ObjectNode"):
             raise ValueError(f"an array of objects in it holds a {item['__loader__']}")
