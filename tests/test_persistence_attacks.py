@@ -31,6 +31,9 @@ from model_files import (
     type_node,
 )
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -80,6 +83,10 @@ def sklearn_node(estimator_class, **attributes):
     name = f"{estimator_class.__module__}.{estimator_class.__name__}"
     attributes["_sklearn_version"] = literal(sklearn.__version__)
     return node("ObjectNode", name, content=dict_of(attributes))
+
+
+def dict_fields(items):
+    return {field: value for field, value in dict_of(items).items() if not field.startswith("__")}
 
 
 # Code
@@ -811,6 +818,33 @@ def test_a_fitted_model_that_lacks_an_attribute_is_refused(saved, owner, attribu
     change_schema(saved, remove)
     with pytest.raises(ValueError, match=f"lacks {attribute}"):
         load(saved)
+
+
+@pytest.mark.parametrize(
+    ("combination", "attribute"),
+    [
+        (VotingClassifier([("a", LogisticRegression()), ("b", LogisticRegression())]), "estimators_"),
+        (VotingClassifier([("a", LogisticRegression()), ("b", LogisticRegression())]), "estimators"),
+        (FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())]), "transformer_list"),
+        (ColumnTransformer([("a", StandardScaler(), [0]), ("b", StandardScaler(), [1])]), "transformers_"),
+    ],
+    ids=["fitted voters", "voters", "union", "columns"],
+)
+def test_a_combination_holds_estimators_only(data, combination, attribute, tmp_path):
+    path = save(clone(combination).fit(*data), tmp_path / "model.skops")
+
+    def change(schema, members):
+        first = attributes(schema, type(combination).__name__)[attribute]["content"][0]
+        impostor = node("DictNode", "sklearn.utils._bunch.Bunch", **dict_fields({"predict": literal("mine")}))
+        if attribute == "estimators_":
+            attributes(schema, type(combination).__name__)[attribute]["content"][0] = impostor
+        else:
+            first["content"][1] = impostor
+
+    change_schema(path, change)
+    with pytest.raises(ValueError, match=f"^.*{attribute} of its {type(combination).__name__} holds a Bunch"):
+        load(path)
+    assert load_unguarded(path) is not None
 
 
 @pytest.mark.parametrize("root", [dict_of({}), literal(3), list_of([])], ids=["dict", "number", "list"])

@@ -18,7 +18,7 @@ from sk_mnist._files import open_regular
 from sk_mnist.persistence import _schema, _versions
 from sk_mnist.persistence._archive import Archive
 from sk_mnist.persistence._checks import check_model, complete, parts_of, shown
-from sk_mnist.persistence._reader import read, unknown_types
+from sk_mnist.persistence._reader import Reader, unknown_types
 from sk_mnist.persistence._schema import Audit
 
 # Parameters that concern the machine on which an estimator is fitted, with what they would do there.
@@ -117,10 +117,10 @@ def _read(content: bytes, trusted: set[str]) -> tuple[Any, dict[str, str] | None
     if _versions.MEMBER in archive.members:
         versions = _versions.read_versions(archive.read(_versions.MEMBER))
     audit = Audit(archive)
-    unknown = unknown_types(audit)
-    if unknown - trusted:
-        raise _NotTrustedError(unknown - trusted)
-    model = _load_with_skops(audit, archive, trusted) if unknown else read(audit.root, archive)
+    if untrusted := unknown_types(audit) - trusted:
+        raise _NotTrustedError(untrusted)
+    reader = Reader(archive, trusted)
+    model = reader.read(audit.root) if reader.can_read(audit) else _load_with_skops(audit, archive, trusted)
     complete(model)
     check_model(model)
     return model, versions, _reset_machine_parameters(model)
@@ -128,6 +128,7 @@ def _read(content: bytes, trusted: set[str]) -> tuple[Any, dict[str, str] | None
 
 def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> Any:
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     if audit.has_boolean_keys:
         raise ValueError("it has a dict with boolean keys, which skops cannot read back")
@@ -137,12 +138,13 @@ def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> Any:
             if name not in (_schema.MEMBER, _versions.MEMBER):
                 audited.writestr(name, archive.read(name))
         audited.writestr(_schema.MEMBER, json.dumps({**audit.root, "protocol": audit.protocol}))
-    # The audit has seen that each of these types is ours to read, or trusted.
+    # Each of these types is ours to read, or trusted.
     trusted = trusted | {name for _, name in audit.parts}
-    # Of a method that is trusted, skops asks for the name of the method as well.
-    if untrusted := set(skops.io.get_untrusted_types(data=content.getvalue())) - trusted:
-        raise _NotTrustedError(untrusted)
-    return skops.io.loads(content.getvalue(), trusted=sorted(trusted))
+    try:
+        return skops.io.loads(content.getvalue(), trusted=sorted(trusted))
+    except UntrustedTypesFoundException:
+        # Of a method, skops wants the name of the method to be trusted as well.
+        raise _NotTrustedError(set(skops.io.get_untrusted_types(data=content.getvalue())) - trusted) from None
 
 
 def _reset_machine_parameters(model: BaseEstimator) -> list[str]:

@@ -1,7 +1,7 @@
-"""Reading an audited schema of known estimators, plain data and arrays: all that a file may hold untold.
+"""Reading an audited schema: known estimators, plain data and arrays, and objects of types that the caller trusts.
 
-Whatever is not in `READERS` has to be trusted by the caller, and is left to skops. Importing skops takes as long as
-importing scikit-learn.
+Other kinds of nodes, such as functions and sparse matrices, are left to skops, if the caller trusts them. Importing it
+takes as long as importing scikit-learn.
 """
 
 from __future__ import annotations
@@ -59,66 +59,77 @@ TYPES = {
 }
 
 
-def unknown_types(audit: Audit) -> set[str]:
-    """Names of the types and functions in a schema that `read` does not make."""
-    return {name for _, name in audit.parts - READERS.keys()}
+class Reader:
+    """Makes objects of the nodes of an audited schema.
 
+    Parameters
+    ----------
+    archive : Archive
+        The arrays that nodes name.
+    trusted : set of str
+        Names of types, beside those of `READERS`, of which the caller wants objects.
+    """
 
-def read(node: dict, archive: Archive) -> Any:
-    """Make the object that a node describes."""
-    return READERS[node["__loader__"], type_name(node)](node, archive)
+    def __init__(self, archive: Archive, trusted: set[str]) -> None:
+        self.archive = archive
+        self._readers = {**{("ObjectNode", name): Reader._read_object for name in trusted}, **READERS}
 
+    def can_read(self, audit: Audit) -> bool:
+        """Whether there is nothing in a schema but what `read` makes."""
+        return audit.parts <= self._readers.keys()
 
-def _read_list(node: dict, archive: Archive) -> list:
-    return [read(item, archive) for item in node["content"]]
+    def read(self, node: dict) -> Any:
+        """Make the object that a node describes."""
+        return self._readers[node["__loader__"], type_name(node)](self, node)
 
+    def _read_literal(self, node: dict) -> bool | int | float | str | None:
+        return literal(node)
 
-def _read_tuple(node: dict, archive: Archive) -> tuple:
-    return tuple(_read_list(node, archive))
+    def _read_list(self, node: dict) -> list:
+        return [self.read(item) for item in node["content"]]
 
+    def _read_tuple(self, node: dict) -> tuple:
+        return tuple(self._read_list(node))
 
-def _read_dict(node: dict, archive: Archive) -> dict:
-    types = (KEY_TYPES[type_name(key_type)] for key_type in node["key_types"]["content"])
-    return {make(key): read(value, archive) for make, (key, value) in zip(types, node["content"].items(), strict=True)}
+    def _read_dict(self, node: dict) -> dict:
+        makers = (KEY_TYPES[type_name(key_type)] for key_type in node["key_types"]["content"])
+        return {make(key): self.read(value) for make, (key, value) in zip(makers, node["content"].items(), strict=True)}
 
+    def _read_bunch(self, node: dict) -> Bunch:
+        return Bunch(**self._read_dict(node))
 
-def _read_bunch(node: dict, archive: Archive) -> Bunch:
-    return Bunch(**_read_dict(node, archive))
+    def _read_object(self, node: dict) -> Any:
+        module, _, name = type_name(node).rpartition(".")
+        object_class = getattr(import_module(module), name)
+        made = object_class.__new__(object_class)
+        # As pickle would, without what it may call instead.
+        state = self.read(node["content"])
+        if hasattr(made, "__setstate__"):
+            made.__setstate__(state)
+        else:
+            made.__dict__.update(state)
+        return made
 
+    def _read_array(self, node: dict) -> np.ndarray:
+        if node["type"] == "numpy":
+            return self.archive.array(node["file"])
+        if len(node["shape"]["content"]) != 1:
+            raise ValueError("an array of objects in it has more than one axis")
+        items = np.empty(len(node["content"]), dtype=object)
+        for position, item in enumerate(self._read_list(node)):
+            items[position] = item
+        return items
 
-def _read_object(node: dict, archive: Archive) -> Any:
-    module, _, name = type_name(node).rpartition(".")
-    object_class = getattr(import_module(module), name)
-    made = object_class.__new__(object_class)
-    # As pickle would, without what it may call instead.
-    state = read(node["content"], archive)
-    made.__setstate__(state) if hasattr(made, "__setstate__") else made.__dict__.update(state)
-    return made
+    def _read_scalar(self, node: dict) -> Any:
+        return self.archive.array(node["file"])[()]
 
+    def _read_slice(self, node: dict) -> slice:
+        return slice(node["content"]["start"], node["content"]["stop"], node["content"]["step"])
 
-def _read_array(node: dict, archive: Archive) -> np.ndarray:
-    if node["type"] == "numpy":
-        return archive.array(node["file"])
-    if len(node["shape"]["content"]) != 1:
-        raise ValueError("an array of objects in it has more than one axis")
-    items = np.empty(len(node["content"]), dtype=object)
-    for position, item in enumerate(_read_list(node, archive)):
-        items[position] = item
-    return items
-
-
-def _read_scalar(node: dict, archive: Archive) -> Any:
-    return archive.array(node["file"])[()]
-
-
-def _read_slice(node: dict, archive: Archive) -> slice:
-    return slice(node["content"]["start"], node["content"]["stop"], node["content"]["step"])
-
-
-def _read_random_state(node: dict, archive: Archive) -> np.random.RandomState:
-    random_state = np.random.RandomState()
-    random_state.set_state(read(node["content"], archive))
-    return random_state
+    def _read_random_state(self, node: dict) -> np.random.RandomState:
+        random_state = np.random.RandomState()
+        random_state.set_state(self.read(node["content"]))
+        return random_state
 
 
 _SCALARS = [
@@ -126,15 +137,21 @@ _SCALARS = [
     *("bool", "float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_"),
 ]
 
-READERS: dict[tuple[str, str], Callable[[dict, Archive], Any]] = {
-    ("JsonNode", "builtins.str"): lambda node, archive: literal(node),
-    ("ListNode", "builtins.list"): _read_list,
-    ("TupleNode", "builtins.tuple"): _read_tuple,
-    ("DictNode", "builtins.dict"): _read_dict,
-    ("NdArrayNode", "numpy.ndarray"): _read_array,
-    **{("NdArrayNode", f"numpy.{name}"): _read_scalar for name in _SCALARS},
-    ("SliceNode", "builtins.slice"): _read_slice,
-    ("RandomStateNode", "numpy.random.mtrand.RandomState"): _read_random_state,
-    ("DictNode", BUNCH): _read_bunch,
-    **{("ObjectNode", name): _read_object for name in TYPES},
+# All that a file may hold without the caller's trust, by kind and type.
+READERS: dict[tuple[str, str], Callable[[Reader, dict], Any]] = {
+    ("JsonNode", "builtins.str"): Reader._read_literal,
+    ("ListNode", "builtins.list"): Reader._read_list,
+    ("TupleNode", "builtins.tuple"): Reader._read_tuple,
+    ("DictNode", "builtins.dict"): Reader._read_dict,
+    ("DictNode", BUNCH): Reader._read_bunch,
+    ("NdArrayNode", "numpy.ndarray"): Reader._read_array,
+    **{("NdArrayNode", f"numpy.{name}"): Reader._read_scalar for name in _SCALARS},
+    ("SliceNode", "builtins.slice"): Reader._read_slice,
+    ("RandomStateNode", "numpy.random.mtrand.RandomState"): Reader._read_random_state,
+    **{("ObjectNode", name): Reader._read_object for name in TYPES},
 }
+
+
+def unknown_types(audit: Audit) -> set[str]:
+    """Names of the types and functions in a schema that the caller has to trust."""
+    return {name for _, name in audit.parts - READERS.keys()}
