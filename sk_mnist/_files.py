@@ -23,12 +23,13 @@ def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """
     # O_NONBLOCK is what keeps a pipe from hanging; regular files ignore it. Windows has neither it nor such pipes.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 

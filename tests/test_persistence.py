@@ -229,6 +229,12 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
             clone(loaded).fit(X, X[:, 0] > 0).coefs_[0], clone(mlp).fit(X, X[:, 0] > 0).coefs_[0]
         )
 
+    @pytest.mark.parametrize("shape", [(4,), (2, 2), (2, 1, 2)], ids=str)
+    def test_arrays_of_objects(self, shape, tmp_path):
+        constant = np.array(["a", None, 3, 0.5], dtype=object).reshape(shape)
+        loaded = load(save(DummyClassifier(strategy="constant", constant=constant), tmp_path / "model.skops"))
+        np.testing.assert_array_equal(loaded.constant, constant, strict=True)
+
     def test_frames_and_pandas_output(self, tmp_path):
         X = pd.DataFrame({"a": [0, 255], "b": [3, 200]})
         scaler = PixelScaler().set_output(transform="pandas").fit(X)
@@ -487,6 +493,16 @@ class TestDamage:
         process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert "Is a directory" if kind == "directory" else "Not a regular file" in process.stderr
         assert process.returncode == 1
+
+    @posix_only
+    def test_what_is_refused_is_closed(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+        for _ in range(5):
+            for path in (tmp_path, tmp_path / "pipe"):
+                with pytest.raises(OSError, match=str(path)):
+                    load(path)
+        assert before == (len(os.listdir("/proc/self/fd")) if before else 0)
 
     def test_no_file_is_an_error_of_the_system(self, tmp_path):
         with pytest.raises(FileNotFoundError):

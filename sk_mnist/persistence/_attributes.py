@@ -17,6 +17,9 @@ from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
+_MAX_LAYERS = 1000
+_MAX_COUNT = 2**31  # of features, pixels or epochs
+
 
 def shown(value: Any) -> str:
     """Return words for a value in a file: its type, unless it is plain, because printing it can take any time."""
@@ -88,7 +91,7 @@ def _is_optimizer_state(value: Any) -> bool:
     if type(value) is not tuple or [type(item) for item in value] != [str, list]:
         return False
     # An optimizer's counters are scalars.
-    return all(_is_plain_array(np.asarray(slot), "biuf") for slot in value[1])
+    return all(isinstance(slot, np.ndarray | np.generic) and slot.dtype.kind in "biuf" for slot in value[1])
 
 
 def _is_image_shape(value: Any) -> bool:
@@ -113,7 +116,7 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     return value is None or isinstance(value, str | Real | np.generic | np.random.RandomState)
 
 
-_COUNT = _Attribute(lambda value: is_int(value, 1), "an integer of at least 1")
+_COUNT = _Attribute(lambda value: is_int(value, 1, _MAX_COUNT), "an integer of at least 1")
 _NAMES = _Attribute(_is_names, "an array of strings")
 _LIST_OF_ARRAYS = _Attribute(
     lambda value: type(value) is list and all(_is_plain_array(array, "f") for array in value),
@@ -130,7 +133,7 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         "intercepts_": _LIST_OF_ARRAYS,
         "out_activation_": _Attribute(lambda value: isinstance(value, str) and value == "softmax", "'softmax'"),
         "n_layers_": _COUNT,
-        "n_iter_": _Attribute(lambda value: is_int(value, 0), "an integer of at least 0"),
+        "n_iter_": _Attribute(lambda value: is_int(value, 0, _MAX_COUNT), "an integer of at least 0"),
         "loss_": _Attribute(_is_float, "a number"),
         "loss_curve_": _Attribute(_is_list_of_float, "a list of numbers"),
         "history_": _Attribute(_is_history, "a dict of lists of numbers"),
@@ -175,6 +178,8 @@ def _check_own(estimator: BaseEstimator) -> None:
 def _check_mlp(mlp: KerasMLPClassifier) -> None:
     _check_own(mlp)
     name = type(mlp).__name__
+    if not isinstance(mlp.hidden_layer_sizes, Integral) and len(mlp.hidden_layer_sizes) > _MAX_LAYERS:
+        raise ValueError(f"hidden_layer_sizes of its {name} names {len(mlp.hidden_layer_sizes)} layers")
     check_hidden_layer_sizes(mlp.hidden_layer_sizes)
     if not hasattr(mlp, "coefs_"):
         return

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
@@ -26,14 +27,26 @@ def check_model(model: Any) -> None:
     """Raise ValueError unless a model, and every estimator in it, is what fitting can leave behind."""
     if not isinstance(model, BaseEstimator):
         raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
+    n_features = 0
     for part in parts_of(model):
         if isinstance(part, BaseEstimator):
             _check_estimator(part)
+            n_features += 0 if isinstance(part, KerasMLPClassifier) else _n_features(part)
         for checked, check in _CHECKS.items():
             if isinstance(part, checked):
                 check(part)
         if check_named := _CHECKS_BY_NAME.get(f"{type(part).__module__}.{type(part).__name__}"):
             check_named(part)
+    # Printing an estimator makes a name for each of its features.
+    if n_features > _MAX_FEATURES:
+        raise ValueError(f"its estimators have {n_features:,} features in all")
+
+
+def _n_features(estimator: BaseEstimator) -> int:
+    counts = [vars(estimator).get(name, 0) for name in ("n_features_in_", "_n_features_out")]
+    if not all(is_int(count, 0) for count in counts):
+        raise ValueError(f"its {type(estimator).__name__} has {', '.join(map(shown, counts))} features")
+    return max(map(int, counts))
 
 
 def parts_of(model: Any) -> Iterator[Any]:
@@ -75,10 +88,6 @@ def _check_estimator(estimator: BaseEstimator) -> None:
         is_special = is_plain_name and name.startswith(("__", "_repr_", "_ipython", "_sk_"))
         if not is_plain_name or is_special or (hasattr(estimator_class, name) and name not in parameters):
             raise ValueError(f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own")
-    # Printing an estimator makes a name for each feature.
-    n_features = vars(estimator).get("n_features_in_", 0)
-    if not is_int(n_features, 0, _MAX_FEATURES) and not isinstance(estimator, KerasMLPClassifier):
-        raise ValueError(f"its {estimator_class.__name__} has {shown(n_features)} features")
     if not is_output_config(vars(estimator).get("_sklearn_output_config", {})):
         raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
 
@@ -93,13 +102,23 @@ def _check_pipeline(pipeline: Pipeline) -> None:
         if not isinstance(step, list | tuple) or len(step) != 2 or not isinstance(step[0], str):
             raise ValueError(f"a step of its Pipeline is {shown(step)}, not a name and an estimator")
         name, estimator = step
+        _check_name(name, pipeline)
         names.append(name)
         method = "fit" if position == len(pipeline.steps) - 1 else "transform"
         is_usable = isinstance(estimator, BaseEstimator) and hasattr(estimator, method)
         if not is_usable and not _is_passed(estimator):
             raise ValueError(f"step {name!r:.100} of its Pipeline is {shown(estimator)}, which has no {method}")
-    if len(set(names)) < len(names) or any("__" in name for name in names):
-        raise ValueError(f"its Pipeline has steps of the same name, or with '__' in it: {names!r:.200}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"its Pipeline has steps of the same name: {names!r:.200}")
+
+
+def _check_name(name: Any, owner: BaseEstimator) -> None:
+    # Notebooks get names of parameters in JavaScript, and scikit-learn searches its own pages for them.
+    if not isinstance(name, str) or not re.fullmatch(r"[\w .:-]*", name) or "__" in name:
+        raise ValueError(
+            f"{shown(name)} in its {type(owner).__name__} is not a name of letters, digits, blanks and single "
+            "underscores, dots, colons and dashes"
+        )
 
 
 def _is_passed(step: Any) -> bool:
@@ -109,14 +128,25 @@ def _is_passed(step: Any) -> bool:
 def _check_named(combination: BaseEstimator) -> None:
     for attribute in ("estimators", "estimators_", "transformer_list", "transformers", "transformers_"):
         for entry in vars(combination).get(attribute) or []:
-            estimator = entry[1] if isinstance(entry, list | tuple) else entry
+            estimator = entry
+            if isinstance(entry, list | tuple):
+                name, estimator = entry[:2]
+                _check_name(name, combination)
             if not isinstance(estimator, BaseEstimator) and not _is_passed(estimator):
                 raise ValueError(f"{attribute} of its {type(combination).__name__} holds {shown(estimator)}")
 
 
 def _check_label_encoder(encoder: BaseEstimator) -> None:
-    if not is_labels(getattr(encoder, "classes_", np.arange(1)), n_min=1):
+    labels = getattr(encoder, "classes_", np.arange(1))
+    # NumPy compares times of different units after a conversion that can overflow.
+    if not is_labels(labels, n_min=1) or labels.dtype.kind in "mM":
         raise ValueError(f"its {type(encoder).__name__} has labels that are not sorted, or not different")
+
+
+def _check_perceptron(perceptron: BaseEstimator) -> None:
+    # With fewer layers than it says, scikit-learn's writes to the rows that it is given.
+    if vars(perceptron).get("n_layers_", 2) != len(vars(perceptron).get("coefs_", [0])) + 1:
+        raise ValueError("n_layers_ of its MLPClassifier does not fit its coefs_")
 
 
 def _check_sparse(matrix: Any) -> None:
@@ -154,6 +184,7 @@ _CHECKS: dict[Any, Callable[[Any], None]] = {
 _CHECKS_BY_NAME: dict[str, Callable[[Any], None]] = {
     "sklearn.compose._column_transformer.ColumnTransformer": _check_named,
     "sklearn.ensemble._voting.VotingClassifier": _check_named,
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier": _check_perceptron,
     "sklearn.pipeline.FeatureUnion": _check_named,
     "sklearn.preprocessing._label.LabelBinarizer": _check_label_encoder,
     "sklearn.preprocessing._label.LabelEncoder": _check_label_encoder,

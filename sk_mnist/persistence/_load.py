@@ -21,6 +21,8 @@ from sk_mnist.persistence._checks import check_model, complete, parts_of, shown
 from sk_mnist.persistence._reader import Reader, unknown_types
 from sk_mnist.persistence._schema import Audit
 
+_MAX_SHOWN_TYPES = 30
+
 # Parameters that concern the machine on which an estimator is fitted, with what they would do there.
 _MACHINE_PARAMETERS = {
     "memory": "a later fit would unpickle the files in that directory",
@@ -65,8 +67,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
     Notes
     -----
-    Untrusted, a file may hold this package's estimators and those of scikit-learn that predict with NumPy's and SciPy's
-    arithmetic alone, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may hold no functions at all.
+    Untrusted, a file may hold this package's estimators and those of scikit-learn that predict with the arithmetic of
+    NumPy and SciPy, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may hold no functions at all.
 
     Examples
     --------
@@ -88,9 +90,10 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     except (MemoryError, InconsistentVersionWarning):  # the latter where warnings are errors
         raise
     except _NotTrustedError as error:
+        names = [*error.names[:_MAX_SHOWN_TYPES], *(["..."] if len(error.names) > _MAX_SHOWN_TYPES else [])]
         raise ValueError(
-            f"{path} holds types that are not trusted: {', '.join(error.names)}. If you know them, and where the file "
-            f"comes from, load it with trusted={error.names}."
+            f"{path} holds types that are not trusted: {', '.join(names)}. If you know them, and where the file "
+            f"comes from, load it with trusted={names}."
         ) from None
     # A damaged file can make zipfile, json, NumPy and skops fail in any way; none of it has run code. The cause is left
     # out because it can hold what is in the file.
@@ -163,5 +166,5 @@ def _reset_machine_parameters(model: BaseEstimator) -> list[str]:
 
 def _printable(error: Exception) -> str:
     """Words of an error about a file, without characters from the file that a terminal would obey."""
-    text = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in str(error))
-    return (text or type(error).__name__)[:500]
+    words = str(error)[:500] or type(error).__name__
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in words)

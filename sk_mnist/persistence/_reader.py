@@ -8,55 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from math import prod
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from sk_mnist.persistence._archive import Archive
-from sk_mnist.persistence._schema import BUNCH, KEY_TYPES, Audit, literal, type_name
-
-# This package's estimators, and those of scikit-learn that only do arithmetic of NumPy and SciPy with what a file says
-# of them. Others hand it to compiled code that does not check it: k-means reads past a centre that is too short, a
-# one-hot encoder writes past a matrix that is too narrow. Or they call methods that the file names: StackingClassifier.
-TYPES = {
-    "sk_mnist.neural_network.KerasMLPClassifier",
-    "sk_mnist.preprocessing.ImageFlattener",
-    "sk_mnist.preprocessing.PixelScaler",
-    "sklearn.compose._column_transformer.ColumnTransformer",
-    "sklearn.decomposition._incremental_pca.IncrementalPCA",
-    "sklearn.decomposition._pca.PCA",
-    "sklearn.decomposition._truncated_svd.TruncatedSVD",
-    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
-    "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
-    "sklearn.dummy.DummyClassifier",
-    "sklearn.ensemble._voting.VotingClassifier",
-    "sklearn.feature_selection._variance_threshold.VarianceThreshold",
-    "sklearn.linear_model._base.LinearRegression",
-    "sklearn.linear_model._logistic.LogisticRegression",
-    "sklearn.linear_model._logistic.LogisticRegressionCV",
-    "sklearn.linear_model._ridge.Ridge",
-    "sklearn.linear_model._ridge.RidgeClassifier",
-    "sklearn.naive_bayes.BernoulliNB",
-    "sklearn.naive_bayes.GaussianNB",
-    "sklearn.naive_bayes.MultinomialNB",
-    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-    "sklearn.pipeline.FeatureUnion",
-    "sklearn.pipeline.Pipeline",
-    "sklearn.preprocessing._data.Binarizer",
-    "sklearn.preprocessing._data.MaxAbsScaler",
-    "sklearn.preprocessing._data.MinMaxScaler",
-    "sklearn.preprocessing._data.Normalizer",
-    "sklearn.preprocessing._data.PowerTransformer",
-    "sklearn.preprocessing._data.QuantileTransformer",
-    "sklearn.preprocessing._data.RobustScaler",
-    "sklearn.preprocessing._data.StandardScaler",
-    "sklearn.preprocessing._function_transformer.FunctionTransformer",
-    "sklearn.preprocessing._label.LabelBinarizer",
-    "sklearn.preprocessing._label.LabelEncoder",
-}
+from sk_mnist.persistence._schema import KEY_TYPES, Audit, literal, type_name
+from sk_mnist.persistence._types import BUNCH, TYPES
 
 
 class Reader:
@@ -113,12 +73,16 @@ class Reader:
     def _read_array(self, node: dict) -> np.ndarray:
         if node["type"] == "numpy":
             return self.archive.array(node["file"])
-        if len(node["shape"]["content"]) != 1:
-            raise ValueError("an array of objects in it has more than one axis")
-        items = np.empty(len(node["content"]), dtype=object)
-        for position, item in enumerate(self._read_list(node)):
-            items[position] = item
-        return items
+        shape: list[Any] = [literal(length) for length in node["shape"]["content"]]
+        nodes = node["content"]
+        for _ in shape[1:]:
+            nodes = [item for nested in nodes for item in nested["content"]]
+        if prod(shape) != len(nodes):
+            raise ValueError(f"an array of objects in it has the shape {shape} and {len(nodes)} items")
+        items = np.empty(len(nodes), dtype=object)
+        for position, item in enumerate(nodes):
+            items[position] = self.read(item)
+        return items.reshape(shape)
 
     def _read_scalar(self, node: dict) -> Any:
         return self.archive.array(node["file"])[()]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sk_mnist.persistence._archive import Archive
+from sk_mnist.persistence._types import BUNCH, TYPES
 from sk_mnist.persistence._versions import VERSION_PATTERN
 
 MEMBER = "schema.json"
@@ -49,7 +50,6 @@ KEY_TYPES: dict[str, Callable[[str], Any]] = {
     **{f"numpy.float{bits}": getattr(np, f"float{bits}") for bits in (16, 32, 64)},
 }
 
-BUNCH = "sklearn.utils._bunch.Bunch"
 _SPARSE_TYPES = {f"scipy.sparse._{form}.{form}_{kind}" for form in ("csr", "csc") for kind in ("matrix", "array")}
 _SPARSE_MEMBERS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr.npy"}
 
@@ -172,12 +172,11 @@ def _key_types(audit: Audit, value: Any, depth: int) -> None:
     if not isinstance(value.get("content"), list):
         raise ValueError("the types of a dict's keys are not a list")
     for node in (value, *value["content"]):
-        _form(node)
+        form = _form(node)
         node.pop("__id__", None)
         type_name(node)
-    kinds = {node["__loader__"] for node in value["content"]}
-    if value["__loader__"] != "ListNode" or kinds - {"TypeNode"}:
-        raise ValueError(f"the types of a dict's keys are a {value['__loader__']} of {sorted(kinds)!r:.100}")
+        if form != ("ListNode" if node is value else "TypeNode") or len(node) != 3 + (node is value):
+            raise ValueError(f"the types of a dict's keys are or hold a {form}")
 
 
 def _record(**fields: Check) -> Check:
@@ -279,7 +278,7 @@ def _check_dict(audit: Audit, node: dict) -> None:
     n_types = len(node["key_types"]["content"])
     if n_types != len(node["content"]):
         raise ValueError(f"a dict in it has {len(node['content'])} keys and {n_types} types of keys")
-    types = {type_name(key_type) for key_type in node["key_types"]["content"]}
+    types = _key_type_names(node)
     # Many different numbers can have the same hash, and each of them is then compared with all others.
     if n_types > _MAX_NUMBER_KEYS and types != {"builtins.str"}:
         raise ValueError(f"a dict in it has {n_types} keys that are not all strings")
@@ -290,6 +289,17 @@ def _check_dict(audit: Audit, node: dict) -> None:
     version = node["content"].get("_sklearn_version")
     if version is not None and not VERSION_PATTERN.fullmatch(str(literal(version))):
         raise ValueError(f"it names the version {literal(version)!r:.100} of scikit-learn")
+
+
+def _check_object(audit: Audit, node: dict) -> None:
+    state = node["content"]
+    # Anything else that a dict can be updated with may name attributes by numbers of one hash.
+    if type_name(node) in TYPES and (state["__loader__"] != "DictNode" or _key_type_names(state) - {"builtins.str"}):
+        raise ValueError(f"a {type_name(node)} in it has attributes that are not named by strings")
+
+
+def _key_type_names(node: dict) -> set[str]:
+    return {type_name(key_type) for key_type in node["key_types"]["content"]}
 
 
 def _check_array(audit: Audit, node: dict) -> None:
@@ -307,7 +317,11 @@ def _check_object_array(audit: Audit, node: dict) -> None:
     if node["shape"]["__loader__"] != "TupleNode":
         raise ValueError("the shape of an array in it is not a tuple")
     shape = [literal(length) for length in node["shape"]["content"]]
-    if not shape or shape[0] != len(node["content"]):
+    if (
+        not shape
+        or not all(type(length) is int and length >= 0 for length in shape)
+        or shape[0] != len(node["content"])
+    ):
         raise ValueError(f"an array of {len(node['content'])} objects in it has the shape {shape!r:.100}")
     # Given more than one axis, NumPy spreads out other arrays into objects, one for each value.
     waiting = list(node["content"]) if len(shape) > 1 else []
@@ -346,6 +360,7 @@ def _literals(node: dict) -> dict[str, Any]:
 
 _RELATIONS: dict[str, Callable[[Audit, dict], None]] = {
     "DictNode": _check_dict,
+    "ObjectNode": _check_object,
     "NdArrayNode of type numpy": _check_array,
     "NdArrayNode of type json": _check_object_array,
     "SparseMatrixNode": _check_sparse,
