@@ -501,6 +501,33 @@ def test_numbers_of_the_same_hash_are_not_made_keys(saved_scaler):
     assert len({hash(key) for key in keys}) == 1
 
 
+@pytest.mark.parametrize(
+    ("types", "reason"),
+    [
+        (["builtins.str"], "2 keys and 1 types of keys"),
+        (["builtins.str", "builtins.list"], r"keys of type builtins\.list"),
+        (["builtins.str", "numpy.void"], r"keys of type numpy\.void"),
+    ],
+    ids=["too few", "lists", "void"],
+)
+def test_keys_of_a_dict_have_types_that_keys_have(saved_scaler, types, reason):
+    keys = dict_of({"a": literal(1), "b": literal(2)})
+    keys["key_types"]["content"] = [type_node(name) for name in types]
+    change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", "x", keys))
+    with pytest.raises(ValueError, match=reason):
+        load(saved_scaler)
+
+
+@pytest.mark.parametrize("name", ["__reduce__", "junk"])
+def test_nodes_have_no_further_fields(saved_scaler, name):
+    # What is not looked at could be of any depth and size.
+    attack = {**literal(3), name: [[[]]]}
+    change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", "x", attack))
+    with pytest.raises(ValueError, match="a JsonNode of its schema has the keys"):
+        load(saved_scaler)
+    assert load_unguarded(saved_scaler).x == 3
+
+
 @pytest.mark.parametrize("state", ["array", "list", "numbers"])
 def test_attributes_are_a_dict_of_strings(saved_scaler, state):
     # Pairs of any kind would do for Python, and numbers of one hash take a time that grows with its square.
