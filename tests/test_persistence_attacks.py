@@ -1052,3 +1052,19 @@ def test_messages_hold_no_terminal_escapes(saved_scaler, attack):
     # Python prints the cause of an error as it is.
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+class Complains(StandardScaler):
+    """A type that says what is in its state."""
+
+    def __setstate__(self, state):
+        raise ValueError(state["words"])
+
+
+def test_errors_of_trusted_types_hold_no_terminal_escapes(data, tmp_path):
+    estimator = Complains().fit(data[0])
+    estimator.words = ESCAPE
+    path = save(estimator, tmp_path / "model.skops")
+    with pytest.raises(ValueError, match="owned") as caught:
+        load(path, trusted=[f"{Complains.__module__}.Complains"])
+    assert str(caught.value).isprintable()
