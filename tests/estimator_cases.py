@@ -9,6 +9,7 @@ class Case(NamedTuple):
     name: str
     estimator: object
     reason: str
+    is_slow: bool = False
 
 
 # The checks fit 9 to 200 rows and compare to 1e-7, which float32 cannot hold and mini-batches cannot repeat.
@@ -27,5 +28,6 @@ CASES = [
         "mlp with another activation and a penalty",
         KerasMLPClassifier(**EXACT | {"activation": "tanh", "alpha": 1e-3}),
         EXACT_REASON + "; activation and alpha, the parameters that change the computation and keep it exact",
+        is_slow=True,
     ),
 ]

@@ -116,6 +116,7 @@ def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"model.skops", "metrics.json", "history.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child alone")
 def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path):
     command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
@@ -160,9 +161,8 @@ def test_info_says_where_the_data_is_and_which_versions_there_are(capsys):
 TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 
 
-@pytest.mark.parametrize(
-    "search", ["grid", pytest.param("random", marks=pytest.mark.slow), pytest.param("halving", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("search", ["grid", "random", "halving"])
 def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     process = run(*TUNE, "--search", search, "--candidates", "3", "--output", str(tmp_path))
     assert process.returncode == 0, process.stderr

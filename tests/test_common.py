@@ -9,8 +9,14 @@ import sk_mnist
 
 
 # The one check that skips itself: it wants the environment variable SCIPY_ARRAY_API, which no extra of ours would set.
-@parametrize_with_checks([case.estimator for case in CASES])
+@parametrize_with_checks([case.estimator for case in CASES if not case.is_slow])
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([case.estimator for case in CASES if case.is_slow])
+def test_scikit_learn_check_of_another_network(estimator, check):
     check(estimator)
 
 

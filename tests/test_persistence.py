@@ -617,6 +617,7 @@ class TestOnnx:
             to_onnx(fitted)
 
 
+@pytest.mark.slow
 # h5py, which Keras writes weights with, has not caught up with NumPy 2 here.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 def test_a_keras_file_opens_in_plain_keras_in_a_fresh_process(fitted, images, tmp_path):

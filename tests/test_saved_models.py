@@ -16,7 +16,7 @@ import pytest
 import sk_mnist
 from sk_mnist import load
 
-SAVED = sorted(path for path in (Path(__file__).parent / "saved_models").iterdir() if path.is_dir())
+SAVED = sorted(path.parent for path in Path(__file__).parent.glob("saved_models/*/model.skops"))
 
 
 def load_file(directory):

@@ -279,6 +279,7 @@ class TestContinuation:
 
 
 class TestOptimizers:
+    @pytest.mark.slow
     def test_every_optimizer_by_name_learns(self, blobs):
         from sk_mnist.neural_network._classifier import OPTIMIZERS
 
@@ -745,6 +746,7 @@ def fresh(blobs):
 
 
 class TestWorkspaces:
+    @pytest.mark.slow
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(names=st.lists(st.sampled_from(sorted(FITS)), min_size=1, max_size=6))
     def test_nothing_leaks_from_one_fit_into_the_next(self, blobs, fresh, names):
@@ -777,6 +779,7 @@ class TestWorkspaces:
         (idle,) = _keras._idle
         assert idle.network.train_block.experimental_get_tracing_count() == 1
 
+    @pytest.mark.slow
     def test_no_more_than_a_few_are_kept(self, blobs):
         from sk_mnist.neural_network import _keras
 
