@@ -180,6 +180,7 @@ def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     assert model.score(test.data, test.target) == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
     # The process sends itself the signal of Ctrl-C when the third score is in.
     code = f"""

@@ -253,9 +253,8 @@ class TestFit:
         model = small().fit(*blobs)
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
 
-    @pytest.mark.parametrize(
-        "epochs", [pytest.param(3, id="plain"), pytest.param(120, id="xla", marks=pytest.mark.slow)]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("epochs", [3, 120], ids=["plain", "xla"])
     def test_two_processes_give_the_same_weights(self, epochs):
         code = f"""
 import hashlib, numpy

@@ -353,6 +353,7 @@ class TestSchedulesAndRegularization:
 
         assert last_step(schedule) < 0.05 * last_step("constant")
 
+    @pytest.mark.slow
     def test_the_penalty_is_scikit_learns(self, blobs):
         # Without hidden layers the minimum is unique, and LogisticRegression's with C = 1 / alpha. MLPClassifier has
         # the same scale: its loss is that of LogisticRegression divided by the number of rows.
