@@ -491,7 +491,7 @@ class TestDamage:
             os.mkfifo(path)
         code = f"import sk_mnist; sk_mnist.load({str(path)!r})"
         process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-        assert "Is a directory" if kind == "directory" else "Not a regular file" in process.stderr
+        assert ("Is a directory" if kind == "directory" else "Not a regular file") in process.stderr
         assert process.returncode == 1
 
     @posix_only

@@ -27,34 +27,47 @@ def load_pickle(directory):
     return pickle.loads((directory / "model.pickle").read_bytes())
 
 
-@pytest.fixture(params=[load_file, load_pickle], ids=["file", "pickle"])
-def load_saved(request):
+@pytest.fixture(params=SAVED, ids=lambda path: path.name)
+def directory(request):
     return request.param
+
+
+@pytest.fixture(params=[load_file, load_pickle], ids=["file", "pickle"])
+def model(request, directory):
+    return request.param(directory)
+
+
+@pytest.fixture
+def expected(directory):
+    with np.load(directory / "expected.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture
+def frame(expected):
+    return pd.DataFrame(expected["X"], columns=list("abcdef"))
+
+
+# Saved by other versions than the ones installed.
+of_other_versions = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.InconsistentVersionWarning", "ignore:This file was saved by"
+)
 
 
 def test_there_are_saved_models():
     assert SAVED[0].name == "0.1.0.dev0"
 
 
-@pytest.mark.parametrize("directory", SAVED, ids=lambda path: path.name)
-# Saved by other versions than the ones installed.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning", "ignore:This file was saved by")
-def test_a_saved_model_predicts_as_it_did(directory, load_saved):
-    expected = np.load(directory / "expected.npz")
-    frame = pd.DataFrame(expected["X"], columns=list("abcdef"))
-    model = load_saved(directory)
+@of_other_versions
+def test_a_saved_model_predicts_as_it_did(model, expected, frame):
     # BLAS of another machine may add in another order.
     np.testing.assert_allclose(model.predict_proba(frame), expected["probabilities"], rtol=1e-5)
     assert set(model.predict(frame)) == {"high", "low"}
     assert model["mlp"].get_params().keys() == sk_mnist.KerasMLPClassifier().get_params().keys()
 
 
-@pytest.mark.parametrize("directory", SAVED, ids=lambda path: path.name)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning", "ignore:This file was saved by")
-def test_training_a_saved_model_goes_on(directory, load_saved):
-    expected = np.load(directory / "expected.npz")
-    frame = pd.DataFrame(expected["X"], columns=list("abcdef"))
-    model = load_saved(directory)
+@of_other_versions
+def test_training_a_saved_model_goes_on(model, expected, frame):
     before = model["mlp"].n_iter_
     model.set_params(mlp__epochs=1).fit(frame, expected["y"])
     assert model["mlp"].n_iter_ == before + 1
