@@ -54,6 +54,54 @@ def start_tensorflow(n_threads: int | None = None) -> None:
         tensorflow.config.list_logical_devices()
 
 
+def check_process() -> None:
+    """Refuse to train where TensorFlow would wait forever for threads that did not survive a fork."""
+    if has_lost_threads():
+        raise RuntimeError(
+            "This process was forked from one in which TensorFlow was running, and cannot train. Use joblib's default "
+            "backend (loky) or threads, or multiprocessing's start method 'spawn'."
+        )
+
+
+def has_lost_threads() -> bool:
+    """Whether TensorFlow was running in the process that this one was forked from: its threads did not come along.
+
+    A process that has only imported TensorFlow may be forked. On Linux this is always found out; elsewhere if this
+    module was imported before the fork.
+    """
+    if _forked_while_running:
+        return True
+    tasks = Path("/proc/self/task")
+    if not _is_running() or not tasks.is_dir():
+        return False
+    return not any(_thread_name(task).startswith("tf_") for task in tasks.iterdir())
+
+
+def _is_running() -> bool:
+    # TensorFlow has no public way to ask whether it has started its devices, without starting them.
+    context = sys.modules.get("tensorflow.python.eager.context")
+    return context is not None and bool(getattr(context.context_safe(), "_initialized", False))
+
+
+def _thread_name(task: Path) -> str:
+    try:
+        return (task / "comm").read_text()
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+_forked_while_running = False
+
+
+def _remember_fork() -> None:
+    global _forked_while_running
+    _forked_while_running = _forked_while_running or _is_running()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_fork)
+
+
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
     # C++ writes to the file descriptor, past sys.stderr.

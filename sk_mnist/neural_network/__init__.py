@@ -19,5 +19,5 @@ def clear_workspaces() -> None:
     >>> clear_workspaces()
     """
     # Not imported for this: without it nothing has been compiled.
-    if keras_module := sys.modules.get("sk_mnist.neural_network._keras"):
-        keras_module.clear_workspaces()
+    if workspace := sys.modules.get("sk_mnist.neural_network._workspace"):
+        workspace.clear_workspaces()

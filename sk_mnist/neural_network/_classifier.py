@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import sys
+import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,24 +14,27 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_sample_weight
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_class_weight
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sk_mnist._docs import DocLinkMixin
+from sk_mnist._tensorflow import check_process
 from sk_mnist.neural_network import _forward
-from sk_mnist.neural_network._batches import SCHEDULES
+from sk_mnist.neural_network._batches import batches_per_block
+from sk_mnist.neural_network._schedules import SCHEDULES
+from sk_mnist.neural_network._training import (
+    NetworkSpec,
+    NetworkState,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+)
 
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
-
-    from sk_mnist.neural_network._keras import (
-        NetworkState,
-        TrainingData,
-        TrainingResult,
-    )
 
 # Keras' optimizers that need no argument but a learning rate.
 OPTIMIZERS = (
@@ -35,6 +42,9 @@ OPTIMIZERS = (
 )  # fmt: skip
 
 _DEFAULT_LEARNING_RATE = 1e-3
+
+# A training of at least this many steps is worth the second or so that XLA takes to compile it.
+XLA_MIN_STEPS = 2000
 
 
 class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -205,7 +215,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
         "keras_callbacks": [list, tuple, None],
@@ -307,17 +317,18 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         >>> len(clf.validation_scores_)
         2
         """
+        self._check_given_objects()
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
         if goes_on:
             self._check_same_classes(y)
         else:
             self._start_anew(np.unique(y))
-        data = self._training_data(X, y, sample_weight)
-        data, validation = self._validation_data(data, X_val, y_val, sample_weight_val)
+        data, weight = self._training_data(X, y, sample_weight)
+        data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
         tasks = _EpochTasks(self, X, y, sample_weight)
         result = self._train(data, validation, self.epochs, self.learning_rate_schedule, tasks)
-        self._store(result, keep_optimizer=self.warm_start)
+        self._store(result)
         tasks.end_fit()
         return self
 
@@ -368,6 +379,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
                 "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
             )
+        self._check_given_objects()
         is_first_call = not self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=is_first_call)
         if is_first_call:
@@ -375,9 +387,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             self.__dict__.pop("classes_", None)
         if _check_partial_fit_first_call(self, classes):
             self._start_anew(self.classes_)
-        data = self._training_data(X, y, sample_weight)
-        result = self._train(data, None, n_epochs=1, schedule="constant")
-        self._store(result, keep_optimizer=True)
+        data, _ = self._training_data(X, y, sample_weight)
+        self._store(self._train(data, None, n_epochs=1, schedule="constant"))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -476,9 +487,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         True
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _keras
+        from sk_mnist.neural_network import _convert
 
-        return _keras.build_model(self.coefs_, self.intercepts_, self.activation, self.dropout)
+        return _convert.build_model(self.coefs_, self.intercepts_, self.activation, self.dropout)
 
     def to_keras_classifier(self) -> scikeras.wrappers.KerasClassifier:
         """Return a fitted scikeras classifier with a copy of the weights, for code that expects one.
@@ -499,9 +510,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         True
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _keras
+        from sk_mnist.neural_network import _convert
 
-        return _keras.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
+        return _convert.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
 
     @property
     def n_parameters_(self) -> int:
@@ -532,7 +543,44 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             # They hold models and threads, and a fitted estimator has no more use for them. An unfitted one takes them
             # along, for a search sends it to its workers this way.
             state = {**state, "keras_callbacks": None}
+        if not isinstance(self.optimizer, str):
+            # Keras' own pickle of an optimizer looks its class up by name, and keeps nothing beyond its settings.
+            state = {**state, "optimizer": _described(self.optimizer)}
         return state
+
+    def __setstate__(self, state: dict) -> None:
+        # An OptimizerRecipe, by its method: Keras is not imported to find out.
+        if hasattr(make := state.get("optimizer"), "make"):
+            state = {**state, "optimizer": make.make()}
+        super().__setstate__(state)
+
+    def __sklearn_clone__(self) -> Self:
+        # The two parameters that copy.deepcopy does not copy faithfully are left out, and copied on their own.
+        rest = copy.copy(self)
+        rest.optimizer, rest.keras_callbacks = "adam", None
+        cloned = super(KerasMLPClassifier, rest).__sklearn_clone__()
+        cloned.optimizer = _copied_optimizer(self.optimizer)
+        cloned.keras_callbacks = _copied_callbacks(self.keras_callbacks)
+        return cloned
+
+    def _check_given_objects(self) -> None:
+        # Without Keras imported nobody has an instance of its classes, and a mistake need not cost its import.
+        keras_module = sys.modules.get("keras")
+        callback_class = keras_module.callbacks.Callback if keras_module else ()
+        optimizer_class = keras_module.optimizers.Optimizer if keras_module else ()
+        if not isinstance(self.optimizer, str | optimizer_class if keras_module else str):
+            raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {self.optimizer!r}.")
+        if not isinstance(self.optimizer, str) and self.learning_rate != _DEFAULT_LEARNING_RATE:
+            raise ValueError(
+                f"optimizer is an instance with a learning rate of its own, and learning_rate={self.learning_rate} is "
+                "given too; give the rate to the instance, or the optimizer by its name."
+            )
+        for callback in self.keras_callbacks or ():
+            if not isinstance(callback, callback_class) and not callable(callback):
+                raise TypeError(
+                    "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
+                    f"that return one; got {callback!r}."
+                )
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         _check_two_dimensional(X)
@@ -561,25 +609,35 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self._optimizer_state: tuple[str, list[np.ndarray]] | None = None
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> TrainingData:
-        from sk_mnist.neural_network._keras import TrainingData
-
+    def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[TrainingData, np.ndarray]:
+        """Rows to train on, and what they weigh when they are held out: without class weights."""
         weight = _check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y).astype(self.dtype)
         encoded = self._encode(y, "y")
-        has_weight = weight > 0
+        training_weight = weight
+        if self.class_weight is not None:
+            training_weight = weight * self._class_weights(y)[encoded]
+        has_weight = training_weight > 0
         if not has_weight.any():
             raise ValueError("sample_weight and class_weight leave no row with a weight above 0 to train on.")
-        if not has_weight.all():
-            X, encoded, weight = X[has_weight], encoded[has_weight], weight[has_weight]
-        return TrainingData(X, encoded, weight)
+        data = TrainingData(X, None, encoded, training_weight)
+        if has_weight.all():
+            return data, weight
+        rows = np.flatnonzero(has_weight)
+        return TrainingData(X, rows, encoded[rows], training_weight[rows]), weight[rows]
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray:
+        """Weight of each class, in the order of ``classes_``."""
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                    raise ValueError(
+                        f"class_weight must hold finite weights of at least 0; got {weight!r} for class {label!r}."
+                    )
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=y).astype(self.dtype)
 
     def _validation_data(
-        self, data: TrainingData, X_val: Any, y_val: Any, sample_weight_val: Any
+        self, data: TrainingData, weight: np.ndarray, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> tuple[TrainingData, TrainingData | None]:
-        from sk_mnist.neural_network._keras import TrainingData
-
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; got only " + ("y_val." if X_val is None else "X_val."))
         if X_val is not None:
@@ -587,20 +645,39 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             weight = _check_sample_weight(
                 sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True
             )
-            return data, TrainingData(X_val, self._encode(y_val, "y_val"), weight)
+            return data, TrainingData(X_val, None, self._encode(y_val, "y_val"), weight)
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
         if not self.early_stopping:
             return data, None
-        parts = train_test_split(
-            data.X,
-            data.y,
-            data.sample_weight,
-            test_size=self.validation_fraction,
-            stratify=data.y,
-            random_state=self._seed,
+        self._check_can_hold_out(data.y)
+        # Rows are split by their positions, because X may be larger than memory.
+        positions = np.arange(len(data))
+        train, held_out = train_test_split(
+            positions, test_size=self.validation_fraction, stratify=data.y, random_state=self._seed
         )
-        return TrainingData(*parts[::2]), TrainingData(*parts[1::2])
+        rows = positions if data.rows is None else data.rows
+        return (
+            TrainingData(data.X, rows[train], data.y[train], data.sample_weight[train]),
+            TrainingData(data.X, rows[held_out], data.y[held_out], weight[held_out]),
+        )
+
+    def _check_can_hold_out(self, encoded: np.ndarray) -> None:
+        counts = np.bincount(encoded, minlength=len(self.classes_))
+        advice = "Give more rows, or validation data of your own as X_val and y_val."
+        if (single := self.classes_[counts == 1]).size:
+            raise ValueError(
+                f"early_stopping=True holds out a stratified part of the rows, for which each class needs at least 2; "
+                f"y has 1 row of class {single[0]!r}. {advice}"
+            )
+        n_held_out = int(np.ceil(self.validation_fraction * len(encoded)))
+        n_classes = int((counts > 0).sum())
+        if min(n_held_out, len(encoded) - n_held_out) < n_classes:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(encoded)} rows holds out {n_held_out} and "
+                f"leaves {len(encoded) - n_held_out} to train on; both parts need at least 1 row of each of the "
+                f"{n_classes} classes. {advice}"
+            )
 
     def _encode(self, y: np.ndarray, name: str) -> np.ndarray:
         positions = np.searchsorted(self.classes_, y)
@@ -620,58 +697,69 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         schedule: str,
         tasks: _EpochTasks | None = None,
     ) -> TrainingResult:
-        from sk_mnist.neural_network import _keras
-
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        n_rows = data.X.shape[0]
-        batch_size = min(int(self.batch_size), n_rows)
-        spec = _keras.NetworkSpec(
+        _check_memory([self.n_features_in_, *hidden_layer_sizes, len(self.classes_)], self.dtype)
+        check_process()
+        from sk_mnist.neural_network import _convert, _workspace
+
+        callbacks = _convert.make_callbacks(self.keras_callbacks)
+        recipe = _convert.optimizer_recipe(self.optimizer)
+        batch_size = min(int(self.batch_size), len(data))
+        # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
+        use_xla = (
+            n_epochs * -(-len(data) // batch_size) >= XLA_MIN_STEPS
+            and batch_size == self.batch_size
+            and not _convert.have_batch_hooks(callbacks)
+        )
+        n_batches = batches_per_block(
+            batch_size, self.n_features_in_, np.dtype(self.dtype).itemsize, use_xla=use_xla
+        )
+        spec = NetworkSpec(
             n_features=self.n_features_in_,
             hidden_layer_sizes=hidden_layer_sizes,
             n_classes=len(self.classes_),
             activation=self.activation,
-            dropout=float(self.dropout),
-            label_smoothing=float(self.label_smoothing),
+            has_dropout=self.dropout > 0,
+            has_smoothing=self.label_smoothing > 0,
             has_penalty=self.alpha > 0,
-            optimizer=_keras.optimizer_config(self.optimizer),
+            optimizer_class=recipe.optimizer_class,
+            optimizer=recipe.key,
             dtype=self.dtype,
-            batch_size=batch_size,
-            use_xla=n_epochs * -(-n_rows // batch_size) >= _keras.XLA_MIN_STEPS,
+            xla_shape=(n_batches, batch_size) if use_xla else None,
         )
-        plan = _keras.TrainingPlan(
+        plan = TrainingPlan(
             n_epochs=n_epochs,
-            first_epoch=self.n_iter_,
+            first_epoch=len(self.history_.get("loss", [])),
             seed=self._seed,
             learning_rate=self._peak_learning_rate(),
+            batch_size=batch_size,
+            batches_per_block=n_batches,
             schedule=schedule,
             alpha=float(self.alpha),
-            verbose=bool(self.verbose),
+            dropout=float(self.dropout),
+            label_smoothing=float(self.label_smoothing),
+            is_verbose=bool(self.verbose),
             patience=self.n_iter_no_change if self.early_stopping else None,
-            callbacks=_keras.make_callbacks(self.keras_callbacks),
+            # partial_fit is a training without tasks.
+            keeps_optimizer=self.warm_start or tasks is None,
         )
         if tasks is not None:
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
-        with _keras.workspace(spec) as trainer:
-            return trainer.run(self._state(hidden_layer_sizes), data, validation, plan)
+        return _workspace.train(spec, recipe, self._state(hidden_layer_sizes), data, validation, plan, callbacks)
 
     def _peak_learning_rate(self) -> float:
         if isinstance(self.optimizer, str):
             return float(self.learning_rate)
-        from sk_mnist.neural_network import _keras
+        from sk_mnist.neural_network import _convert
 
-        if self.learning_rate != _DEFAULT_LEARNING_RATE:
-            raise ValueError(
-                f"optimizer is an instance with a learning rate of its own, and learning_rate={self.learning_rate} is "
-                "given too; give the rate to the instance, or the optimizer by its name."
-            )
-        return _keras.optimizer_learning_rate(self.optimizer)
+        return _convert.optimizer_learning_rate(self.optimizer)
 
     def _state(self, hidden_layer_sizes: tuple[int, ...]) -> NetworkState:
-        from sk_mnist.neural_network import _keras
-
         layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
         if not self.__sklearn_is_fitted__():
-            return _keras.NetworkState(_keras.initial_weights(layer_sizes, self._seed, self.dtype))
+            from sk_mnist.neural_network import _network
+
+            return NetworkState(_network.initial_weights(layer_sizes, self._seed, self.dtype))
         if [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
             raise ValueError(
                 f"hidden_layer_sizes={hidden_layer_sizes} differs from the fitted network's "
@@ -679,28 +767,44 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "warm_start=False."
             )
         weights = [array for pair in zip(self.coefs_, self.intercepts_, strict=True) for array in pair]
-        return _keras.NetworkState(weights, self._optimizer_state)
+        return NetworkState(weights, self._optimizer_state)
 
-    def _store(self, result: TrainingResult, *, keep_optimizer: bool) -> None:
-        if not all(np.isfinite(array).all() for array in result.state.weights):
+    def _store(self, result: TrainingResult) -> None:
+        weights = result.state.weights
+        if not all(np.isfinite(array).all() for array in weights):
             raise ValueError(
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
                 f"(now {self._peak_learning_rate()})."
             )
-        self.coefs_ = result.state.weights[::2]
-        self.intercepts_ = result.state.weights[1::2]
-        self._optimizer_state = result.state.optimizer if keep_optimizer else None
-        for name, values in result.history.items():
-            self.history_.setdefault(name, []).extend(float(value) for value in values)
+        self.coefs_, self.intercepts_ = weights[::2], weights[1::2]
+        self._optimizer_state = result.state.optimizer
         self.out_activation_ = "softmax"
         self.n_layers_ = len(self.coefs_) + 1
-        first_epoch = self.n_iter_
-        self.n_iter_ += len(result.history["loss"])
-        self.loss_curve_ = self.history_["loss"]
-        self.loss_ = self.loss_curve_[-1]
-        self.validation_scores_ = self.history_.get("val_accuracy")
-        last_scores = result.history.get("val_accuracy")
-        self.best_epoch_ = None if last_scores is None else first_epoch + int(np.argmax(last_scores)) + 1
+        self.n_outputs_ = len(self.classes_)
+        self._record(result.history)
+        if result.is_interrupted:
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+            # Not swallowed, as in MLPClassifier: a search would go on with its next fit.
+            raise KeyboardInterrupt
+
+    def _record(self, epochs: list[dict[str, float]]) -> None:
+        """Add the epochs of a training to the history, and derive all that is told of it."""
+        n_before = len(self.history_.get("loss", []))
+        names = dict.fromkeys([*self.history_, "loss", *(name for epoch in epochs for name in epoch)])
+        history = {}
+        for name in names:
+            before = self.history_.get(name, [])
+            # NaN where an epoch has no such value, so that all lists have one entry for each epoch.
+            history[name] = before + [np.nan] * (n_before - len(before)) + [e.get(name, np.nan) for e in epochs]
+        self.history_ = history
+        self.n_iter_ = len(epochs)
+        self.loss_curve_ = history["loss"]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=np.nan)
+        self.validation_scores_ = history.get("val_accuracy")
+        scores = [epoch["val_accuracy"] for epoch in epochs if "val_accuracy" in epoch]
+        self.best_epoch_ = n_before + int(np.argmax(scores)) + 1 if scores else None
+        self.best_validation_score_ = max(scores) if scores else None
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -764,6 +868,57 @@ def _check_two_dimensional(X: Any) -> None:
             f"X has shape {tuple(shape)}; KerasMLPClassifier takes (n_samples, n_features). "
             "Put an ImageFlattener() before it, or reshape: X.reshape(len(X), -1)."
         )
+
+
+def _check_memory(layer_sizes: list[int], dtype: str) -> None:
+    for shape in pairwise(layer_sizes):
+        try:
+            # Nothing is written to it, so that it takes no memory.
+            np.empty(shape, dtype)
+        except (MemoryError, ValueError):
+            raise ValueError(
+                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} needs a weight matrix of {shape[0]} x {shape[1]} numbers, "
+                f"{np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, for which there is no memory."
+            ) from None
+
+
+def _copied_optimizer(optimizer: Any) -> Any:
+    if isinstance(optimizer, str):
+        return optimizer
+    if not _is_keras_optimizer(optimizer):
+        return copy.deepcopy(optimizer)
+    from sk_mnist.neural_network import _convert
+
+    return _convert.optimizer_recipe(optimizer).make()
+
+
+def _described(optimizer: Any) -> Any:
+    if not _is_keras_optimizer(optimizer):
+        return optimizer
+    from sk_mnist.neural_network import _convert
+
+    return _convert.optimizer_recipe(optimizer)
+
+
+def _is_keras_optimizer(optimizer: Any) -> bool:
+    keras_module = sys.modules.get("keras")
+    return keras_module is not None and isinstance(optimizer, keras_module.optimizers.Optimizer)
+
+
+def _copied_callbacks(callbacks: Any) -> Any:
+    if not isinstance(callbacks, list | tuple):
+        return copy.deepcopy(callbacks)
+    copied = []
+    for callback in callbacks:
+        try:
+            copied.append(copy.deepcopy(callback))
+        except Exception as error:
+            raise TypeError(
+                f"keras_callbacks has a {type(callback).__name__} that cannot be copied ({error}), and scikit-learn "
+                "copies an estimator to fit it on other data. Give a function without arguments that returns a new "
+                "callback."
+            ) from error
+    return type(callbacks)(copied)
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:

@@ -1,0 +1,267 @@
+"""What happens from epoch to epoch: training, validation, callbacks, stopping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from sk_mnist.neural_network._batches import Block, epoch_blocks, epoch_order, prefetched, take_rows
+from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
+from sk_mnist.neural_network._schedules import learning_rates
+from sk_mnist.neural_network._training import NetworkState, TrainingData, TrainingPlan, TrainingResult
+
+if TYPE_CHECKING:
+    from sk_mnist.neural_network._network import Network
+
+Weights = list[np.ndarray]
+Logs = dict[str, float]
+
+
+class Callbacks(Protocol):
+    """What a training tells of itself, by the names of Keras' hooks, and what it is told."""
+
+    has_batch_hooks: bool
+    stops: bool
+    first_epoch: int
+
+    def call(self, hook: str, *arguments: Any) -> None: ...
+
+    def end_epoch(self, epoch: int, logs: Logs) -> Logs: ...
+
+
+class NoCallbacks:
+    """Nobody to tell."""
+
+    has_batch_hooks = False
+    stops = False
+    first_epoch = 0
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Do nothing."""
+
+    def end_epoch(self, epoch: int, logs: Logs) -> Logs:
+        """Return the logs as they are."""
+        return logs
+
+
+class Training:
+    """One training of a network: the epochs of a plan on some data."""
+
+    def __init__(
+        self,
+        network: Network,
+        data: TrainingData,
+        validation: TrainingData | None,
+        plan: TrainingPlan,
+        callbacks: Callbacks,
+    ) -> None:
+        self.network = network
+        self.data = data
+        self.validation = validation
+        self.plan = plan
+        self.callbacks = callbacks
+        self.last_epoch = plan.first_epoch + plan.n_epochs
+        self.n_steps = -(-len(data) // plan.batch_size)
+        self.history: list[Logs] = []
+        self._hyperparameters = network.hyperparameters(plan)
+        self._best = _BestEpoch(plan.patience)
+        self._has_trained = False
+
+    def run(self, state: NetworkState) -> TrainingResult:
+        """Train from a state. Ctrl-C ends the training; before the first step there is nothing to keep."""
+        self._reset(state)
+        logs: Logs = {}
+        is_interrupted = False
+        try:
+            self._tell("on_train_begin")
+            logs = self._run_epochs()
+        except KeyboardInterrupt:
+            if not self._has_trained:
+                raise
+            is_interrupted = True
+        return self._result(logs, is_interrupted=is_interrupted)
+
+    def _reset(self, state: NetworkState) -> None:
+        weights, slots = state.weights, None
+        if state.optimizer is not None and state.optimizer[0] == self.network.spec.optimizer:
+            slots = state.optimizer[1]
+            if len(slots) == self.network.n_slots + len(weights):
+                slots, weights = slots[: self.network.n_slots], slots[self.network.n_slots :]
+        self.network.set_weights(weights)
+        self.network.set_optimizer(slots)
+        self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
+        self.network.learning_rate = self._rate
+
+    def _run_epochs(self) -> Logs:
+        logs: Logs = {}
+        # BackupAndRestore goes on with the epoch in which an earlier training was cut off.
+        for epoch in range(max(self.plan.first_epoch, self.callbacks.first_epoch), self.last_epoch):
+            start = time.perf_counter()
+            self.plan.on_epoch_begin()
+            self._tell("on_epoch_begin", epoch)
+            logs = self._train_epoch(epoch)
+            if self.validation is not None:
+                logs |= self._validate(self.validation)
+            is_last = self.plan.on_epoch_end(self._weights_to_keep)
+            logs = self.callbacks.end_epoch(epoch, logs)
+            self._check_rate("on_epoch_end")
+            self.history.append(logs)
+            if self.plan.is_verbose:
+                _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
+            if is_last or self.callbacks.stops or self._best.is_past:
+                break
+        return logs
+
+    def _train_epoch(self, epoch: int) -> Logs:
+        plan, network = self.plan, self.network
+        network.seed_dropout(plan.seed, epoch)
+        blocks = epoch_blocks(
+            self.data,
+            epoch_order(plan.seed, epoch, len(self.data)),
+            plan.batch_size,
+            1 if self.callbacks.has_batch_hooks else plan.batches_per_block,
+            fill=network.spec.xla_shape is not None,
+        )
+
+        def as_tensors(block: Block) -> tuple[int, list[Any]]:
+            return block.n_steps, network.as_tensors(block)
+
+        sums, step = np.zeros(3), 0
+        # Tensors are made in the thread that gathers the rows, because copying takes a tenth as long as training.
+        for n_steps, tensors in prefetched(as_tensors, blocks):
+            if self.callbacks.has_batch_hooks:
+                self._tell("on_train_batch_begin", step)
+            rates = self._rates(epoch, step, n_steps)
+            sums += network.train(tensors, rates, self._hyperparameters)
+            self._has_trained = True
+            self._rate = rates[-1]
+            step += n_steps
+            if self.callbacks.has_batch_hooks:
+                self._tell("on_train_batch_end", step - 1, _means(sums))
+                if self.callbacks.stops:
+                    break
+        return _means(sums)
+
+    def _validate(self, validation: TrainingData) -> Logs:
+        self._tell("on_test_begin")
+        self._tell("on_test_batch_begin", 0)
+        weights = self._weights_to_keep()
+        logs = _validation_scores(validation, weights, self.network.spec.activation)
+        self._tell("on_test_batch_end", 0, dict(logs))
+        self._tell("on_test_end", dict(logs))
+        self._best.update(logs["accuracy"], weights)
+        return {f"val_{name}": value for name, value in logs.items()}
+
+    def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
+        network = self.network
+        trained = network.get_weights()
+        network.finish_weights()
+        finished = network.get_weights()
+        # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
+        if not is_interrupted:
+            self._tell("on_train_end", logs)
+        kept = self._best.weights or network.get_weights()
+        if not _are_equal(kept, finished):
+            trained = kept
+        state = NetworkState(kept)
+        if self.plan.keeps_optimizer:
+            slots = network.get_optimizer() + (trained if network.has_average else [])
+            state.optimizer = network.spec.optimizer, slots
+        return TrainingResult(state, self.history, is_interrupted)
+
+    def _weights_to_keep(self) -> Weights:
+        """Weights that the training would leave behind if it ended now."""
+        trained = self.network.get_weights()
+        if not self.network.has_average:
+            return trained
+        self.network.finish_weights()
+        finished = self.network.get_weights()
+        self.network.set_weights(trained)
+        return finished
+
+    def _rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
+        if self.plan.schedule == "constant":
+            # Not the plan's: a callback may have set it.
+            return np.full(n_steps, self._rate, np.float32)
+        return self._scheduled_rates(epoch, step, n_steps)
+
+    def _scheduled_rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
+        first = (epoch - self.plan.first_epoch) * self.n_steps + step
+        return learning_rates(
+            self.plan.schedule,
+            self.plan.learning_rate,
+            np.arange(first, first + n_steps),
+            self.plan.n_epochs * self.n_steps,
+        )
+
+    def _tell(self, hook: str, *arguments: Any) -> None:
+        self.callbacks.call(hook, *arguments)
+        self._check_rate(hook)
+
+    def _check_rate(self, hook: str) -> None:
+        """Take over a constant rate that a callback has set; under a schedule that is an error."""
+        rate = self.network.learning_rate
+        if rate == self._rate:
+            return
+        if self.plan.schedule != "constant":
+            raise ValueError(
+                f"A callback set the learning rate to {rate:g} in {hook}, but "
+                f"learning_rate_schedule={self.plan.schedule!r} sets it at each step. Leave it to one of them: remove "
+                "the callback from keras_callbacks, or set learning_rate_schedule='constant'."
+            )
+        self._rate = rate
+
+
+class _BestEpoch:
+    """The best validation accuracy so far, and the weights that reached it."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        self._accuracy = -np.inf
+        self._n_worse = 0
+        self.weights: Weights | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it lies as many epochs back as patience lasts."""
+        return self._patience is not None and self._n_worse >= self._patience
+
+    def update(self, accuracy: float, weights: Weights) -> None:
+        self._n_worse += 1
+        if self._patience is not None and accuracy > self._accuracy:
+            self._accuracy, self.weights, self._n_worse = accuracy, weights, 0
+
+
+def _means(sums: np.ndarray) -> Logs:
+    loss, hits, weight = sums.tolist()
+    return {"loss": loss / weight, "accuracy": hits / weight}
+
+
+def _validation_scores(data: TrainingData, weights: Weights, activation: str) -> Logs:
+    # The forward pass that predicts also validates, so the scores are those that `score` would give.
+    log_proba = log_softmax(_logits(data, weights, activation))
+    row_losses = -log_proba[np.arange(len(data)), data.y]
+    return {
+        "loss": float(np.average(row_losses, weights=data.sample_weight)),
+        "accuracy": float(np.average(log_proba.argmax(axis=1) == data.y, weights=data.sample_weight)),
+    }
+
+
+def _logits(data: TrainingData, weights: Weights, activation: str) -> np.ndarray:
+    if data.rows is None:
+        return logits(data.X, weights[::2], weights[1::2], activation)
+    starts = range(0, len(data), BATCH_ROWS)
+    batches = (take_rows(data, np.arange(start, min(start + BATCH_ROWS, len(data)))) for start in starts)
+    return np.concatenate([logits(batch, weights[::2], weights[1::2], activation) for batch in batches])
+
+
+def _are_equal(one: Weights, other: Weights) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _print_epoch(number: int, last: int, seconds: float, logs: Logs) -> None:
+    scores = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    print(f"Epoch {number}/{last} - {seconds:.1f}s - {scores}", flush=True)

@@ -1,0 +1,253 @@
+"""Keras: the layers, the loss, and the compiled loop over a block of batches."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sk_mnist.neural_network._batches import Block
+from sk_mnist.neural_network._training import NetworkSpec, TrainingPlan
+
+# Only a place for the rate in the layers of a network that is reused: training passes the rate to the compiled loop.
+_ANY_RATE = 0.5
+
+
+@contextmanager
+def keras_defaults(dtype: str) -> Iterator[None]:
+    """Build under Keras' own defaults, whatever the process has set, and put back what it has set.
+
+    A layer, a variable or a loss takes the global policy, float type or epsilon when it is made or traced.
+    """
+    policy, floatx, epsilon = keras.config.dtype_policy(), keras.config.floatx(), keras.config.epsilon()
+    if (policy.name, floatx, epsilon) == (dtype, "float32", 1e-7):
+        yield
+        return
+    keras.config.set_dtype_policy(dtype)
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_floatx(floatx)
+        keras.config.set_epsilon(epsilon)
+
+
+def make_model(
+    n_features: int,
+    hidden_layer_sizes: Sequence[int],
+    n_classes: int,
+    activation: str,
+    dropout: float,
+    dtype: str,
+) -> keras.Sequential:
+    """Make a Sequential: Flatten, the hidden Dense (and Dropout) layers, a Dense softmax; not compiled."""
+    # Weights are set, never drawn, but without a seed Keras would take one from Python's global generator.
+    common = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0), "dtype": dtype}
+    layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype, name="flatten")]
+    for number, n_units in enumerate(hidden_layer_sizes, start=1):
+        layers.append(keras.layers.Dense(n_units, activation=activation, name=f"hidden_{number}", **common))
+        if dropout:
+            # This seed is overwritten at each epoch.
+            layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
+    layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **common))
+    return keras.Sequential(layers)
+
+
+def initial_weights(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[np.ndarray]:
+    """Weights as Keras' Dense layers start with: Glorot uniform kernels, zero biases, from a seed of their own.
+
+    The kernels are drawn in float32 whatever the dtype, so that a seed means the same weights in each.
+    """
+    weights = []
+    seeds = np.random.SeedSequence(seed).generate_state(len(layer_sizes) - 1)
+    for n_in, n_out, layer_seed in zip(layer_sizes[:-1], layer_sizes[1:], seeds, strict=True):
+        kernel = keras.initializers.GlorotUniform(seed=int(layer_seed >> 1))((n_in, n_out), dtype="float32")
+        weights += [np.asarray(kernel, dtype=dtype), np.zeros(n_out, dtype=dtype)]
+    return weights
+
+
+class Network:
+    """A plain compiled Sequential, and a loop that trains it on a block of batches in one call."""
+
+    def __init__(self, spec: NetworkSpec, optimizer: keras.optimizers.Optimizer, dropout: float) -> None:
+        self.spec = spec
+        rate = (dropout or _ANY_RATE) if spec.has_dropout else 0.0
+        self.model = make_model(
+            spec.n_features, spec.hidden_layer_sizes, spec.n_classes, spec.activation, rate, spec.dtype
+        )
+        # The loss is the one that _row_losses computes, before smoothing and penalty. The scaling of losses that a
+        # global policy of mixed precision asks for would put another optimizer in the place of this one.
+        self.model.compile(
+            optimizer=optimizer,
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            auto_scale_loss=False,
+        )
+        self.optimizer = optimizer
+        self._rate_variable = optimizer.learning_rate
+        optimizer.build(self.model.trainable_variables)
+        self._new_optimizer = [_compact(variable.numpy()) for variable in optimizer.variables]
+        self._train_block = self._compile_block()
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the weights and the optimizer's variables."""
+        variables = [*self.model.variables, *self.optimizer.variables]
+        return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in variables)
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self.model.trainable_variables]
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        for variable, value in zip(self.model.trainable_variables, weights, strict=True):
+            variable.assign(value)
+
+    def get_optimizer(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self.optimizer.variables]
+
+    def set_optimizer(self, slots: Sequence[np.ndarray] | None) -> None:
+        """Set the optimizer's variables; None makes it a new optimizer."""
+        values = self._new_optimizer if slots is None else slots
+        for variable, value in zip(self.optimizer.variables, values, strict=True):
+            variable.assign(value)
+
+    @property
+    def n_slots(self) -> int:
+        """Number of the optimizer's variables."""
+        return len(self._new_optimizer)
+
+    @property
+    def has_average(self) -> bool:
+        """Whether the optimizer keeps an average of the weights, which takes their place in the end."""
+        return bool(self.optimizer.use_ema)
+
+    @property
+    def learning_rate(self) -> np.float32:
+        """Rate of the last step, or of the next, if it has been set since."""
+        if self.model.optimizer is not self.optimizer or self.optimizer.learning_rate is not self._rate_variable:
+            raise ValueError(
+                "A callback compiled the model anew, or gave its optimizer a learning-rate schedule; neither changes a "
+                "training under way. Set optimizer and learning_rate_schedule of KerasMLPClassifier instead."
+            )
+        return np.float32(self._rate_variable.numpy())
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self._rate_variable.assign(rate)
+
+    def finish_weights(self) -> None:
+        """Put the optimizer's average of the weights, if it keeps one, in their place."""
+        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+
+    def seed_dropout(self, seed: int, epoch: int) -> None:
+        dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        for position, layer in enumerate(dropouts):
+            state = layer.seed_generator.state
+            state.assign(np.random.SeedSequence((seed, epoch, position)).generate_state(2).astype(state.dtype))
+
+    def as_tensors(self, block: Block) -> list[tf.Tensor]:
+        return [tf.convert_to_tensor(value) for value in block]
+
+    def hyperparameters(self, plan: TrainingPlan) -> tf.Tensor:
+        """Return the run-time values of the compiled loop."""
+        values = [plan.alpha, plan.dropout, 1 / (1 - plan.dropout), plan.label_smoothing]
+        return tf.constant(values, self.spec.dtype)
+
+    def train(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
+        """Train on a block; return the sums of loss, hits and weights over its rows."""
+        n_batches = tensors[0].shape[0]
+        rates = np.pad(rates, (0, n_batches - len(rates)))
+        sums = self._train_block(*tensors, tf.convert_to_tensor(rates), hyperparameters)
+        return [float(total) for total in sums]
+
+    def _compile_block(self) -> Any:
+        n_batches, batch_size = self.spec.xla_shape or (None, None)
+        signature = [
+            tf.TensorSpec((n_batches, batch_size, self.spec.n_features), self.spec.dtype),  # X
+            tf.TensorSpec((n_batches, batch_size), tf.int32),  # y
+            tf.TensorSpec((n_batches, batch_size), self.spec.dtype),  # sample_weight
+            tf.TensorSpec((), tf.int32),  # n_steps
+            tf.TensorSpec((n_batches,), tf.float32),  # learning rates
+            tf.TensorSpec((4,), self.spec.dtype),  # hyperparameters
+        ]
+        function = tf.function(
+            self._loop, input_signature=signature, jit_compile=self.spec.xla_shape is not None, autograph=False
+        )
+        # Called as a concrete function, TensorFlow does not take networks of other shapes for retracing.
+        return function.get_concrete_function()
+
+    def _loop(
+        self,
+        X: tf.Tensor,
+        y: tf.Tensor,
+        weight: tf.Tensor,
+        n_steps: tf.Tensor,
+        rates: tf.Tensor,
+        hyperparameters: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        zero = tf.zeros((), self.spec.dtype)
+
+        def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            self._rate_variable.assign(rates[step])
+            batch = self._train_batch(X[step], y[step], weight[step], *tf.unstack(hyperparameters))
+            return (step + 1, *(total + value for total, value in zip(sums, batch, strict=True)))
+
+        _, *sums = tf.while_loop(
+            lambda step, *sums: step < n_steps, train_batch, (0, zero, zero, zero), parallel_iterations=1
+        )
+        return sums
+
+    def _train_batch(
+        self,
+        X: tf.Tensor,
+        y: tf.Tensor,
+        weight: tf.Tensor,
+        alpha: tf.Tensor,
+        dropout: tf.Tensor,
+        dropout_scale: tf.Tensor,
+        label_smoothing: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        total_weight = tf.reduce_sum(weight)
+        trainable = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            probabilities = self._forward(X, dropout, dropout_scale)
+            weighted_loss = tf.reduce_sum(weight * self._row_losses(y, probabilities, label_smoothing))
+            if self.spec.has_penalty:
+                # scikit-learn's penalty and scale: MLPClassifier adds it to the sum over a batch, then divides.
+                kernels = [layer.kernel for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
+                squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(kernel))) for kernel in kernels]
+                weighted_loss += 0.5 * alpha * tf.add_n(squares)
+            # An optimizer with a loss_scale_factor divides the gradients by it.
+            loss = self.optimizer.scale_loss(weighted_loss / total_weight)
+        gradients = tape.gradient(loss, trainable)
+        self.optimizer.apply_gradients(zip(gradients, trainable, strict=True))
+        is_hit = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
+        return weighted_loss, tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype)), total_weight
+
+    def _forward(self, X: tf.Tensor, dropout: tf.Tensor, dropout_scale: tf.Tensor) -> tf.Tensor:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                # As the layer does, whose own rate would be a constant of the graph.
+                noise = keras.random.uniform(tf.shape(X), dtype=self.spec.dtype, seed=layer.seed_generator)
+                X = tf.where(noise >= dropout, X * dropout_scale, tf.zeros((), X.dtype))
+            else:
+                X = layer(X)
+        return X
+
+    def _row_losses(self, y: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor) -> tf.Tensor:
+        if not self.spec.has_smoothing:
+            return keras.losses.sparse_categorical_crossentropy(y, probabilities)
+        labels = tf.one_hot(y, self.spec.n_classes, dtype=probabilities.dtype)
+        smoothed = labels * (1 - label_smoothing) + label_smoothing / self.spec.n_classes
+        return keras.losses.categorical_crossentropy(smoothed, probabilities)
+
+
+def _compact(value: np.ndarray) -> np.ndarray:
+    """Return the same values; without their memory if all are equal, as most of a new optimizer's are."""
+    if value.size and (value == value.flat[0]).all():
+        return np.broadcast_to(value.flat[0], value.shape)
+    return value
