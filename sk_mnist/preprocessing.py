@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from math import isqrt, prod
 from numbers import Real
 from typing import Any, Self
@@ -198,7 +199,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     ----------
     pixel_max : "auto" or float, default="auto"
         The value of a white pixel. "auto" takes it to be 255 if ``fit`` sees integers, or values above 1, and 1
-        otherwise.
+        otherwise; ``fit`` warns if no pixel is half as bright.
 
     Attributes
     ----------
@@ -269,6 +270,12 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
             self.pixel_max_ = float(self.pixel_max)
         self.min_image_max_ = float(image_max.min())
         self._check_not_above_white(brightest)
+        if self.pixel_max == "auto" and 0 < brightest < self.pixel_max_ / 2:
+            warnings.warn(
+                f"The brightest pixel of X is {brightest:g}, but pixel_max='auto' takes white to be "
+                f"{self.pixel_max_:g}, so that all pixels become dark. If white is {brightest:g} here, set "
+                f"pixel_max={brightest:g}."
+            )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 

@@ -7,8 +7,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sk_mnist
 
+# The checks fit PixelScaler on numbers of a few units, which are no pictures.
+not_pictures = pytest.mark.filterwarnings("ignore:The brightest pixel of X is")
+
 
 # The one check that skips itself: it wants the environment variable SCIPY_ARRAY_API, which no extra of ours would set.
+@not_pictures
 @parametrize_with_checks([case.estimator for case in CASES if not case.is_slow])
 def test_scikit_learn_check(estimator, check):
     check(estimator)

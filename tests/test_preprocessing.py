@@ -93,7 +93,28 @@ def test_float32_in_0_to_1_is_not_copied():
 
 
 def test_integers_are_bytes_even_if_all_are_dark():
-    assert PixelScaler().fit(np.array([[0, 1]], dtype=np.uint8)).pixel_max_ == 255
+    with pytest.warns(UserWarning, match="The brightest pixel of X is 1"):
+        assert PixelScaler().fit(np.array([[0, 1]], dtype=np.uint8)).pixel_max_ == 255
+
+
+@pytest.mark.parametrize(
+    ("X", "white", "brightest"),
+    [
+        (np.array([[0, 16]], dtype=np.uint8), 255, 16),
+        (np.array([[0.0, 16.0]]), 255, 16),  # scikit-learn's own digits
+        (np.array([[0, 1]], dtype=np.uint8), 255, 1),
+        (np.array([[0.0, 0.25]]), 1, 0.25),
+    ],
+)
+def test_a_scale_that_is_probably_another_is_a_warning_that_says_what_to_set(X, white, brightest):
+    with pytest.warns(UserWarning, match=f"takes white to be {white}, .* set pixel_max={brightest}"):
+        PixelScaler().fit(X)
+    assert PixelScaler(pixel_max=brightest).fit(X).transform(X).max() == 1
+
+
+@pytest.mark.parametrize("X", [[[0, 128]], [[0.0, 200.0]], [[0.0, 0.5]], [[0, 0]], [[0.0, 0.0]]])
+def test_scales_that_are_not_in_doubt_warn_of_nothing(X):
+    PixelScaler().fit(X)
 
 
 def test_booleans_are_black_and_white():
@@ -143,6 +164,7 @@ def test_scaler_keeps_names_and_gives_frames_when_asked():
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_scaling_bytes_there_and_back_changes_nothing(pixels):
+    pixels[0, 0] = 255
     scaler = PixelScaler().fit(pixels)
     scaled = scaler.transform(pixels)
     assert scaled.min() >= 0
@@ -152,6 +174,7 @@ def test_scaling_bytes_there_and_back_changes_nothing(pixels):
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8))))
 def test_any_part_of_the_data_of_fit_is_on_its_scale(pixels):
+    pixels[0, 0] = 255
     for scale in (1, 255):
         data = pixels / np.float32(scale)
         scaler = PixelScaler().fit(data)

@@ -68,9 +68,10 @@ def test_a_saved_model_predicts_as_it_did(model, expected, frame):
 
 @of_other_versions
 def test_training_a_saved_model_goes_on(model, expected, frame):
-    before = model["mlp"].n_iter_
+    before = len(model["mlp"].loss_curve_)
+    assert before > 0
     model.set_params(mlp__epochs=1).fit(frame, expected["y"])
-    assert model["mlp"].n_iter_ == before + 1
+    assert model["mlp"].n_iter_ == 1
     assert len(model["mlp"].loss_curve_) == before + 1
 
 

@@ -13,7 +13,6 @@ from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
     confusion_matrix,
-    log_loss,
     precision_recall_fscore_support,
     top_k_accuracy_score,
 )
@@ -21,6 +20,7 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 
 from sk_mnist.metrics._calibration import calibration_bins
 from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confident_errors
+from sk_mnist.metrics._log_loss import estimator_log_loss
 from sk_mnist.metrics._scores import label_broadcast_mse
 from sk_mnist.metrics._validation import check_labels_1d, check_predictions, encode_labels
 
@@ -43,7 +43,8 @@ class EvaluationResult:
     top_2_accuracy : float
         Share of rows whose true class has one of the two highest probabilities.
     log_loss : float
-        As :func:`sklearn.metrics.log_loss`.
+        Mean negative log-probability of the true class, from the classifier's `predict_log_proba` where that is finite;
+        else as :func:`sklearn.metrics.log_loss`, which replaces a probability of 0 by the rounding error of its type.
     brier_score : float
         As :func:`sklearn.metrics.brier_score_loss`: in [0, 2] with more than two classes, in [0, 1] with two.
     expected_calibration_error : float
@@ -238,7 +239,7 @@ def evaluate(
         accuracy_interval=_wilson_interval(codes == predicted) if weight is None else None,
         balanced_accuracy=balanced_accuracy,
         top_2_accuracy=_top_2_accuracy(codes, y_proba, weight),
-        log_loss=float(log_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
+        log_loss=estimator_log_loss(estimator, X, checked),
         brier_score=float(brier_score_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
         expected_calibration_error=calibration_bins(checked, 15, "uniform").error("l1"),
         label_broadcast_mse=(

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import brier_score_loss
 
 from sk_mnist.metrics._calibration import expected_calibration_error
+from sk_mnist.metrics._log_loss import estimator_log_loss
 from sk_mnist.metrics._validation import check_predictions
 
 
@@ -84,11 +85,45 @@ def neg_brier_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: 
     )
 
 
+def neg_log_loss_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Score a classifier by its negated log loss, as scikit-learn's "neg_log_loss", but without rounding.
+
+    scikit-learn's takes the logarithm of `predict_proba`, where a probability below the rounding error of its type
+    counts as if it had that size: in float32 no label is ever less probable than 1e-7. This one takes
+    `predict_log_proba` where it is finite. It also knows the classifier's classes, so `y` need not contain them all.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        Fitted classifier with `predict_proba`.
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,)
+        True labels; not every class of the classifier needs to occur.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    score : float
+        At most 0; higher is better.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sk_mnist.metrics import neg_log_loss_scorer
+    >>> round(neg_log_loss_scorer(DummyClassifier(strategy="prior").fit([[0], [0]], [7, 8]), [[0]], [7]), 4)
+    -0.6931
+    """
+    checked = check_predictions(y, estimator.predict_proba(X), estimator.classes_, sample_weight)
+    return -estimator_log_loss(estimator, X, checked)
+
+
 #: For ``cross_validate(..., scoring=SCORING)``; every score is such that higher is better.
 SCORING = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced_accuracy",
-    "neg_log_loss": "neg_log_loss",
+    "neg_log_loss": neg_log_loss_scorer,
     "neg_brier_score": neg_brier_scorer,
     "neg_ece": neg_ece_scorer,
 }

@@ -10,8 +10,9 @@ __all__ = ["KerasMLPClassifier", "clear_workspaces"]
 def clear_workspaces() -> None:
     """Free the compiled networks that wait for the next fit.
 
-    A fit leaves its compiled network behind for the next one of the same architecture, the last 8 in a process. They
-    change nothing but the time and the memory that a fit takes.
+    A fit leaves its compiled network behind for the next one of the same architecture. A process keeps the last 8, and
+    at most 256 MiB of weights and optimizers' variables. They change nothing but the time and the memory that a fit
+    takes.
 
     Examples
     --------

@@ -71,11 +71,13 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         the batch, is added to the batch's mean loss.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Name of an optimizer of Keras ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance. An instance is
-        copied, never changed, and brings its own learning rate.
+        Name of an optimizer of Keras ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance of its class or of
+        one of your own. An instance is copied, never changed, and carries its own learning rate. An average of the
+        weights (``use_ema=True``) is what is validated and kept.
 
     learning_rate : float, default=1e-3
-        Largest learning rate of the schedule. To be left alone if ``optimizer`` is an instance.
+        Largest learning rate of the schedule. Must keep its default if ``optimizer`` is an instance, which carries its
+        own rate.
 
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
         How the learning rate moves from step to step over the ``epochs`` of a ``fit``: "cosine" falls to 0 along half
@@ -83,7 +85,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         long it will go on, and always trains at ``learning_rate``.
 
     batch_size : int, default=32
-        Rows in a step; more than there are means all of them.
+        Rows per step, capped at ``n_samples``.
 
     epochs : int, default=20
         Passes over the training data.
@@ -99,21 +101,22 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     validation_fraction : float, default=0.1
         Share in (0, 1) of the training data to hold out if ``early_stopping``.
 
-    n_iter_no_change : int, default=5
-        Number of epochs without a better validation accuracy before training stops.
+    n_iter_no_change : int or numpy.inf, default=5
+        Number of epochs without a better validation accuracy before training stops; infinity trains all ``epochs``
+        and keeps the best one.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied with ``sample_weight``; "balanced" makes all classes weigh the same in
-        the training data.
+        Weights of the classes, at least 0, multiplied with ``sample_weight``; "balanced" makes all classes weigh the
+        same in the training data. Held-out rows are scored without them.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last one: its weights and its optimizer's state. Without it, or
         ``partial_fit``, the state of the optimizer is not kept, and pickles are a third of the size.
 
     keras_callbacks : list, default=None
-        ``keras.callbacks.Callback`` instances, copied for each fit, or functions without arguments that return one.
-        They see epochs, not batches, for many of those run in one compiled call. A fitted estimator is pickled
-        without them.
+        ``keras.callbacks.Callback`` instances, or functions without arguments that return one for each fit. They are
+        called as ``keras.Sequential.fit`` calls them. ``fit`` uses the instances that it is given; ``clone``, and with
+        it every search, copies them. A fitted estimator is pickled without them.
 
     dtype : {"float32", "float64"}, default="float32"
         Type that the network computes and predicts in.
@@ -123,8 +126,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         changed, unless None asks for NumPy's.
 
     verbose : int, default=0
-        Above 0, each epoch is logged at level INFO by the logger "sk_mnist". For progress bars, give
-        :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
+        Above 0, a line is printed for each epoch. For progress bars, give :class:`sklearn.callback.ProgressBar` to
+        ``set_callbacks``.
 
     Attributes
     ----------
@@ -150,23 +153,25 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Number of layers, input and output included.
 
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs of the last call of ``fit`` or ``partial_fit``. All epochs since the weights were drawn are
+        ``len(loss_curve_)``.
 
     loss_ : float
-        Training loss of the last epoch, penalty included.
+        Training loss of the last epoch, penalty included; NaN if none was completed.
 
     loss_curve_ : list of float
-        Training loss of each epoch.
+        Training loss of each epoch, including those of earlier calls that training went on from.
 
     history_ : dict of str to list of float
-        What Keras recorded at each epoch: "loss", "accuracy", and with validation data "val_loss", "val_accuracy".
+        Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", and what
+        ``keras_callbacks`` added. All lists are as long as ``loss_curve_``, with NaN where an epoch has no such value.
 
     validation_scores_ : list of float or None
-        Validation accuracy after each epoch; None without validation data.
+        Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data.
 
     best_epoch_ : int or None
-        Epoch, counted from 1, of the best validation accuracy; None without validation data. With ``early_stopping``
-        it is the one whose weights were kept.
+        Epoch with the best validation accuracy of the last call: ``validation_scores_[best_epoch_ - 1]``. None if that
+        call had no validation data. With ``early_stopping`` it is the one whose weights were kept.
 
     See Also
     --------
@@ -177,6 +182,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     -----
     The first fit in a process holds each operation of TensorFlow to ``OMP_NUM_THREADS`` threads, if that environment
     variable is set and TensorFlow has not started yet.
+
+    What is set for the whole process does not change a fit: neither Keras' global dtype policy, ``floatx`` and epsilon,
+    nor its global seeds.
 
     References
     ----------
@@ -305,6 +313,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         ------
         ValueError
             If the data is not as above, or training diverged to weights that are not finite.
+        KeyboardInterrupt
+            If training is interrupted by Ctrl-C. The network trained so far is kept, with a warning, and the interrupt
+            passes on, so that a search around this fit stops too.
 
         Examples
         --------
@@ -337,7 +348,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         """Train for one epoch more.
 
         The optimizer goes on from where it stood, at the constant ``learning_rate``. No validation data is held out and
-        scikit-learn's callbacks are not called.
+        scikit-learn's callbacks are not called. Calls may differ in their number of rows; one compiled network serves
+        them all.
 
         Parameters
         ----------
@@ -369,7 +381,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         >>> clf = KerasMLPClassifier((16,), random_state=0)
         >>> for start in range(0, 150, 50):
         ...     clf = clf.partial_fit(X[start : start + 50], y[start : start + 50], classes=[0, 1, 2])
-        >>> clf.n_iter_
+        >>> len(clf.loss_curve_)
         3
         """
         if self.early_stopping:
@@ -529,6 +541,55 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         check_is_fitted(self)
         return sum(array.size for array in [*self.coefs_, *self.intercepts_])
 
+    @property
+    def n_outputs_(self) -> int:
+        """Number of outputs: one for each class, also where there are two.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> KerasMLPClassifier((16,), epochs=1).fit(X, y).n_outputs_
+        3
+        """
+        check_is_fitted(self)
+        return len(self.classes_)
+
+    @property
+    def best_loss_(self) -> float | None:
+        """Smallest training loss of an epoch; None with ``early_stopping``, which goes by ``best_validation_score_``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), epochs=5).fit(X, y)
+        >>> clf.best_loss_ == min(clf.loss_curve_)
+        True
+        """
+        check_is_fitted(self)
+        return None if self.early_stopping else min(self.loss_curve_, default=np.nan)
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """Validation accuracy in ``best_epoch_``; None without validation data.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = KerasMLPClassifier((16,), epochs=5, early_stopping=True).fit(X, y)
+        >>> clf.best_validation_score_ == max(clf.validation_scores_)
+        True
+        """
+        check_is_fitted(self)
+        if self.best_epoch_ is None or self.validation_scores_ is None:
+            return None
+        return self.validation_scores_[self.best_epoch_ - 1]
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coefs_")
 
@@ -550,8 +611,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     def __setstate__(self, state: dict) -> None:
         # An OptimizerRecipe, by its method: Keras is not imported to find out.
-        if hasattr(make := state.get("optimizer"), "make"):
-            state = {**state, "optimizer": make.make()}
+        recipe: Any = state.get("optimizer")
+        if hasattr(recipe, "make"):
+            state = {**state, "optimizer": recipe.make()}
         super().__setstate__(state)
 
     def __sklearn_clone__(self) -> Self:
@@ -629,7 +691,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         """Weight of each class, in the order of ``classes_``."""
         if isinstance(self.class_weight, dict):
             for label, weight in self.class_weight.items():
-                if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
                     raise ValueError(
                         f"class_weight must hold finite weights of at least 0; got {weight!r} for class {label!r}."
                     )
@@ -711,9 +773,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             and batch_size == self.batch_size
             and not _convert.have_batch_hooks(callbacks)
         )
-        n_batches = batches_per_block(
-            batch_size, self.n_features_in_, np.dtype(self.dtype).itemsize, use_xla=use_xla
-        )
+        n_batches = batches_per_block(batch_size, self.n_features_in_, np.dtype(self.dtype).itemsize, use_xla=use_xla)
         spec = NetworkSpec(
             n_features=self.n_features_in_,
             hidden_layer_sizes=hidden_layer_sizes,
@@ -780,7 +840,6 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self._optimizer_state = result.state.optimizer
         self.out_activation_ = "softmax"
         self.n_layers_ = len(self.coefs_) + 1
-        self.n_outputs_ = len(self.classes_)
         self._record(result.history)
         if result.is_interrupted:
             warnings.warn("Training interrupted by user.", stacklevel=3)
@@ -790,7 +849,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _record(self, epochs: list[dict[str, float]]) -> None:
         """Add the epochs of a training to the history, and derive all that is told of it."""
         n_before = len(self.history_.get("loss", []))
-        names = dict.fromkeys([*self.history_, "loss", *(name for epoch in epochs for name in epoch)])
+        names = dict.fromkeys(["loss", "accuracy", *self.history_, *(name for epoch in epochs for name in epoch)])
         history = {}
         for name in names:
             before = self.history_.get(name, [])
@@ -800,11 +859,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.n_iter_ = len(epochs)
         self.loss_curve_ = history["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.best_loss_ = None if self.early_stopping else min(self.loss_curve_, default=np.nan)
         self.validation_scores_ = history.get("val_accuracy")
         scores = [epoch["val_accuracy"] for epoch in epochs if "val_accuracy" in epoch]
         self.best_epoch_ = n_before + int(np.argmax(scores)) + 1 if scores else None
-        self.best_validation_score_ = max(scores) if scores else None
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -877,8 +934,9 @@ def _check_memory(layer_sizes: list[int], dtype: str) -> None:
             np.empty(shape, dtype)
         except (MemoryError, ValueError):
             raise ValueError(
-                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} needs a weight matrix of {shape[0]} x {shape[1]} numbers, "
-                f"{np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, for which there is no memory."
+                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} needs a weight matrix of {shape[0]} x {shape[1]} "
+                f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, for which there is no "
+                "memory."
             ) from None
 
 

@@ -60,7 +60,7 @@ class OptimizerRecipe(NamedTuple):
 
 
 def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
-    """Describe an optimizer, given by name or as an instance; what cannot be repeated is refused by its class's name."""
+    """Describe an optimizer, given by name or as an instance; one that cannot be made again is refused by name."""
     if isinstance(optimizer, str):
         optimizer = keras.optimizers.get(optimizer)
     name = type(optimizer).__name__
@@ -142,6 +142,7 @@ _REFUSED = {
         "average of the weights. Leave it out"
     ),
     "CallbackList": "keras_callbacks is that list. Give the callbacks themselves",
+    "OrbaxCheckpoint": "it needs Orbax, which this package is not tested with. Take ModelCheckpoint or BackupAndRestore",
 }
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -151,14 +152,14 @@ def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     """Return callback instances as given, and what callback factories return."""
     made = []
     for given in callbacks or ():
-        callback = given if isinstance(given, keras.callbacks.Callback) or not callable(given) else given()
+        callback = given if isinstance(given, keras.callbacks.Callback) else given()
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
                 f"that return one; got {given!r}."
             )
         for name, reason in _REFUSED.items():
-            if type(callback) is getattr(keras.callbacks, name):
+            if isinstance(callback, getattr(keras.callbacks, name, ())):
                 raise ValueError(f"keras_callbacks has a {name}, which is not supported: {reason}.")
         made.append(callback)
     return made
@@ -223,10 +224,16 @@ class _Recorder(keras.callbacks.Callback):
 
 def have_batch_hooks(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
     """Whether any of the callbacks wants to be called for each batch."""
+    return any(_has_batch_hooks(callback) for callback in callbacks)
+
+
+def _has_batch_hooks(callback: keras.callbacks.Callback) -> bool:
+    if type(callback) in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+        # Their hook does nothing unless they are to save after a number of batches.
+        return bool(callback.save_freq != "epoch")
     # On the instance, where LambdaCallback has its hooks, or in its class.
     return any(
         getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
-        for callback in callbacks
         for hook in _BATCH_HOOKS
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,9 +22,14 @@ Logs = dict[str, float]
 class Callbacks(Protocol):
     """What a training tells of itself, by the names of Keras' hooks, and what it is told."""
 
-    has_batch_hooks: bool
-    stops: bool
-    first_epoch: int
+    @property
+    def has_batch_hooks(self) -> bool: ...
+
+    @property
+    def stops(self) -> bool: ...
+
+    @property
+    def first_epoch(self) -> int: ...
 
     def call(self, hook: str, *arguments: Any) -> None: ...
 
@@ -76,8 +80,7 @@ class Training:
         logs: Logs = {}
         is_interrupted = False
         try:
-            self._tell("on_train_begin")
-            logs = self._run_epochs()
+            logs = self._run_epochs(self._begin())
         except KeyboardInterrupt:
             if not self._has_trained:
                 raise
@@ -95,10 +98,19 @@ class Training:
         self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
         self.network.learning_rate = self._rate
 
-    def _run_epochs(self) -> Logs:
+    def _begin(self) -> int:
+        """Begin; return the epoch to begin with, which is a later one if BackupAndRestore has restored a training."""
+        self.callbacks.call("on_train_begin")
+        first_epoch = max(self.plan.first_epoch, self.callbacks.first_epoch)
+        if first_epoch > self.plan.first_epoch and self.plan.schedule != "constant":
+            # It has restored the rate of the step before, too.
+            self.network.learning_rate = self._rate
+        self._check_rate("on_train_begin")
+        return first_epoch
+
+    def _run_epochs(self, first_epoch: int) -> Logs:
         logs: Logs = {}
-        # BackupAndRestore goes on with the epoch in which an earlier training was cut off.
-        for epoch in range(max(self.plan.first_epoch, self.callbacks.first_epoch), self.last_epoch):
+        for epoch in range(first_epoch, self.last_epoch):
             start = time.perf_counter()
             self.plan.on_epoch_begin()
             self._tell("on_epoch_begin", epoch)

@@ -1,5 +1,6 @@
 """The network's forward pass in NumPy: hidden layers, softmax, in batches of bounded memory."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -71,7 +72,7 @@ def logits(
     coefs: Sequence[np.ndarray],
     intercepts: Sequence[np.ndarray],
     activation: str,
-    check_finite: Callable[[Any], None] = lambda X: None,
+    check_finite: Callable[[Any], None] | None = None,
 ) -> np.ndarray:
     """Output of the last layer before the softmax.
 
@@ -83,12 +84,18 @@ def logits(
         A weight matrix of shape (n_inputs, n_units) and a bias of shape (n_units,) for each layer.
     activation : str
         A key of ``ACTIVATIONS``, applied after each layer but the last.
-    check_finite : callable, default=lambda X: None
-        Called with a batch of ``X`` that may hold NaN or infinity, to raise an error if it does.
+    check_finite : callable, default=None
+        Called with a batch of ``X`` that may hold NaN or infinity, to raise an error if it does. None leaves out all
+        checks.
 
     Returns
     -------
     logits : ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If ``X`` is finite but so large that the logits are not; not without ``check_finite``.
     """
     n_samples = X.shape[0]
     if n_samples <= BATCH_ROWS:
@@ -105,16 +112,21 @@ def _batch_logits(
     coefs: Sequence[np.ndarray],
     intercepts: Sequence[np.ndarray],
     activate: Callable[[np.ndarray], np.ndarray],
-    check_finite: Callable[[Any], None],
+    check_finite: Callable[[Any], None] | None,
 ) -> np.ndarray:
     # Finite values that overflow here make NumPy warn in the next step.
     with np.errstate(invalid="ignore", over="ignore"):
         out = X @ coefs[0]
         out += intercepts[0]
         # NaN or infinity anywhere in a row reaches all its sums, and there are far fewer of them than values in X.
-        if not np.isfinite(out.sum()):
+        if check_finite and not math.isfinite(out.sum()):
             check_finite(X)
-    for coef, intercept in zip(coefs[1:], intercepts[1:], strict=True):
-        out = activate(out) @ coef
-        out += intercept
+        for coef, intercept in zip(coefs[1:], intercepts[1:], strict=True):
+            out = activate(out) @ coef
+            out += intercept
+        if check_finite and not math.isfinite(out.sum()) and not np.isfinite(out).all():
+            raise ValueError(
+                f"X has values of up to {abs(X).max():.3g}, for which the network's outputs overflow {out.dtype}. "
+                "Scale X to a few units, as it was in fit."
+            )
     return out

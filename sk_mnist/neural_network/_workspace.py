@@ -41,13 +41,13 @@ _build_lock = threading.Lock()
 def _check_surroundings() -> None:
     if not tf.executing_eagerly():
         raise RuntimeError(
-            "fit was called while TensorFlow builds a graph (inside tf.Graph or tf.function), where nothing is trained. "
+            "fit was called while TensorFlow builds a graph, inside tf.Graph or tf.function, where nothing is trained. "
             "Call it outside."
         )
     if tf.distribute.has_strategy():
         raise RuntimeError(
-            "fit was called in the scope of a tf.distribute strategy, but KerasMLPClassifier trains on one device. Call "
-            "it outside of the scope."
+            "fit was called in the scope of a tf.distribute strategy, but KerasMLPClassifier trains on one device. "
+            "Call it outside of the scope."
         )
 
 

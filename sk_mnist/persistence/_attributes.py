@@ -200,11 +200,11 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
             raise ValueError(f"its {name} has weights that are not all finite")
     if (
         mlp.n_layers_ != len(mlp.coefs_) + 1
-        or len(mlp.loss_curve_) != mlp.n_iter_
-        or (mlp.best_epoch_ or 0) > mlp.n_iter_
+        or mlp.n_iter_ > len(mlp.loss_curve_)
+        or (mlp.best_epoch_ or 0) > len(mlp.validation_scores_ or [])
     ):
         raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not fit its other attributes")
-    recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:]]
+    recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:] or [np.nan]]
     # As arrays, because NaN differs from itself.
     for found, expected in zip([mlp.loss_curve_, mlp.validation_scores_, [mlp.loss_]], recorded, strict=True):
         if (found is None) != (expected is None) or not np.array_equal(found or [], expected or [], equal_nan=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 
 from sk_mnist._files import replacing
+from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
 from sk_mnist.persistence._checks import check_model, parts_of
@@ -113,6 +114,9 @@ def _dump(estimator: BaseEstimator) -> bytes:
     import skops.io
 
     try:
+        for part in parts_of(estimator):
+            if isinstance(part, KerasMLPClassifier) and not isinstance(part.optimizer, str):
+                raise TypeError(f"an optimizer of type {type(part.optimizer).__name__}")
         return skops.io.dumps(estimator)
     except (TypeError, RecursionError) as error:
         raise TypeError(

@@ -16,8 +16,7 @@ class TrainingHistoryDisplay:
     """Loss and accuracy by epoch, of one run or of several overlaid.
 
     Make it with :meth:`from_history` or :meth:`from_estimator`. Training curves are solid, validation curves
-    dashed; a star marks the epoch of the best validation accuracy, as `best_epoch_` of
-    `KerasMLPClassifier` does.
+    dashed; a star marks the epoch of the best validation accuracy. Epochs without validation (NaN) leave a gap.
 
     Parameters
     ----------
@@ -173,9 +172,9 @@ class TrainingHistoryDisplay:
         if axes.shape != (2,):
             raise ValueError("ax must hold two axes, for loss and accuracy: plt.subplots(1, 2)[1].")
         self.best_epochs_ = {
-            name: int(np.argmax(run["val_accuracy"])) + 1
+            name: int(np.nanargmax(run["val_accuracy"])) + 1
             for name, run in self.histories.items()
-            if "val_accuracy" in run
+            if not np.isnan(run.get("val_accuracy", np.nan)).all()
         }
         self.lines_: list[Any] = []
         for panel, key in zip(axes, PANELS, strict=True):

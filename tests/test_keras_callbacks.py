@@ -1,0 +1,555 @@
+"""Keras' callbacks in ``keras_callbacks``: as under ``Sequential.fit``, or refused."""
+
+import csv
+import http.server
+import json
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV, cross_validate
+
+from sk_mnist import KerasMLPClassifier
+
+keras = pytest.importorskip("keras")
+
+N_ROWS, N_VALIDATION = 200, 60
+EPOCHS = 6
+RATE = 0.1
+# One batch is all rows: the order of the rows, which is drawn in another way, does not matter.
+FULL = {"hidden_layer_sizes": (8,), "optimizer": "sgd", "learning_rate": RATE, "batch_size": N_ROWS, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_classification(N_ROWS + N_VALIDATION, n_features=6, n_informative=5, n_redundant=0, random_state=0)
+    X = X.astype(np.float32)
+    return X[:N_ROWS], y[:N_ROWS], X[N_ROWS:], y[N_ROWS:]
+
+
+@pytest.fixture(scope="module")
+def start(data):
+    """The weights that every training below starts from."""
+    X, y, *_ = data
+    return KerasMLPClassifier(**FULL | {"learning_rate": 1e-30, "epochs": 1}).fit(X, y).to_keras()
+
+
+def fit_ours(data, callbacks, **params):
+    X, y, X_val, y_val = data
+    model = KerasMLPClassifier(**{**FULL, "epochs": EPOCHS, "keras_callbacks": callbacks, **params})
+    return model.fit(X, y, X_val=X_val, y_val=y_val)
+
+
+def fit_keras(data, start, callbacks, epochs=EPOCHS, batch_size=N_ROWS, rate=RATE):
+    X, y, X_val, y_val = data
+    model = keras.models.clone_model(start)
+    model.set_weights(start.get_weights())
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(
+        X, y, validation_data=(X_val, y_val), epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks
+    )
+    return model, history.history
+
+
+def assert_same_histories(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_allclose(ours[name], values, rtol=1e-4, err_msg=name)
+
+
+def assert_same_weights(ours, model):
+    kernels_and_biases = [array for pair in zip(ours.coefs_, ours.intercepts_, strict=True) for array in pair]
+    for one, other in zip(kernels_and_biases, model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+class Hooks(keras.callbacks.Callback):
+    """Notes each hook with the names in its logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+
+def _noting(name):
+    def hook(self, *arguments, logs=None):
+        *position, last = [*arguments, logs] if logs is not None or not arguments else [*arguments]
+        if not isinstance(last, dict | None):
+            position, last = [*position, last], None
+        self.calls.append((name, *position, sorted(last or {})))
+
+    return hook
+
+
+for _name in ("train_begin", "train_end", "epoch_begin", "epoch_end", "train_batch_begin", "train_batch_end",
+              "test_begin", "test_end", "test_batch_begin", "test_batch_end"):  # fmt: skip
+    setattr(Hooks, f"on_{_name}", _noting(_name))
+
+
+def test_without_callbacks_a_training_is_that_of_keras(data, start):
+    model, history = fit_keras(data, start, [])
+    ours = fit_ours(data, None)
+    assert_same_histories(ours.history_, history)
+    assert_same_weights(ours, model)
+
+
+class TestHooks:
+    def test_they_are_called_in_the_order_of_keras_with_its_logs(self, data, start):
+        ours, theirs = Hooks(), Hooks()
+        fit_ours(data, [ours], batch_size=64)
+        # Validation is one batch for both.
+        fit_keras(data, start, [theirs], batch_size=64)
+        assert len(theirs.calls) == 2 + EPOCHS * (2 + 2 * 4 + 4)
+        assert ours.calls == theirs.calls
+
+    def test_batch_hooks_see_the_running_means_of_keras(self, data, start):
+        def logs_of(fit, *arguments, **keywords):
+            seen = []
+            note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(dict(logs)))
+            fit(*arguments, [note], **keywords)
+            return seen
+
+        ours, theirs = logs_of(fit_ours, data), logs_of(fit_keras, data, start)
+        assert len(ours) == EPOCHS
+        for one, other in zip(ours, theirs, strict=True):
+            assert one == pytest.approx(other, rel=1e-4)
+
+    def test_batch_hooks_do_not_change_the_training(self, data):
+        watched = fit_ours(data, [Hooks()], batch_size=32, dropout=0.2)
+        alone = fit_ours(data, None, batch_size=32, dropout=0.2)
+        for one, other in zip(watched.coefs_, alone.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_a_batch_hook_can_stop_the_training(self, data):
+        class StopInSecondBatch(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                self.model.stop_training = batch == 1
+
+        assert fit_ours(data, [StopInSecondBatch()], batch_size=32).n_iter_ == 1
+
+    def test_params_are_those_of_keras(self, data, start):
+        ours, theirs = Hooks(), Hooks()
+        fit_ours(data, [ours], batch_size=64)
+        fit_keras(data, start, [theirs], batch_size=64)
+        assert ours.params == theirs.params == {"verbose": 0, "epochs": EPOCHS, "steps": 4}
+
+    def test_what_they_add_to_the_logs_is_in_the_history(self, data):
+        class Add(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                logs["twice"] = 2.0 * epoch
+                logs["words"] = "are left out"
+
+        history = fit_ours(data, [Add()]).history_
+        assert history["twice"] == [2.0 * epoch for epoch in range(EPOCHS)]
+        assert "words" not in history
+
+    def test_assume_finite_does_not_reach_them(self, data):
+        seen = []
+        note = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append(sklearn.get_config()["assume_finite"])
+        )
+        fit_ours(data, [note], epochs=1)
+        with sklearn.config_context(assume_finite=True):
+            fit_ours(data, [note], epochs=1)
+        assert seen == [False, True]
+
+
+class TestModel:
+    """``self.model`` is a plain compiled Sequential, and the network that is trained."""
+
+    def test_it_predicts_and_evaluates(self, data):
+        X, y, X_val, y_val = data
+        seen = []
+
+        class Look(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                loss, accuracy = self.model.evaluate(X_val, y_val, verbose=0)
+                seen.append((loss, accuracy, logs["val_loss"], logs["val_accuracy"]))
+                self.proba = self.model.predict(X, verbose=0)
+
+        look = Look()
+        model = fit_ours(data, [look])
+        for loss, accuracy, val_loss, val_accuracy in seen:
+            assert (loss, accuracy) == pytest.approx((val_loss, val_accuracy), rel=1e-5)
+        np.testing.assert_allclose(look.proba, model.predict_proba(X), atol=1e-6)
+        assert len(seen) == EPOCHS
+
+    def test_weights_that_a_callback_sets_are_trained_on(self, data, start):
+        class Restart(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 3:
+                    self.model.set_weights(start.get_weights())
+
+        ours = fit_ours(data, [Restart()])
+        assert_same_weights(ours, fit_keras(data, start, [], epochs=3)[0])
+
+    def test_it_is_of_keras_own_class_with_its_metrics(self, data):
+        kept = []
+        fit_ours(data, [keras.callbacks.LambdaCallback(on_train_begin=lambda logs: None), _Keep(kept)], dropout=0.3)
+        (model,) = kept
+        assert type(model) is keras.Sequential
+        assert model.metrics[1].metrics[0].name == "accuracy"
+        assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.3]
+
+    def test_it_is_lent_to_no_other_fit(self, data):
+        kept = []
+        fit_ours(data, [_Keep(kept)])
+        before = kept[0].get_weights()
+        fit_ours(data, None, random_state=1)
+        fit_ours(data, [_Keep(kept)], random_state=2)
+        for one, other in zip(before, kept[0].get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_compiling_it_anew_is_an_error(self, data):
+        class Compile(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                self.model.compile("adam", "sparse_categorical_crossentropy")
+
+        with pytest.raises(ValueError, match="A callback compiled the model anew"):
+            fit_ours(data, [Compile()])
+
+
+class _Keep(keras.callbacks.Callback):
+    def __init__(self, kept):
+        super().__init__()
+        self.kept = kept
+
+    def on_train_end(self, logs=None):
+        self.kept.append(self.model)
+
+
+class TestLearningRate:
+    def test_an_assigned_rate_is_trained_with(self, data, start):
+        class Assign(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.model.optimizer.learning_rate = 0.3 / (epoch + 1)
+
+        model, history = fit_keras(data, start, [Assign()])
+        ours = fit_ours(data, [Assign()])
+        assert_same_weights(ours, model)
+        assert_same_histories(ours.history_, history)
+
+    @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+    def test_they_see_the_rate_of_the_step(self, data, schedule):
+        seen = []
+
+        class Look(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                seen.append(float(self.model.optimizer.learning_rate))
+
+            def on_epoch_end(self, epoch, logs=None):
+                seen.append(float(self.model.optimizer.learning_rate))
+
+        fit_ours(data, [Look()], learning_rate_schedule=schedule)
+        progress = np.arange(EPOCHS) / EPOCHS
+        expected = {
+            "constant": np.full(EPOCHS, RATE),
+            "cosine": RATE * 0.5 * (1 + np.cos(np.pi * progress)),
+            "one_cycle": np.where(
+                progress < 0.3,
+                RATE * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * progress / 0.3))),
+                RATE * 0.5 * (1 + np.cos(np.pi * (progress - 0.3) / 0.7)),
+            ),
+        }[schedule]
+        np.testing.assert_allclose(seen, [expected[0], *expected], rtol=1e-3)
+        assert seen[0] == seen[1]  # before the first step and in it
+
+    @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+    def test_setting_it_while_a_schedule_does_is_an_error(self, data, schedule):
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        with pytest.raises(
+            ValueError, match=rf"A callback set the learning rate to .*learning_rate_schedule='{schedule}'"
+        ):
+            fit_ours(data, [halve], learning_rate_schedule=schedule)
+
+    def test_a_schedule_of_keras_cannot_take_its_place(self, data):
+        class Assign(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.model.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
+
+        with pytest.raises(ValueError, match="gave its optimizer a learning-rate schedule"):
+            fit_ours(data, [Assign()])
+
+    def test_the_next_fit_starts_at_the_rate_of_the_parameter(self, data):
+        X, y, *_ = data
+        seen = []
+
+        class Look(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                seen.append(float(self.model.optimizer.learning_rate))
+                self.model.optimizer.learning_rate = 0.7
+
+        model = KerasMLPClassifier(**FULL, epochs=2, warm_start=True, keras_callbacks=[Look()])
+        model.fit(X, y).fit(X, y)
+        assert seen == pytest.approx([RATE, 0.7, RATE, 0.7])
+
+
+class TestInstances:
+    def test_a_fit_uses_the_instance_that_it_is_given(self, data, start):
+        history = keras.callbacks.History()
+        model = fit_ours(data, [history])
+        assert history.history == {name: pytest.approx(values) for name, values in model.history_.items()}
+        assert history.epoch == list(range(EPOCHS))
+
+    def test_a_clone_and_a_search_copy_them(self, data):
+        X, y, *_ = data
+        history = keras.callbacks.History()
+        model = KerasMLPClassifier(**FULL, epochs=2, keras_callbacks=[history])
+        clone(model).fit(X, y)
+        cross_validate(model, X, y, cv=2)
+        assert not history.history
+        assert clone(model).keras_callbacks[0] is not history
+
+    @pytest.mark.parametrize("ends", ["well", "in an error", "interrupted"])
+    def test_they_are_detached_after_the_fit(self, data, ends):
+        class End(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if ends != "well" and epoch == 1:
+                    raise {"in an error": RuntimeError, "interrupted": KeyboardInterrupt}[ends]
+
+        end = End()
+        model = KerasMLPClassifier(**FULL, epochs=3, keras_callbacks=[end])
+        try:
+            model.fit(*data[:2])
+        except RuntimeError:
+            pass
+        except KeyboardInterrupt:
+            pass
+        except UserWarning:  # "Training interrupted by user.", an error in these tests
+            pass
+        assert end.model is None
+        clone(model)  # would copy the model
+
+    def test_one_that_cannot_be_copied_is_named(self, data):
+        class Locked(keras.callbacks.Callback):
+            def __init__(self):
+                super().__init__()
+                self.lock = threading.Lock()
+
+        model = KerasMLPClassifier(**FULL, epochs=1, keras_callbacks=[Locked()])
+        model.fit(*data[:2])  # a plain fit does not copy
+        for copying in (clone, lambda model: GridSearchCV(model, {"epochs": [1]}, cv=2).fit(*data[:2])):
+            with pytest.raises(
+                TypeError, match=r"keras_callbacks has a Locked that cannot be copied .*function without"
+            ):
+                copying(model)
+        clone(KerasMLPClassifier(**FULL, epochs=1, keras_callbacks=[Locked])).fit(*data[:2])
+
+    def test_a_class_is_a_factory(self, data):
+        assert fit_ours(data, [Hooks]).n_iter_ == EPOCHS
+
+    def test_an_error_in_a_callback_passes_on(self, data):
+        class Fail(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                raise RuntimeError("of the callback")
+
+        with pytest.raises(RuntimeError, match="of the callback"):
+            fit_ours(data, [Fail()])
+
+    def test_optunas_pruning_callback_prunes(self, data):
+        optuna = pytest.importorskip("optuna")
+        pytest.importorskip("optuna_integration")
+        from optuna_integration import KerasPruningCallback
+
+        study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=2.0))
+
+        def objective(trial):
+            return fit_ours(data, [KerasPruningCallback(trial, "val_accuracy")]).best_validation_score_
+
+        study.optimize(objective, n_trials=1)
+        assert study.trials[0].state == optuna.trial.TrialState.PRUNED
+
+
+# One test for each row of the table in docs/callbacks.md.
+class TestKerasOwn:
+    @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss", "accuracy", "loss"])
+    def test_early_stopping(self, data, start, monitor):
+        def stop():
+            return keras.callbacks.EarlyStopping(monitor=monitor, patience=2, min_delta=0.02, restore_best_weights=True)
+
+        model, history = fit_keras(data, start, [stop()], epochs=40)
+        ours = fit_ours(data, [stop()], epochs=40)
+        assert 2 < len(history["loss"]) < 40
+        assert_same_histories(ours.history_, history)
+        assert_same_weights(ours, model)
+
+    def test_learning_rate_scheduler(self, data, start):
+        def decay():
+            return keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)
+
+        model, history = fit_keras(data, start, [decay()])
+        ours = fit_ours(data, [decay()])
+        assert history["learning_rate"][-1] < 0.2 * RATE
+        assert_same_histories(ours.history_, history)
+        assert_same_weights(ours, model)
+
+    def test_reduce_lr_on_plateau(self, data, start):
+        def reduce():
+            return keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", patience=1, min_delta=0.1, factor=0.3)
+
+        model, history = fit_keras(data, start, [reduce()], epochs=12)
+        ours = fit_ours(data, [reduce()], epochs=12)
+        assert history["learning_rate"][-1] < 0.2 * RATE
+        assert_same_histories(ours.history_, history)
+        assert_same_weights(ours, model)
+
+    def test_model_checkpoint(self, data, start, tmp_path):
+        def checkpoint(name):
+            path = tmp_path / name / "{epoch:02d}-{val_accuracy:.3f}.keras"
+            return keras.callbacks.ModelCheckpoint(path, monitor="val_accuracy", save_best_only=True)
+
+        model = fit_ours(data, [checkpoint("ours")])
+        fit_keras(data, start, [checkpoint("theirs")])
+        names = sorted(path.name for path in (tmp_path / "ours").iterdir())
+        assert names == sorted(path.name for path in (tmp_path / "theirs").iterdir())
+        # In a plain Keras, which knows nothing of this package.
+        best = keras.models.load_model(tmp_path / "ours" / names[-1])
+        assert best.evaluate(*data[2:], verbose=0)[1] == pytest.approx(model.best_validation_score_)
+        assert float(best.optimizer.learning_rate) == pytest.approx(RATE)
+        best.fit(*data[:2], verbose=0)
+
+    def test_model_checkpoint_after_a_number_of_batches(self, data, start, tmp_path):
+        def checkpoint(name):
+            return keras.callbacks.ModelCheckpoint(tmp_path / name / "{epoch:02d}-{batch:02d}.keras", save_freq=3)
+
+        fit_ours(data, [checkpoint("ours")], batch_size=50)
+        fit_keras(data, start, [checkpoint("theirs")], batch_size=50)
+        names = sorted(path.name for path in (tmp_path / "ours").iterdir())
+        assert len(names) == EPOCHS * 4 // 3
+        assert names == sorted(path.name for path in (tmp_path / "theirs").iterdir())
+
+    @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+    @pytest.mark.parametrize("schedule", ["constant", "cosine"])
+    def test_backup_and_restore(self, data, tmp_path, optimizer, schedule):
+        class CutOff(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if epoch == 3:
+                    raise RuntimeError("cut off")
+
+        params = {"optimizer": optimizer, "learning_rate_schedule": schedule, "batch_size": 32}
+        with pytest.raises(RuntimeError, match="cut off"):
+            fit_ours(data, [keras.callbacks.BackupAndRestore(tmp_path / "backup"), CutOff()], **params)
+        went_on = fit_ours(data, [keras.callbacks.BackupAndRestore(tmp_path / "backup")], **params)
+        whole = fit_ours(data, None, **params)
+        # The epochs after the last backup, and exactly the training that was cut off.
+        assert went_on.n_iter_ == EPOCHS - 4
+        assert went_on.loss_curve_ == whole.loss_curve_[4:]
+        for one, other in zip(went_on.coefs_, whole.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert not (tmp_path / "backup").exists()
+
+    def test_csv_logger(self, data, start, tmp_path):
+        fit_ours(data, [keras.callbacks.CSVLogger(tmp_path / "ours.csv")])
+        fit_keras(data, start, [keras.callbacks.CSVLogger(tmp_path / "theirs.csv")])
+        ours, theirs = (
+            list(csv.DictReader((tmp_path / f"{who}.csv").read_text().splitlines())) for who in ("ours", "theirs")
+        )
+        assert len(ours) == EPOCHS
+        for one, other in zip(ours, theirs, strict=True):
+            assert one.keys() == other.keys()
+            assert [float(v) for v in one.values()] == pytest.approx([float(v) for v in other.values()], rel=1e-4)
+
+    def test_tensorboard(self, data, start, tmp_path):
+        def tags(directory):
+            from tensorflow.core.util.event_pb2 import Event
+            from tensorflow.data import TFRecordDataset
+
+            found = []
+            for path in sorted(directory.rglob("events*")):
+                for record in TFRecordDataset(str(path)).as_numpy_iterator():
+                    event = Event.FromString(record)
+                    # The model's own name counts the models of the process.
+                    found += [
+                        (path.parent.name, re.sub(r"^sequential_\d+", "", value.tag), event.step)
+                        for value in event.summary.value
+                    ]
+            return sorted(found)
+
+        for who, fit in {"ours": lambda c: fit_ours(data, c), "theirs": lambda c: fit_keras(data, start, c)}.items():
+            fit([keras.callbacks.TensorBoard(tmp_path / who, histogram_freq=2)])
+        ours, theirs = tags(tmp_path / "ours"), tags(tmp_path / "theirs")
+        assert ("train", "epoch_loss", EPOCHS - 1) in ours
+        assert ("validation", "epoch_accuracy", 0) in ours
+        assert ours == theirs
+
+    def test_terminate_on_nan(self, data):
+        X, y, X_val, y_val = data
+        hooks = Hooks()
+        model = KerasMLPClassifier(
+            **FULL | {"learning_rate": 1e30, "activation": "elu"},
+            epochs=50,
+            keras_callbacks=[keras.callbacks.TerminateOnNaN(), hooks],
+        )
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="Training diverged"):
+            model.fit(X, y)
+        assert sum(name == "epoch_end" for name, *_ in hooks.calls) < 10
+
+    def test_lambda_callback(self, data):
+        epochs = []
+        fit_ours(data, [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))])
+        assert epochs == list(range(EPOCHS))
+
+    def test_progbar_logger(self, data, capsys):
+        fit_ours(data, [keras.callbacks.ProgbarLogger()], verbose=1, batch_size=32)
+        out = capsys.readouterr().out
+        assert "7/7" in out
+        assert re.search(r"accuracy: 0\.\d+ - loss: 0\.\d+ - val_accuracy", out)
+
+    def test_remote_monitor(self, data):
+        received = []
+
+        class Receive(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.append(json.loads(body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *arguments):
+                """Say nothing."""
+
+        pytest.importorskip("requests")
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            root = f"http://127.0.0.1:{server.server_port}"
+            fit_ours(data, [keras.callbacks.RemoteMonitor(root=root, send_as_json=True)])
+            server.shutdown()
+        assert [message["epoch"] for message in received] == list(range(EPOCHS))
+        assert received[0].keys() == {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+
+    @pytest.mark.parametrize(
+        ("name", "make", "reason"),
+        [
+            ("SwapEMAWeights", lambda: keras.callbacks.SwapEMAWeights(), "already take the average of the weights"),
+            ("CallbackList", lambda: keras.callbacks.CallbackList([]), "Give the callbacks themselves"),
+            # Its constructor needs Orbax.
+            ("OrbaxCheckpoint", lambda: _without_init(keras.callbacks.OrbaxCheckpoint), "Take ModelCheckpoint"),
+        ],
+    )
+    def test_what_is_refused_says_why(self, data, name, make, reason):
+        if not hasattr(keras.callbacks, name):
+            pytest.skip(f"this Keras has no {name}")
+        with pytest.raises(ValueError, match=f"keras_callbacks has a {name}, which is not supported: .*{reason}"):
+            fit_ours(data, [make])
+
+    def test_the_table_in_the_docs_has_a_row_for_each(self):
+        page = Path(__file__).parents[1] / "docs" / "callbacks.md"
+        rows = re.findall(r"^\| `(\w+)` \| (.*) \| `(\w+)` \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        own = {
+            name for name, value in vars(keras.callbacks).items()
+            if isinstance(value, type) and issubclass(value, keras.callbacks.Callback)
+        } - {"Callback"}  # fmt: skip
+        assert {name for name, *_ in rows} == own | {"OrbaxCheckpoint"}
+        tests = {name for thing in (TestKerasOwn, TestInstances) for name in dir(thing)}
+        assert {test for *_, test in rows} <= tests
+
+
+def _without_init(callback_class):
+    callback = callback_class.__new__(callback_class)
+    keras.callbacks.Callback.__init__(callback)
+    return callback
