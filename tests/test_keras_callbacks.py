@@ -163,7 +163,7 @@ class TestModel:
     """``self.model`` is a plain compiled Sequential, and the network that is trained."""
 
     def test_it_predicts_and_evaluates(self, data):
-        X, y, X_val, y_val = data
+        X, _, X_val, y_val = data
         seen = []
 
         class Look(keras.callbacks.Callback):
@@ -478,7 +478,7 @@ class TestKerasOwn:
         assert ours == theirs
 
     def test_terminate_on_nan(self, data):
-        X, y, X_val, y_val = data
+        X, y, *_ = data
         hooks = Hooks()
         model = KerasMLPClassifier(
             **FULL | {"learning_rate": 1e30, "activation": "elu"},

@@ -1,9 +1,7 @@
 """How KerasMLPClassifier trains: weights, validation, continuation, optimizers, callbacks, threads."""
 
-import gc
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import threading
@@ -282,65 +280,6 @@ class TestContinuation:
         assert not hasattr(model, "coefs_")
 
 
-class TestOptimizers:
-    @pytest.mark.slow
-    def test_every_optimizer_by_name_learns(self, blobs):
-        from sk_mnist.neural_network._classifier import OPTIMIZERS
-
-        # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.
-        rates = {"adadelta": 5.0, "adagrad": 0.1, "ftrl": 0.1, "sgd": 0.1, "lion": 0.003, "adafactor": 0.03}
-        for optimizer in OPTIMIZERS:
-            model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
-            assert model.score(*blobs) > 0.8, optimizer
-
-    def test_an_instance_does_as_its_name(self, blobs):
-        import keras
-
-        instance = keras.optimizers.Adam(0.01)
-        by_instance = KerasMLPClassifier(**{**SMALL, "optimizer": instance, "learning_rate": 1e-3}).fit(*blobs)
-        assert_same_model(by_instance, small().fit(*blobs))
-        assert not instance.built
-
-    def test_an_instance_keeps_its_settings(self, blobs):
-        import keras
-
-        model = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=3, random_state=0)
-        plain = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1), epochs=3, random_state=0)
-        assert not np.array_equal(model.fit(*blobs).coefs_[0], plain.fit(*blobs).coefs_[0])
-
-    def test_an_instance_survives_clone_and_pickle(self, blobs):
-        import keras
-
-        model = KerasMLPClassifier((8,), optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=2, random_state=0)
-        expected = model.fit(*blobs)
-        assert_same_model(clone(model).fit(*blobs), expected)
-        assert_same_model(pickle.loads(pickle.dumps(model)).fit(*blobs), expected)
-
-    def test_two_learning_rates_are_one_too_many(self, blobs):
-        import keras
-
-        with pytest.raises(ValueError, match=r"learning rate of its own, and learning_rate=0\.01 is given too"):
-            small(optimizer=keras.optimizers.Adam(0.1)).fit(*blobs)
-
-    def test_a_schedule_of_keras_own_is_refused(self, blobs):
-        import keras
-
-        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10))
-        with pytest.raises(ValueError, match="learning_rate_schedule="):
-            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
-
-    def test_something_else_with_its_methods_is_refused(self, blobs):
-        class Lookalike:
-            def apply_gradients(self):
-                """Do nothing."""
-
-            def get_config(self):
-                return {}
-
-        with pytest.raises(TypeError, match=r"optimizer must be a name or a keras\.optimizers\.Optimizer"):
-            KerasMLPClassifier(optimizer=Lookalike()).fit(*blobs)
-
-
 class TestSchedulesAndRegularization:
     @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
     def test_each_schedule_learns(self, blobs, schedule):
@@ -462,21 +401,6 @@ class TestScikitLearnsCallbacks:
 
 
 class TestKerasCallbacks:
-    def test_a_callback_can_stop_the_training(self, blobs):
-        import keras
-
-        stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
-        assert small(keras_callbacks=[stop]).fit(*blobs).n_iter_ == 2
-
-    def test_callbacks_are_copied_for_each_fit(self, blobs):
-        import keras
-
-        history = keras.callbacks.History()
-        model = small(keras_callbacks=[history], epochs=2).fit(*blobs)
-        assert history.epoch is None if hasattr(history, "epoch") else True
-        assert not history.history
-        assert model.keras_callbacks == [history]
-
     def test_factories_are_called_for_each_fit(self, blobs):
         import keras
 
@@ -524,6 +448,12 @@ class TestKerasCallbacks:
     def test_what_is_no_callback_is_refused(self, blobs):
         with pytest.raises(TypeError, match=r"keras_callbacks must hold keras\.callbacks\.Callback"):
             small(keras_callbacks=[dict]).fit(*blobs)
+
+    def test_a_callback_can_stop_the_training(self, blobs):
+        import keras
+
+        stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
+        assert small(keras_callbacks=[stop]).fit(*blobs).n_iter_ == 2
 
 
 class TestThreadsAndProcesses:
@@ -648,69 +578,6 @@ def _fit_and_count_threads(X, y):
 
     small(epochs=1).fit(X, y)
     return tf.config.threading.get_intra_op_parallelism_threads()
-
-
-class TestMemory:
-    @pytest.mark.slow
-    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-    @pytest.mark.parametrize(
-        ("dtype", "params", "bar"),
-        [
-            # 60,000 x 784 float32 are 179 MiB, and count themselves.
-            ("float32", {"batch_size": 256}, 1.6),
-            # XLA's compiler alone takes about as much as the data: half of it memory, half of it pages of its own code.
-            ("float32", {"batch_size": 32}, 2.6),
-            # A quarter as bytes, once as float32; as float64 they would be twice as much.
-            ("uint8", {"batch_size": 256}, 1.9),
-        ],
-    )
-    def test_a_fit_takes_little_beyond_its_data(self, dtype, params, bar):
-        code = f"""
-import numpy as np
-import scikeras.wrappers
-import tensorflow as tf
-from sk_mnist import make_mnist_pipeline
-
-def mebibytes(name):
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
-
-tf.constant(0.0)
-before = mebibytes("VmRSS")
-X = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
-if {dtype!r} == "float32":
-    X = np.divide(X, 255, dtype=np.float32)
-make_mnist_pipeline(epochs=2, **{params}).fit(X, np.arange(60_000) % 10)
-print(mebibytes("VmHWM") - before)
-"""
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-        assert run.returncode == 0, run.stderr
-        assert float(run.stdout) / (60_000 * 784 * 4 / 2**20) < bar
-
-    @pytest.mark.slow
-    def test_a_hundred_partial_fits_do_not_grow(self, blobs):
-        assert _growth(lambda model: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10
-
-    @pytest.mark.slow
-    def test_two_hundred_fits_do_not_grow(self, blobs):
-        assert _growth(lambda model: model.fit(*blobs), n_before=20, n_counted=180) < 30
-
-
-def _growth(step, n_before, n_counted):
-    """Growth of the process in MiB over ``n_counted`` steps, after ``n_before`` to settle."""
-
-    def resident():
-        gc.collect()
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
-
-    model = small(epochs=1)
-    for _ in range(n_before):
-        step(model)
-    before = resident()
-    for _ in range(n_counted):
-        step(model)
-    return resident() - before
 
 
 class TestRepresentation:

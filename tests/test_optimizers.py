@@ -1,0 +1,290 @@
+"""Optimizers by name and as instances: trained with as they are given, or refused by name."""
+
+import pickle
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.model_selection import cross_val_score
+
+from sk_mnist import KerasMLPClassifier
+
+keras = pytest.importorskip("keras")
+
+SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "random_state": 0}
+# One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
+FULL = {"hidden_layer_sizes": (8,), "batch_size": 400, "epochs": 5, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+def small(**params):
+    return KerasMLPClassifier(**{**SMALL, **params})
+
+
+def joblib_copy(model):
+    """Pickle as joblib does for its workers: classes and functions by value."""
+    return pickle.loads(cloudpickle.dumps(model))
+
+
+def weights_of(model):
+    return [array for pair in zip(model.coefs_, model.intercepts_, strict=True) for array in pair]
+
+
+def assert_same_model(one, other):
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def keras_weights(blobs, optimizer, epochs=FULL["epochs"]):
+    """Weights that Keras' own fit gives from the same start."""
+    X, y = blobs
+    model = KerasMLPClassifier(**FULL | {"epochs": 1, "learning_rate": 1e-30, "optimizer": "sgd"}).fit(X, y).to_keras()
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.fit(X.astype(np.float32), y, batch_size=400, epochs=epochs, verbose=0)
+    return model.get_weights()
+
+
+def assert_trains_as_keras(blobs, make, **params):
+    ours = KerasMLPClassifier(**FULL | params, optimizer=make()).fit(*blobs)
+    for one, other in zip(weights_of(ours), keras_weights(blobs, make()), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    return ours
+
+
+class Reversed(keras.optimizers.SGD):
+    """An optimizer of one's own: it climbs."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(-gradient, variable, learning_rate)
+
+
+def make_namesake():
+    class SGD(Reversed):
+        """Named like Keras' own."""
+
+    return SGD(0.1)
+
+
+class Scaled(keras.optimizers.SGD):
+    """What it was given beyond Keras' arguments is not in its get_config."""
+
+    def __init__(self, learning_rate=0.1, scale=1.0, **arguments):
+        super().__init__(learning_rate, **arguments)
+        self.scale = scale
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(self.scale * gradient, variable, learning_rate)
+
+
+class NeedsMore(keras.optimizers.SGD):
+    """Its get_config lacks an argument without a default."""
+
+    def __init__(self, needed, **arguments):
+        super().__init__(0.1, **arguments)
+
+
+class Locked(keras.optimizers.SGD):
+    """It holds what cannot be copied."""
+
+    def __init__(self, learning_rate=0.1, **arguments):
+        super().__init__(learning_rate, **arguments)
+        self.rows = (row for row in range(3))
+
+
+def make_excluding():
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer
+
+
+def make_with_instance_method():
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.update_step = lambda gradient, variable, rate: variable.assign_sub(3 * rate * gradient)
+    return optimizer
+
+
+INSTANCES = {
+    "Keras' own": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "clipping": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.1),
+    "a subclass": lambda: Reversed(0.05),
+    "a namesake": make_namesake,
+    "more than its configuration": lambda: Scaled(0.1, scale=5.0),
+    "excluded from weight decay": make_excluding,
+    "a loss scale": lambda: keras.optimizers.SGD(0.1, loss_scale_factor=128.0),
+    "accumulated gradients": lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
+    "an average": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.7),
+    "an average that overwrites": lambda: keras.optimizers.SGD(
+        0.1, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=2
+    ),
+}
+
+
+class TestInstancesTrainAsInKeras:
+    @pytest.mark.parametrize("name", INSTANCES)
+    def test_as_given(self, blobs, name):
+        assert_trains_as_keras(blobs, INSTANCES[name])
+
+    @pytest.mark.parametrize("name", INSTANCES)
+    def test_as_a_clone_and_in_a_pickle(self, blobs, name):
+        model = KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]())
+        expected = clone(model).fit(*blobs)
+        assert_same_model(model.fit(*blobs), expected)
+        assert_same_model(clone(clone(model)).fit(*blobs), expected)
+        assert_same_model(joblib_copy(model).fit(*blobs), expected)
+
+    def test_each_differs_from_plain_sgd(self, blobs):
+        # Else the comparisons above would not tell whether an instance was replaced.
+        plain = keras_weights(blobs, keras.optimizers.SGD(0.1))
+        for name in INSTANCES.keys() - {"a loss scale"}:
+            other = keras_weights(blobs, INSTANCES[name]())
+            assert not np.allclose(plain[0], other[0], rtol=1e-2), name
+
+    def test_one_after_the_other_they_do_not_mix(self, blobs):
+        alone = {name: KerasMLPClassifier(**FULL, optimizer=make()).fit(*blobs) for name, make in INSTANCES.items()}
+        for name in reversed(INSTANCES):
+            assert_same_model(KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]()).fit(*blobs), alone[name])
+
+    def test_a_built_one_is_a_setting_not_a_state(self, blobs):
+        used = keras.optimizers.Adam(0.01)
+        keras_weights(blobs, used)
+        fresh = keras.optimizers.Adam(0.01)
+        assert_same_model(
+            KerasMLPClassifier(**FULL, optimizer=used).fit(*blobs),
+            KerasMLPClassifier(**FULL, optimizer=fresh).fit(*blobs),
+        )
+
+    def test_it_is_never_changed(self, blobs):
+        instance = keras.optimizers.Adam(0.01)
+        KerasMLPClassifier(**FULL, optimizer=instance).fit(*blobs)
+        assert not instance.built
+        assert float(instance.learning_rate) == pytest.approx(0.01)
+
+    def test_processes_get_it_too(self, blobs):
+        model = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0))
+        with joblib.parallel_config("loky", n_jobs=2):
+            scores = cross_val_score(model, *blobs, cv=2)
+        np.testing.assert_array_equal(scores, cross_val_score(model, *blobs, cv=2))
+
+    def test_to_keras_classifier_takes_it_along(self, blobs):
+        wrapped = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0)).fit(*blobs).to_keras_classifier()
+        assert type(wrapped.model_.optimizer) is Scaled
+        assert wrapped.model_.optimizer.scale == 5.0
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("make", "error", "message"),
+        [
+            (lambda: NeedsMore(3), TypeError, "optimizer is a NeedsMore, which cannot be made a second time .*needed"),
+            (Locked, TypeError, "optimizer is a Locked, which cannot be made a second time .*generator"),
+            (
+                lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
+                ValueError,
+                "optimizer is a LossScaleOptimizer, which is not supported: .*Give its inner optimizer",
+            ),
+        ],
+        ids=["lacks an argument", "cannot be copied", "scales losses"],
+    )
+    def test_what_cannot_be_trained_with_is_named(self, blobs, make, error, message):
+        with pytest.raises(error, match=message):
+            KerasMLPClassifier(optimizer=make()).fit(*blobs)
+
+    def test_variables_of_another_network_cannot_be_excluded(self, blobs):
+        optimizer = keras.optimizers.AdamW(0.01)
+        optimizer.exclude_from_weight_decay(var_list=[keras.Variable([1.0])])
+        with pytest.raises(ValueError, match=r"exclude_from_weight_decay\(var_names="):
+            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
+
+    def test_clone_names_what_it_cannot_copy(self):
+        with pytest.raises(TypeError, match="optimizer is a Locked"):
+            clone(KerasMLPClassifier(optimizer=Locked()))
+
+
+class TestAverages:
+    """``use_ema=True``: the average is validated and kept, and training goes on from the weights that are averaged."""
+
+    def make(self):
+        return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
+
+    @pytest.mark.parametrize("how", ["warm_start", "partial_fit", "pickled"])
+    def test_in_parts_the_training_is_the_same(self, blobs, how):
+        whole = KerasMLPClassifier(**FULL | {"epochs": 4}, optimizer=self.make()).fit(*blobs)
+        parts = KerasMLPClassifier(**FULL | {"epochs": 1}, optimizer=self.make(), warm_start=True)
+        for _ in range(4):
+            if how == "partial_fit":
+                parts.partial_fit(*blobs, classes=[0, 1, 2])
+            else:
+                parts.fit(*blobs)
+            if how == "pickled":
+                parts = pickle.loads(pickle.dumps(parts))
+        assert_same_model(parts, whole)
+
+    def test_the_average_is_what_is_validated(self, blobs):
+        X, y = blobs
+        model = KerasMLPClassifier(**FULL, optimizer=self.make()).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert model.validation_scores_[-1] == model.score(X[300:], y[300:])
+        assert model.history_["val_loss"][-1] == pytest.approx(
+            -model.predict_log_proba(X[300:])[np.arange(100), y[300:]].mean(), rel=1e-5
+        )
+
+    def test_early_stopping_keeps_the_best_average(self, blobs):
+        X, y = blobs
+        model = KerasMLPClassifier(**FULL | {"epochs": 60}, optimizer=self.make(), early_stopping=True)
+        model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        assert model.score(X[300:], y[300:]) == model.best_validation_score_
+
+
+class TestNamesAndInstances:
+    @pytest.mark.slow
+    def test_every_optimizer_by_name_learns(self, blobs):
+        from sk_mnist.neural_network._classifier import OPTIMIZERS
+
+        # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.
+        rates = {"adadelta": 5.0, "adagrad": 0.1, "ftrl": 0.1, "sgd": 0.1, "lion": 0.003, "adafactor": 0.03}
+        for optimizer in OPTIMIZERS:
+            model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
+            assert model.score(*blobs) > 0.8, optimizer
+
+    def test_an_instance_does_as_its_name(self, blobs):
+        instance = keras.optimizers.Adam(0.01)
+        by_instance = KerasMLPClassifier(**SMALL, optimizer=instance).fit(*blobs)
+        assert_same_model(by_instance, small(learning_rate=0.01).fit(*blobs))
+        assert not instance.built
+
+    def test_an_instance_keeps_its_settings(self, blobs):
+        model = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=3, random_state=0)
+        plain = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1), epochs=3, random_state=0)
+        assert not np.array_equal(model.fit(*blobs).coefs_[0], plain.fit(*blobs).coefs_[0])
+
+    def test_an_instance_survives_clone_and_pickle(self, blobs):
+        model = KerasMLPClassifier((8,), optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=2, random_state=0)
+        expected = model.fit(*blobs)
+        assert_same_model(clone(model).fit(*blobs), expected)
+        assert_same_model(pickle.loads(pickle.dumps(model)).fit(*blobs), expected)
+
+    def test_two_learning_rates_are_one_too_many(self, blobs):
+        with pytest.raises(ValueError, match=r"learning rate of its own, and learning_rate=0\.01 is given too"):
+            small(optimizer=keras.optimizers.Adam(0.1), learning_rate=0.01).fit(*blobs)
+
+    def test_a_schedule_of_keras_own_is_refused(self, blobs):
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10))
+        with pytest.raises(ValueError, match="learning_rate_schedule="):
+            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
+
+    def test_something_else_with_its_methods_is_refused(self, blobs):
+        class Lookalike:
+            def apply_gradients(self):
+                """Do nothing."""
+
+            def get_config(self):
+                return {}
+
+        with pytest.raises(TypeError, match=r"optimizer must be a name or a keras\.optimizers\.Optimizer"):
+            KerasMLPClassifier(optimizer=Lookalike()).fit(*blobs)
