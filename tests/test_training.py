@@ -8,10 +8,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
+import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -24,6 +25,9 @@ from sklearn.utils import compute_class_weight
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
+from sk_mnist.plotting import TrainingHistoryDisplay
+
+mpl.use("Agg")
 
 SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
 # Where sums must come out the same in whatever order they are taken.
@@ -72,6 +76,25 @@ class TestWeights:
     def test_weights_of_one_change_nothing(self, blobs):
         X, y = blobs
         assert_same_model(small().fit(X, y, sample_weight=np.ones(len(y))), small().fit(X, y))
+
+    @pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "heavy", None])
+    def test_bad_class_weights_are_refused(self, blobs, weight):
+        with pytest.raises(ValueError, match=r"class_weight must hold finite weights .*; got .* for class 1"):
+            small(class_weight={0: 1, 1: weight, 2: 1}).fit(*blobs)
+
+    def test_weights_of_classes_that_are_not_there_are_an_error_as_in_scikit_learn(self, blobs):
+        for model in (small(class_weight={"0": 2}), LogisticRegression(class_weight={"0": 2})):
+            with pytest.raises(ValueError, match="are not in class_weight"):
+                model.fit(*blobs)
+
+    def test_partial_fit_takes_class_weights_whatever_classes_its_rows_have(self, blobs):
+        X, y = blobs
+        weighted = small(class_weight={0: 5}).partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+        assert_same_model(weighted, small().partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2]))
+        weighted.partial_fit(X[y < 2], y[y < 2])
+        by_row = small().partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
+        by_row.partial_fit(X[y < 2], y[y < 2], sample_weight=np.array([5.0, 1.0])[y[y < 2]])
+        assert_same_model(weighted, by_row)
 
     def test_class_weight_is_a_weight_on_its_rows(self, blobs):
         X, y = blobs
@@ -123,17 +146,38 @@ class TestValidation:
         assert_same_model(ended.fit(X, y), model)
 
     def test_the_part_held_out_is_stratified_and_seeded(self):
-        # 30 rows of the rare class: a tenth of them is 3, whatever the seed.
-        X = np.random.default_rng(0).normal(size=(300, 4))
+        # Without a hidden layer or a step, the zeros of the rare class get equal probabilities: class 0 is predicted,
+        # and the accuracy is the share of the common class among the rows held out: 27 of 30, whatever the seed.
+        X = np.zeros((300, 4))
         y = np.repeat(["common", "rare"], [270, 30])
-        X[y == "rare"] += 10
-        scores = {
-            small(early_stopping=True, epochs=1, random_state=seed).fit(X, y).validation_scores_[0] for seed in range(5)
-        }
-        # 27 + 3 rows are held out, so a score is a multiple of 1/30.
-        assert all(abs(score * 30 - round(score * 30)) < 1e-9 for score in scores)
-        one, other = (small(early_stopping=True, random_state=3).fit(X, y) for _ in "ab")
-        assert one.history_ == other.history_
+        still = {"hidden_layer_sizes": (), "learning_rate": 1e-30, "epochs": 1, "early_stopping": True}
+        scores = {small(**still, random_state=seed).fit(X, y).validation_scores_[0] for seed in range(5)}
+        assert scores == {27 / 30}
+        X = np.random.default_rng(0).normal(size=(300, 4))
+        one, other, third = (small(early_stopping=True, random_state=seed).fit(X, y) for seed in (3, 3, 4))
+        assert one.history_["val_loss"] == other.history_["val_loss"] != third.history_["val_loss"]
+
+    def test_held_out_rows_are_scored_without_class_weights(self, blobs):
+        X, y = blobs
+        held_out = {"early_stopping": True, "validation_fraction": 0.5, "epochs": 1, "learning_rate": 1e-30}
+        unweighted = small(**held_out).fit(X, y)  # at a rate of almost 0 both are the same network
+        weighted = small(**held_out, class_weight={0: 100.0, 1: 1.0, 2: 1.0}).fit(X, y)
+        assert weighted.validation_scores_ == unweighted.validation_scores_
+        assert weighted.history_["val_loss"] == unweighted.history_["val_loss"]
+
+    def test_held_out_rows_are_scored_with_sample_weights(self):
+        # The common class is predicted, and the rare one weighs as much.
+        X, y = np.zeros((300, 4)), np.repeat([0, 1], [270, 30])
+        model = small(hidden_layer_sizes=(), learning_rate=1e-30, epochs=1, early_stopping=True)
+        model.fit(X, y, sample_weight=np.array([1.0, 9.0])[y])
+        assert model.validation_scores_ == [pytest.approx(0.5)]
+
+    def test_infinite_patience_trains_all_epochs_and_keeps_the_best(self, blobs):
+        X, y = blobs
+        model = small(early_stopping=True, n_iter_no_change=np.inf, epochs=30).fit(X, y)
+        assert model.n_iter_ == 30
+        ended = small(early_stopping=True, n_iter_no_change=500, epochs=model.best_epoch_).fit(X, y)
+        assert_same_model(model, ended)
 
     def test_scores_are_those_that_score_gives(self, blobs):
         X, y = blobs
@@ -220,6 +264,15 @@ class TestContinuation:
         assert model.classes_.tolist() == [0, 1, 2]
         assert model.predict_proba(X).shape == (400, 3)
 
+    def test_any_number_of_rows_trains_as_if_it_had_its_own_network(self, blobs):
+        X, y = blobs
+        one_network, own_networks = small(batch_size=50), small(batch_size=50)
+        for n_rows in (7, 50, 3, 120, 1, 49):
+            one_network.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
+            clear_workspaces()
+            own_networks.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
+        assert_same_model(one_network, own_networks)
+
     @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
     def test_pickling_in_between_changes_nothing(self, blobs, optimizer):
         X, y = blobs
@@ -278,6 +331,60 @@ class TestContinuation:
         with pytest.raises(ValueError, match="hidden_layer_sizes"):
             model.set_params(hidden_layer_sizes=(0,)).fit(X, np.where(y == 2, 5, y))
         assert not hasattr(model, "coefs_")
+
+
+ACTS = ["fit", "fit with validation", "fit stopped early", "partial_fit", "set warm_start", "set early_stopping"]
+
+
+class TestHistory:
+    """Whatever is called in which order, the attributes that tell of training agree with each other."""
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=7))
+    @example(acts=["fit with validation", "partial_fit"])
+    @example(acts=["set warm_start", "fit", "fit with validation", "fit"])
+    @example(acts=["partial_fit", "set warm_start", "fit stopped early", "partial_fit"])
+    def test_the_attributes_agree(self, blobs, acts):
+        X, y = blobs
+        model = small(epochs=3, batch_size=400)
+        for act in acts:
+            n_before = len(getattr(model, "loss_curve_", []))
+            if act == "set warm_start":
+                model.set_params(warm_start=not model.warm_start)
+            elif act == "set early_stopping":
+                model.set_params(early_stopping=not model.early_stopping)
+            elif act == "partial_fit":
+                model.set_params(early_stopping=False).partial_fit(X, y, classes=[0, 1, 2])
+                self.check(model, n_before + 1, n_iter=1, is_validated=False)
+            else:
+                validation = {"X_val": X, "y_val": y} if act != "fit" else {}
+                model.set_params(early_stopping=act == "fit stopped early").fit(X, y, **validation)
+                n_before = n_before if model.warm_start else 0
+                self.check(model, n_before + model.n_iter_, n_iter=3, is_validated=bool(validation))
+
+    def check(self, model, n_epochs, n_iter, is_validated):
+        assert model.n_iter_ == n_iter
+        assert {len(values) for values in model.history_.values()} == {n_epochs}
+        assert model.loss_curve_ == model.history_["loss"]
+        assert model.loss_ == model.loss_curve_[-1]
+        assert model.best_loss_ == (None if model.early_stopping else min(model.loss_curve_))
+        assert model.validation_scores_ == model.history_.get("val_accuracy")
+        assert (model.best_epoch_ is not None) == (model.best_validation_score_ is not None) == is_validated
+        if is_validated:
+            last_scores = model.validation_scores_[-n_iter:]
+            assert model.best_validation_score_ == max(last_scores)
+            assert model.validation_scores_[model.best_epoch_ - 1] == model.best_validation_score_
+            assert model.best_epoch_ > n_epochs - n_iter
+        if model.validation_scores_:
+            display = TrainingHistoryDisplay.from_estimator(model)
+            assert display.best_epochs_ == {"run": 1 + int(np.nanargmax(model.validation_scores_))}
+            mpl.pyplot.close(display.figure_)
+
+    def test_epochs_without_validation_are_nan(self, blobs):
+        X, y = blobs
+        model = small(epochs=2).fit(X, y, X_val=X, y_val=y).partial_fit(X, y)
+        assert [bool(np.isnan(score)) for score in model.validation_scores_] == [False, False, True]
+        assert model.best_epoch_ is None
 
 
 class TestSchedulesAndRegularization:

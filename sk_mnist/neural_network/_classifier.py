@@ -661,7 +661,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _start_anew(self, classes: np.ndarray) -> None:
         if len(classes) < 2:
             raise ValueError(
-                f"y has 1 class, {classes[0]!r}; KerasMLPClassifier needs at least 2 classes to tell apart."
+                f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes to tell apart."
             )
         # Until the new training has succeeded there is no model: better none than the old one with new labels.
         self.__dict__.pop("coefs_", None)
@@ -727,7 +727,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _check_can_hold_out(self, encoded: np.ndarray) -> None:
         counts = np.bincount(encoded, minlength=len(self.classes_))
         advice = "Give more rows, or validation data of your own as X_val and y_val."
-        if (single := self.classes_[counts == 1]).size:
+        if single := self.classes_[counts == 1].tolist():
             raise ValueError(
                 f"early_stopping=True holds out a stratified part of the rows, for which each class needs at least 2; "
                 f"y has 1 row of class {single[0]!r}. {advice}"
@@ -764,6 +764,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         check_process()
         from sk_mnist.neural_network import _convert, _workspace
 
+        _workspace.check_surroundings()
         callbacks = _convert.make_callbacks(self.keras_callbacks)
         recipe = _convert.optimizer_recipe(self.optimizer)
         batch_size = min(int(self.batch_size), len(data))

@@ -38,7 +38,8 @@ _idle_lock = threading.Lock()
 _build_lock = threading.Lock()
 
 
-def _check_surroundings() -> None:
+def check_surroundings() -> None:
+    """Refuse to train where TensorFlow would not."""
     if not tf.executing_eagerly():
         raise RuntimeError(
             "fit was called while TensorFlow builds a graph, inside tf.Graph or tf.function, where nothing is trained. "
@@ -98,7 +99,6 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingResult:
     """Train a network from a state."""
-    _check_surroundings()
     if not callbacks:
         with lent_network(spec, recipe) as network:
             return _train_through_scikeras(Training(network, data, validation, plan, NoCallbacks()), state)

@@ -1,0 +1,227 @@
+"""Nothing outside the estimator changes a fit, and a fit is refused where it could not be one."""
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network import clear_workspaces
+
+keras = pytest.importorskip("keras")
+
+OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X.astype(np.float32), y
+
+
+def fit(iris, optimizer="sgd", **params):
+    params = {"epochs": 3, "learning_rate": 0.05, "dropout": 0.2, "label_smoothing": 0.1, "random_state": 0, **params}
+    return KerasMLPClassifier((8,), optimizer=optimizer, **params).fit(*iris)
+
+
+def weights_of(model):
+    return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
+
+
+@pytest.fixture(scope="module")
+def expected(iris):
+    clear_workspaces()
+    return {optimizer: weights_of(fit(iris, optimizer)) for optimizer in OPTIMIZERS}
+
+
+def mixed_float16():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    return lambda: keras.mixed_precision.set_global_policy("float32")
+
+
+def float64_policy():
+    keras.config.set_dtype_policy("float64")
+    return lambda: keras.config.set_dtype_policy("float32")
+
+
+def floatx(name):
+    def set_floatx():
+        keras.config.set_floatx(name)
+        return lambda: keras.config.set_floatx("float32")
+
+    return set_floatx
+
+
+def epsilon():
+    keras.config.set_epsilon(0.2)
+    return lambda: keras.config.set_epsilon(1e-7)
+
+
+def run_eagerly():
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    return lambda: tf.config.run_functions_eagerly(False)
+
+
+def seeds():
+    keras.utils.set_random_seed(7)
+    return lambda: None
+
+
+SETTINGS = {
+    "policy mixed_float16": mixed_float16,
+    "policy float64": float64_policy,
+    "floatx float16": floatx("float16"),
+    "floatx float64": floatx("float64"),
+    "epsilon": epsilon,
+    "run_functions_eagerly": run_eagerly,
+    "seeds": seeds,
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, name, optimizer):
+    clear_workspaces()
+    undo = SETTINGS[name]()
+    try:
+        during = fit(iris, optimizer)
+    finally:
+        undo()
+    np.testing.assert_array_equal(weights_of(during), expected[optimizer])
+    np.testing.assert_array_equal(weights_of(fit(iris, optimizer)), expected[optimizer])
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_global_setting_is_as_it_was_after_a_fit(iris, name):
+    clear_workspaces()
+    undo = SETTINGS[name]()
+    try:
+        before = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
+        fit(iris)
+        fit(iris).to_keras()
+        assert (keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()) == before
+    finally:
+        undo()
+
+
+@pytest.mark.parametrize("name", ["policy mixed_float16", "floatx float16"])
+def test_the_models_given_out_are_of_the_estimators_dtype(iris, name):
+    undo = SETTINGS[name]()
+    try:
+        model = fit(iris)
+        keras_model = model.to_keras()
+        assert keras_model.dtype_policy.name == "float32"
+        np.testing.assert_allclose(keras_model.predict(iris[0], verbose=0), model.predict_proba(iris[0]), atol=1e-6)
+        seen = []
+        look = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(type(watched.model.optimizer)))
+        watched = look
+        fit(iris, keras_callbacks=[look])
+        assert seen == [keras.optimizers.SGD]  # and no LossScaleOptimizer around it
+    finally:
+        undo()
+
+
+def test_a_seed_means_the_same_first_weights_in_every_dtype(iris):
+    single, double = (fit(iris, dtype=dtype, learning_rate=1e-30, dropout=0.0) for dtype in ("float32", "float64"))
+    np.testing.assert_array_equal(weights_of(single).astype(float), weights_of(double))
+
+
+class TestPlaces:
+    def test_a_graph_is_no_place_to_train(self, iris):
+        import tensorflow as tf
+
+        with tf.Graph().as_default(), pytest.raises(RuntimeError, match="while TensorFlow builds a graph"):
+            fit(iris)
+
+        @tf.function
+        def train():
+            fit(iris)
+
+        with pytest.raises(RuntimeError, match="while TensorFlow builds a graph"):
+            train()
+
+    def test_neither_is_the_scope_of_a_strategy(self, iris):
+        import tensorflow as tf
+
+        with (
+            tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
+            pytest.raises(RuntimeError, match=r"scope of a tf\.distribute strategy"),
+        ):
+            fit(iris)
+
+
+def run_python(code):
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+WRONG = {
+    "optimizer": "optimizer=type('Lookalike', (), {'apply_gradients': print, 'get_config': dict})()",
+    "keras_callbacks": "keras_callbacks=[3]",
+    "class_weight": "class_weight={0: -1}",
+    "hidden_layer_sizes": "hidden_layer_sizes=(10**13,)",
+    "validation_fraction": "early_stopping=True, validation_fraction=0.001",
+    "learning_rate": "learning_rate=0",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_bad_argument_is_reported_before_tensorflow_is_imported(name):
+    code = f"""
+import sys
+from sklearn.datasets import load_iris
+from sk_mnist import KerasMLPClassifier
+
+try:
+    KerasMLPClassifier({WRONG[name]}).fit(*load_iris(return_X_y=True))
+except (TypeError, ValueError) as error:
+    print(error)
+print("tensorflow" in sys.modules or "keras" in sys.modules)
+"""
+    *error, imported = run_python(code).stdout.splitlines()
+    assert name in "".join(error)
+    assert imported == "False"
+
+
+@pytest.mark.parametrize("sizes", [(10**13,), (16, 10**13), (10**19,)], ids=str)
+def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
+    with pytest.raises(
+        ValueError, match=r"hidden_layer_sizes=.* needs a weight matrix of .* GiB, for which there is no"
+    ):
+        KerasMLPClassifier(sizes).fit(*iris)
+
+
+def test_tensorflow_says_nothing_of_retracing(iris, caplog):
+    with caplog.at_level(logging.WARNING):
+        for n_units in range(2, 14):
+            KerasMLPClassifier((n_units,), epochs=1).fit(*iris)
+    assert "retracing" not in caplog.text
+
+
+def test_mlflow_records_no_estimator_that_is_not_the_users(tmp_path):
+    pytest.importorskip("mlflow")
+    code = f"""
+import os
+os.chdir({str(tmp_path)!r})
+import mlflow
+mlflow.set_tracking_uri("sqlite:///runs.db")
+mlflow.sklearn.autolog(log_models=False, log_datasets=False)
+from sklearn.datasets import load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sk_mnist import KerasMLPClassifier
+X, y = load_iris(return_X_y=True)
+KerasMLPClassifier((4,), epochs=1).fit(X, y)
+make_pipeline(StandardScaler(), KerasMLPClassifier((4,), epochs=1)).fit(X, y)
+for run in mlflow.search_runs(output_format="list"):
+    print("recorded", run.data.params["steps"])
+"""
+    recorded = [line for line in run_python(code).stdout.splitlines() if line.startswith("recorded")]
+    assert len(recorded) == 1
+    assert "KerasMLPClassifier" in recorded[0]
