@@ -228,7 +228,8 @@ print("now scikit-learn's")
 LogisticRegression(max_iter=1000).fit(X, y)
 """
     fitted = [line for line in run_python(code).stdout.splitlines() if line.startswith(("fitted", "now"))]
-    assert fitted == ["now scikit-learn's", "fitted LogisticRegression"]
+    assert fitted[0] == "now scikit-learn's"
+    assert "fitted LogisticRegression" in fitted
 
 
 def test_mlflow_records_no_estimator_that_is_not_the_users(tmp_path):

@@ -88,6 +88,9 @@ class Network:
             auto_scale_loss=False,
         )
         self.optimizer = optimizer
+        # There is one device. Keras' sum over devices leaves a function in TensorFlow's registry of gradients, which
+        # keeps the network and its graphs in memory until the process ends.
+        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
         self._rate_variable = optimizer.learning_rate
         optimizer.build(self.model.trainable_variables)
         self._new_optimizer = [_compact(variable.numpy()) for variable in optimizer.variables]

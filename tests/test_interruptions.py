@@ -1,0 +1,234 @@
+"""Ctrl-C, and processes forked where TensorFlow runs."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV
+
+from sk_mnist import KerasMLPClassifier, load, save
+
+SMALL = {"hidden_layer_sizes": (16, 8), "learning_rate": 0.01, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+def interrupting(epoch, hook="on_epoch_begin"):
+    """A callback factory: Ctrl-C in an epoch, as the operating system sends it."""
+
+    def factory():
+        import keras
+
+        def interrupt(number, logs=None):
+            if number == epoch:
+                signal.raise_signal(signal.SIGINT)
+
+        return keras.callbacks.LambdaCallback(**{hook: interrupt})
+
+    return factory
+
+
+def interrupted(model, *data, **fit_params):
+    with pytest.warns(UserWarning, match=r"^Training interrupted by user\.$"), pytest.raises(KeyboardInterrupt):
+        model.fit(*data, **fit_params)
+    return model
+
+
+class TestInterrupt:
+    def test_the_network_trained_so_far_is_kept(self, blobs, tmp_path):
+        model = interrupted(KerasMLPClassifier(**SMALL, epochs=50, keras_callbacks=[interrupting(4)]), *blobs)
+        ended = KerasMLPClassifier(**SMALL, epochs=4).fit(*blobs)
+        assert model.n_iter_ == 4
+        assert model.loss_curve_ == ended.loss_curve_
+        for one, other in zip(model.coefs_, ended.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(model.predict(blobs[0]), ended.predict(blobs[0]))
+        restored = load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops"))
+        assert restored.loss_curve_ == ended.loss_curve_
+
+    def test_in_the_first_epoch_too(self, blobs, tmp_path):
+        params = {"epochs": 50, "batch_size": 50, "keras_callbacks": [interrupting(3, "on_train_batch_end")]}
+        model = interrupted(KerasMLPClassifier(**SMALL | params), *blobs)
+        assert model.n_iter_ == 0
+        assert model.loss_curve_ == []
+        assert np.isnan(model.loss_)
+        assert np.isnan(model.best_loss_)
+        start = KerasMLPClassifier(**SMALL | {"epochs": 1, "learning_rate": 1e-30}).fit(*blobs)
+        assert not np.allclose(model.coefs_[0], start.coefs_[0])
+        load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops")).predict(blobs[0])
+
+    def test_before_the_first_step_there_is_nothing_to_keep(self, blobs):
+        model = KerasMLPClassifier(**SMALL, keras_callbacks=[interrupting(0)])
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(*blobs)
+        assert not hasattr(model, "coefs_")
+
+    def test_early_stopping_keeps_the_best_so_far(self, blobs):
+        X, y = blobs
+        validation = {"X_val": X[300:], "y_val": y[300:]}
+        params = {"epochs": 50, "early_stopping": True, "n_iter_no_change": 100}
+        model = KerasMLPClassifier(**SMALL, **params, keras_callbacks=[interrupting(30)])
+        interrupted(model, X[:300], y[:300], **validation)
+        assert model.best_epoch_ < 30  # or the test tells nothing
+        best = KerasMLPClassifier(**SMALL, epochs=model.best_epoch_).fit(X[:300], y[:300])
+        for one, other in zip(model.coefs_, best.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    @pytest.mark.parametrize("goes_on", ["warm_start", "partial_fit"])
+    def test_training_goes_on_from_there(self, blobs, goes_on):
+        model = KerasMLPClassifier(**SMALL, epochs=50, warm_start=True, keras_callbacks=[interrupting(4)])
+        interrupted(model, *blobs).set_params(keras_callbacks=None, epochs=2)
+        if goes_on == "warm_start":
+            model.fit(*blobs)
+        else:
+            model.partial_fit(*blobs).partial_fit(*blobs)
+        whole = KerasMLPClassifier(**SMALL, epochs=6).fit(*blobs)
+        assert model.loss_curve_ == whole.loss_curve_
+        for one, other in zip(model.coefs_, whole.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_partial_fit_is_interrupted_like_fit(self, blobs):
+        params = {"batch_size": 50, "keras_callbacks": [interrupting(3, "on_train_batch_end")]}
+        model = KerasMLPClassifier(**SMALL | params)
+        with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+            model.partial_fit(*blobs, classes=[0, 1, 2])
+        assert model.predict(blobs[0]).shape == (400,)
+
+    def test_the_next_fit_is_as_ever(self, blobs):
+        expected = KerasMLPClassifier(**SMALL, epochs=3).fit(*blobs)
+        interrupted(KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[interrupting(1)]), *blobs)
+        again = KerasMLPClassifier(**SMALL, epochs=3).fit(*blobs)
+        assert again.loss_curve_ == expected.loss_curve_
+
+    def test_no_signal_handler_is_installed(self, blobs):
+        seen = []
+
+        def factory():
+            import keras
+
+            return keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: seen.append(signal.getsignal(signal.SIGINT))
+            )
+
+        before = signal.getsignal(signal.SIGINT)
+        KerasMLPClassifier(**SMALL, epochs=1, keras_callbacks=[factory]).fit(*blobs)
+        assert seen == [before] == [signal.getsignal(signal.SIGINT)]
+
+    def test_a_search_stops_at_the_first(self, blobs):
+        fits = []
+
+        def third():
+            fits.append(len(fits))
+            return interrupting(1 if len(fits) == 3 else -1)()
+
+        model = KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[third])
+        search = GridSearchCV(model, {"alpha": [0, 1e-4, 1e-3, 1e-2, 0.1, 1]}, cv=3)
+        with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+            search.fit(*blobs)
+        assert len(fits) == 3
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such signal on Windows")
+    @pytest.mark.parametrize("callbacks", ["None", "[keras.callbacks.History()]"])
+    def test_a_signal_from_outside_in_the_middle_of_training(self, callbacks):
+        code = f"""
+import signal, sys
+import numpy as np
+import keras
+from sk_mnist import KerasMLPClassifier
+
+X = np.random.default_rng(0).normal(size=(20_000, 50)).astype("float32")
+y = (X[:, 0] > 0).astype(int)
+clf = KerasMLPClassifier((32,), epochs=100_000, keras_callbacks={callbacks}, verbose=1)
+try:
+    clf.fit(X, y)
+except KeyboardInterrupt:
+    print("interrupted", clf.n_iter_, clf.score(X, y) > 0.9)
+"""
+        with subprocess.Popen(
+            [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            for line in process.stdout:
+                if line.startswith("Epoch 3/"):
+                    break
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert "Training interrupted by user." in err
+        name, n_epochs, is_good = out.splitlines()[-1].split()
+        assert name == "interrupted"
+        assert int(n_epochs) >= 3
+        assert is_good == "True"
+
+
+# What is done before the fork, and in the child before its fit.
+FORKS = {
+    "TensorFlow and sk-mnist": ("import tensorflow as tf; tf.constant(1.0) + 1; import sk_mnist.neural_network", ""),
+    "TensorFlow alone": ("import tensorflow as tf; tf.constant(1.0) + 1", ""),
+    "a fit": ("import sk_mnist; sk_mnist.KerasMLPClassifier((4,), epochs=1).fit(X, y)", ""),
+}
+HARMLESS_FORKS = {
+    "nothing": ("pass", ""),
+    "sk-mnist": ("import sk_mnist.neural_network", ""),
+    "TensorFlow imported but not used": ("import tensorflow", ""),
+    "TensorFlow used in the child": ("pass", "import tensorflow as tf; tf.constant(1.0) + 1"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and looks into /proc")
+class TestFork:
+    CODE = """
+import os, signal, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer, on forking with threads
+from sklearn.datasets import load_iris
+X, y = load_iris(return_X_y=True)
+{before}
+{fork}
+"""
+    BY_OS = """
+if os.fork() == 0:
+    signal.alarm(60)
+    train()
+    os._exit(0)
+print("child ended with", os.wait()[1], flush=True)
+"""
+    BY_MULTIPROCESSING = """
+import multiprocessing
+child = multiprocessing.get_context("fork").Process(target=train)
+child.start()
+child.join(60)
+print("child ended with", child.exitcode, flush=True)
+"""
+    TRAIN = """
+def train():
+    {in_child}
+    from sk_mnist import KerasMLPClassifier
+    try:
+        print("fitted", KerasMLPClassifier((4,), epochs=1).fit(X, y).n_iter_, flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+"""
+
+    def output(self, before, in_child, fork):
+        code = self.CODE.format(before=before, fork=self.TRAIN.format(in_child=in_child or "pass") + fork)
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert "child ended with 0" in run.stdout, run.stdout + run.stderr
+        return run.stdout
+
+    @pytest.mark.parametrize("fork", [BY_OS, BY_MULTIPROCESSING], ids=["os.fork", "multiprocessing"])
+    @pytest.mark.parametrize("name", FORKS)
+    def test_where_tensorflow_ran_a_fit_says_that_it_cannot_train(self, name, fork):
+        assert "This process was forked from one in which TensorFlow was running" in self.output(*FORKS[name], fork)
+
+    @pytest.mark.parametrize("fork", [BY_OS, BY_MULTIPROCESSING], ids=["os.fork", "multiprocessing"])
+    @pytest.mark.parametrize("name", HARMLESS_FORKS)
+    def test_elsewhere_it_trains(self, name, fork):
+        assert "fitted 1" in self.output(*HARMLESS_FORKS[name], fork)
