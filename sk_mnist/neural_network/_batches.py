@@ -1,6 +1,6 @@
 """Which rows, with which weights, at which step: the NumPy side of training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +16,9 @@ BLOCK_ROWS = 2048
 
 # Wide rows make smaller blocks: two blocks, and the tensors made of them, are in memory at a time.
 MAX_BLOCK_BYTES = 16 * 2**20
+
+# A block of this size, which is a single wide batch, is made when its turn has come, not ahead of it.
+MAX_PREFETCHED_BYTES = 64 * 2**20
 
 T = TypeVar("T")
 
@@ -86,9 +89,8 @@ def take_rows(data: TrainingData, chosen: np.ndarray) -> np.ndarray:
     return data.X[positions].toarray() if issparse(data.X) else data.X.take(positions, axis=0)
 
 
-def prefetched(function: Callable[[Any], T], items: Iterator[Any]) -> Iterator[T]:
-    """Make each item, and what a function makes of it, in a thread, while the one before is in use."""
-    made = map(function, items)
+def prefetched(made: Iterator[T]) -> Iterator[T]:
+    """Make each item in a thread, while the one before is in use."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sk_mnist-blocks") as pool:
         upcoming = pool.submit(next, made, None)
         while (item := upcoming.result()) is not None:

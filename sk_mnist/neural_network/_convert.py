@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ class OptimizerRecipe(NamedTuple):
 def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
     """Describe an optimizer, given by name or as an instance; one that cannot be made again is refused by name."""
     if isinstance(optimizer, str):
-        optimizer = keras.optimizers.get(optimizer)
+        return _recipe_of_name(optimizer)
     name = type(optimizer).__name__
     if name in _HOLDERS and _is_keras_own(type(optimizer)):
         raise ValueError(f"optimizer is a {name}, which is not supported: {_HOLDERS[name]}.")
@@ -88,6 +89,12 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
             "must return every argument of its constructor, and its attributes must allow copy.deepcopy."
         ) from error
     return recipe
+
+
+@cache
+def _recipe_of_name(name: str) -> OptimizerRecipe:
+    # Once: Keras numbers its optimizers in their names, and TensorFlow never forgets a name of a variable.
+    return optimizer_recipe(keras.optimizers.get(name))
 
 
 def optimizer_learning_rate(optimizer: Any) -> float:
@@ -142,7 +149,8 @@ _REFUSED = {
         "average of the weights. Leave it out"
     ),
     "CallbackList": "keras_callbacks is that list. Give the callbacks themselves",
-    "OrbaxCheckpoint": "it needs Orbax, which this package is not tested with. Take ModelCheckpoint or BackupAndRestore",
+    "OrbaxCheckpoint": "it needs Orbax, which this package is not tested with. Take ModelCheckpoint or "
+    "BackupAndRestore",
 }
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")

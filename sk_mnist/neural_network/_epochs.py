@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sk_mnist.neural_network._batches import Block, epoch_blocks, epoch_order, prefetched, take_rows
+from sk_mnist.neural_network._batches import (
+    MAX_PREFETCHED_BYTES,
+    Block,
+    epoch_blocks,
+    epoch_order,
+    prefetched,
+    take_rows,
+)
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
 from sk_mnist.neural_network._schedules import learning_rates
 from sk_mnist.neural_network._training import NetworkState, TrainingData, TrainingPlan, TrainingResult
@@ -95,6 +102,8 @@ class Training:
                 slots, weights = slots[: self.network.n_slots], slots[self.network.n_slots :]
         self.network.set_weights(weights)
         self.network.set_optimizer(slots)
+        # The network has them now, and they may be large.
+        state.weights, state.optimizer = [], None
         self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
         self.network.learning_rate = self._rate
 
@@ -141,9 +150,12 @@ class Training:
         def as_tensors(block: Block) -> tuple[int, list[Any]]:
             return block.n_steps, network.as_tensors(block)
 
+        made = map(as_tensors, blocks)
+        if plan.batch_size * self.data.X.shape[1] * self.data.sample_weight.itemsize < MAX_PREFETCHED_BYTES:
+            # Tensors, too, are made in the thread that gathers the rows: copying takes a tenth as long as training.
+            made = prefetched(made)
         sums, step = np.zeros(3), 0
-        # Tensors are made in the thread that gathers the rows, because copying takes a tenth as long as training.
-        for n_steps, tensors in prefetched(as_tensors, blocks):
+        for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
                 self._tell("on_train_batch_begin", step)
             rates = self._rates(epoch, step, n_steps)
@@ -169,15 +181,19 @@ class Training:
 
     def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
         network = self.network
-        trained = network.get_weights()
-        network.finish_weights()
-        finished = network.get_weights()
+        trained = kept = network.get_weights()
+        if network.has_average:
+            network.finish_weights()
+            kept = network.get_weights()
         # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
         if not is_interrupted:
             self._tell("on_train_end", logs)
-        kept = self._best.weights or network.get_weights()
-        if not _are_equal(kept, finished):
-            trained = kept
+        chosen = self._best.weights
+        if chosen is None and not isinstance(self.callbacks, NoCallbacks):
+            chosen = network.get_weights()
+        if chosen is not None and not _are_equal(chosen, kept):
+            # Of an earlier epoch, or set by a callback: training goes on from them.
+            trained = kept = chosen
         state = NetworkState(kept)
         if self.plan.keeps_optimizer:
             slots = network.get_optimizer() + (trained if network.has_average else [])

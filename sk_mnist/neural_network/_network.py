@@ -54,7 +54,8 @@ def make_model(
             # This seed is overwritten at each epoch.
             layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
     layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **common))
-    return keras.Sequential(layers)
+    # Without a name Keras would number it, and TensorFlow never forgets a name of a variable.
+    return keras.Sequential(layers, name="sequential")
 
 
 def initial_weights(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[np.ndarray]:

@@ -32,6 +32,10 @@ limit_threads()
 MAX_IDLE_NETWORKS = 8
 MAX_IDLE_BYTES = 256 * 2**20
 
+# Networks refer to themselves, so that only the garbage collector frees them. It counts objects, not bytes, and takes a
+# tenth of a second: worth it for a network of this size.
+_LARGE_BYTES = 32 * 2**20
+
 _idle: list[Network] = []  # the least recently used first
 _idle_lock = threading.Lock()
 # Keras names layers through state that is global to the process.
@@ -75,10 +79,14 @@ def new_network(spec: NetworkSpec, recipe: OptimizerRecipe, dropout: float = 0.0
 
 
 def _keep(network: Network) -> None:
+    freed_bytes = 0
     with _idle_lock:
         _idle.append(network)
         while len(_idle) > MAX_IDLE_NETWORKS or sum(idle.n_bytes for idle in _idle) > MAX_IDLE_BYTES:
-            del _idle[0]
+            freed_bytes += _idle.pop(0).n_bytes
+    del network
+    if freed_bytes > _LARGE_BYTES:
+        gc.collect()
 
 
 def clear_workspaces() -> None:

@@ -1,0 +1,223 @@
+"""Memory: what a fit takes, and that nothing is left behind however often and in whatever shapes it is called."""
+
+import gc
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+
+from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network import clear_workspaces
+
+SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 1, "random_state": 0}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+def small(**params):
+    return KerasMLPClassifier(**{**SMALL, **params})
+
+
+# At the start of the programs below: figures of the kernel in MiB, and TensorFlow started.
+PRELUDE = """
+import numpy as np
+import scipy.sparse
+import scikeras.wrappers
+import tensorflow as tf
+from sk_mnist import KerasMLPClassifier, make_mnist_pipeline
+
+def mebibytes(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
+
+tf.constant(0.0)
+"""
+
+
+def printed_by(code):
+    run = subprocess.run([sys.executable, "-c", PRELUDE + code], capture_output=True, text=True, timeout=500)
+    assert run.returncode == 0, run.stderr
+    return float(run.stdout)
+
+
+class TestOneFit:
+    @pytest.mark.parametrize(
+        ("dtype", "params", "bar"),
+        [
+            # 60,000 x 784 float32 are 179 MiB, and count themselves.
+            ("float32", {"batch_size": 256}, 1.6),
+            # XLA's compiler alone takes about as much as the data: half of it memory, half of it pages of its own code.
+            ("float32", {"batch_size": 32}, 2.6),
+            # A quarter as bytes, once as float32; as float64 they would be twice as much.
+            ("uint8", {"batch_size": 256}, 1.9),
+        ],
+    )
+    def test_a_fit_takes_little_beyond_its_data(self, dtype, params, bar):
+        code = f"""
+before = mebibytes("VmRSS")
+X = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
+if {dtype!r} == "float32":
+    X = np.divide(X, 255, dtype=np.float32)
+make_mnist_pipeline(epochs=2, **{params}).fit(X, np.arange(60_000) % 10)
+print(mebibytes("VmHWM") - before)
+"""
+        assert printed_by(code) / (60_000 * 784 * 4 / 2**20) < bar
+
+    @pytest.mark.parametrize(
+        ("hidden_layer_sizes", "bar"),
+        [
+            ((16,), 1500),
+            # The optimizer's variables and the gradients are three times the weights of 512 MiB.
+            ((128, 64, 32), 3072),
+        ],
+    )
+    def test_wide_sparse_rows_take_little_beyond_the_weights(self, hidden_layer_sizes, bar):
+        code = f"""
+rng = np.random.default_rng(0)
+columns = rng.integers(0, 2**20, 20_000)
+X = scipy.sparse.csr_matrix((np.ones(20_000, np.float32), columns, np.arange(0, 20_001, 20)), shape=(1000, 2**20))
+X.sum_duplicates()
+before = mebibytes("VmRSS")
+assert mebibytes("VmHWM") < before + 50
+clf = KerasMLPClassifier({hidden_layer_sizes}, epochs=1).fit(X, np.arange(1000) % 3)
+print(mebibytes("VmHWM") - before - 4 * clf.n_parameters_ / 2**20)
+"""
+        assert printed_by(code) < bar
+
+    @pytest.mark.parametrize("how", ["sample_weight=weight", "X_val=X[:10], y_val=y[:10]", ""])
+    def test_a_memory_map_stays_on_disk(self, how, tmp_path):
+        # 400 MiB, of which a row of weight 0 or the split for early stopping would make a copy.
+        code = f"""
+import threading, time
+rows = np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (50_000, 2048))
+rows[:] = np.random.default_rng(0).random((1, 2048), dtype=np.float32)
+rows.flush()
+del rows
+X = np.load({str(tmp_path / "X.npy")!r}, mmap_mode="r")
+y = np.arange(50_000) % 2
+weight = np.ones(50_000)
+weight[0] = 0
+KerasMLPClassifier((4,), epochs=1, batch_size=500).fit(X[:2000], y[:2000])
+before = peak = mebibytes("RssAnon")
+done = False
+
+def watch():
+    global peak
+    while not done:
+        peak = max(peak, mebibytes("RssAnon"))
+        time.sleep(0.002)
+
+thread = threading.Thread(target=watch)
+thread.start()
+KerasMLPClassifier((4,), epochs=1, batch_size=500, early_stopping={"X_val" not in how}).fit(X, y, {how})
+done = True
+thread.join()
+print(peak - before)
+"""
+        assert printed_by(code) < 200
+
+    def test_a_batch_larger_than_the_data_is_not_filled_up(self):
+        code = """
+X = np.random.default_rng(0).random((20_000, 784), dtype=np.float32)
+before = mebibytes("VmRSS")
+KerasMLPClassifier((4,), epochs=2, batch_size=10**6).fit(X, np.arange(20_000) % 2)
+print((mebibytes("VmHWM") - before) / (X.nbytes / 2**20))
+"""
+        assert printed_by(code) < 5  # batches of 10**6 rows would be 50
+
+
+class TestManyFits:
+    """MiB that a process grows by."""
+
+    def test_a_hundred_partial_fits(self, blobs):
+        assert _growth(lambda model, i: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10
+
+    def test_two_hundred_fits(self, blobs):
+        assert _growth(lambda model, i: model.fit(*blobs), n_before=20, n_counted=180) < 30
+
+    def test_four_hundred_parts_of_any_size(self, blobs):
+        X, y = blobs
+        sizes = np.random.default_rng(0).integers(1, 32, 420)
+
+        def step(model, i):
+            rows = np.random.default_rng(i).integers(0, 400, sizes[i])
+            model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+
+        assert _growth(step, n_before=20, n_counted=400) < 10
+
+    def test_fits_with_any_dropout_and_label_smoothing(self, blobs):
+        def step(model, i):
+            model.set_params(dropout=0.1 + 0.001 * i, label_smoothing=0.2 - 0.001 * i).fit(*blobs)
+
+        assert _growth(step, n_before=20, n_counted=100) < 10
+
+    def test_a_hundred_architectures(self, blobs):
+        # Plain Keras grows by 6.5 MiB a fit, a plain tf.function of this size by 0.2.
+        def step(model, i):
+            model.set_params(hidden_layer_sizes=(16 + i, 8)).fit(*blobs)
+
+        assert _growth(step, n_before=40, n_counted=100) / 100 < 6.5 / 4
+
+    def test_fits_with_callbacks(self, blobs):
+        import keras
+
+        def step(model, i):
+            model.set_params(keras_callbacks=[keras.callbacks.History()]).fit(*blobs)
+
+        assert _growth(step, n_before=40, n_counted=100) / 100 < 6.5 / 4
+
+    def test_fits_that_end_in_an_error(self, blobs):
+        def step(model, i):
+            # Diverges in the third of its steps.
+            model.set_params(optimizer="sgd", learning_rate=1e30, activation="elu", batch_size=100)
+            with np.errstate(all="ignore"), pytest.raises(ValueError, match="diverged"):
+                model.fit(*blobs)
+
+        assert _growth(step, n_before=20, n_counted=100) < 10
+
+    def test_large_networks_do_not_wait_for_the_next_fit(self, blobs):
+        def step(model, i):
+            # 80 MiB of weights, 240 with the optimizer's variables.
+            model.set_params(hidden_layer_sizes=(4500 + i, 4500)).fit(*blobs)
+
+        assert _growth(step, n_before=2, n_counted=6) < 300
+
+    def test_clear_workspaces_frees_what_is_kept(self, blobs):
+        # Three networks of 61 MiB each, which are more than malloc keeps for itself.
+        clear_workspaces()
+        small(hidden_layer_sizes=(4,)).fit(*blobs)
+        before = _resident()
+        for i in range(3):
+            small(hidden_layer_sizes=(4000 + i, 4000), optimizer="sgd").fit(*blobs)
+        kept = _resident() - before
+        clear_workspaces()
+        assert kept > 150
+        assert _resident() - before < 0.4 * kept
+
+
+def _resident():
+    gc.collect()
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+
+def _growth(step, n_before, n_counted):
+    """Growth of the process in MiB over ``n_counted`` steps, after ``n_before`` to settle."""
+    model = small()
+    for i in range(n_before):
+        step(model, i)
+    before = _resident()
+    for i in range(n_before, n_before + n_counted):
+        step(model, i)
+    return _resident() - before
