@@ -6,15 +6,20 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
 from scipy.stats import binomtest
 from sklearn import metrics as sk_metrics
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
+from sk_mnist import KerasMLPClassifier
 from sk_mnist.metrics import (
     SCORING,
     compare_classifiers,
@@ -25,6 +30,7 @@ from sk_mnist.metrics import (
     most_confused_pairs,
     neg_brier_scorer,
     neg_ece_scorer,
+    neg_log_loss_scorer,
 )
 
 UNIFORM = np.full((3, 3), 1 / 3)
@@ -509,13 +515,52 @@ def test_the_ece_scorer_is_the_negated_calibration_error(classifier, digits):
     assert neg_ece_scorer(classifier, X, y) == -expected_calibration_error(y, classifier.predict_proba(X))
 
 
+@pytest.fixture(scope="module")
+def sure_and_wrong():
+    """A network, and rows so far out that float32 probabilities of their true classes round to 0."""
+    X, y = make_classification(300, n_features=12, n_informative=8, n_classes=3, random_state=0)
+    model = KerasMLPClassifier((8,), epochs=2, random_state=0).fit(X, y)
+    X = 1000 * X
+    assert (model.predict_proba(X)[np.arange(300), y] == 0).any()
+    # In float64 from the weights: nothing rounds to 0 or overflows in a logarithm of a sum.
+    logits = np.maximum(X @ model.coefs_[0].astype(float) + model.intercepts_[0], 0)
+    logits = logits @ model.coefs_[1].astype(float) + model.intercepts_[1]
+    losses = logsumexp(logits, axis=1) - logits[np.arange(300), y]
+    return model, X, y, losses
+
+
+def test_the_log_loss_of_a_network_that_is_sure_and_wrong_is_exact(sure_and_wrong):
+    model, X, y, losses = sure_and_wrong
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    assert evaluate(model, X, y).log_loss == pytest.approx(losses.mean(), rel=1e-4)
+    assert neg_log_loss_scorer(model, X, y) == pytest.approx(-losses.mean(), rel=1e-4)
+    assert SCORING["neg_log_loss"](model, X, y) == pytest.approx(-losses.mean(), rel=1e-4)
+    assert evaluate(model, X, y, sample_weight=weight).log_loss == pytest.approx(np.average(losses, weights=weight))
+    # scikit-learn's, from the probabilities, says a fraction of it.
+    assert sk_metrics.log_loss(y, model.predict_proba(X)) < 0.5 * losses.mean()
+
+
+def test_the_log_loss_of_a_pipeline_is_exact_too(sure_and_wrong):
+    model, X, y, losses = sure_and_wrong
+    pipe = make_pipeline(FunctionTransformer(), model)
+    assert evaluate(pipe, X, y).log_loss == pytest.approx(losses.mean(), rel=1e-4)
+
+
+def test_probabilities_of_zero_count_as_in_scikit_learn(digits):
+    X_train, X, y_train, y = digits
+    forest = RandomForestClassifier(3, random_state=0).fit(X_train, y_train)
+    expected = sk_metrics.log_loss(y, forest.predict_proba(X))
+    assert evaluate(forest, X, y).log_loss == pytest.approx(expected)
+    assert neg_log_loss_scorer(forest, X, y) == pytest.approx(-expected)
+
+
 def test_scoring_serves_cross_validate(digits):
     X, _, y, _ = digits
     results = cross_validate(LogisticRegression(max_iter=500), X, y, cv=3, scoring=SCORING)
     assert all(np.isfinite(results[f"test_{name}"]).all() for name in SCORING)
 
 
-@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer])
+@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer, neg_log_loss_scorer])
 def test_our_scorers_take_a_fold_that_lacks_a_class(scorer):
     y = np.array([0, 1, 2, 0, 1])
     cv = PredefinedSplit([-1, -1, -1, 0, 0])
@@ -523,7 +568,7 @@ def test_our_scorers_take_a_fold_that_lacks_a_class(scorer):
     assert results["test_score"] < 0
 
 
-@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer])
+@pytest.mark.parametrize("scorer", [neg_ece_scorer, neg_brier_scorer, neg_log_loss_scorer])
 def test_our_scorers_take_sample_weight(scorer):
     X, y = [[0.9, 0.1, 0], [0.9, 0.1, 0]], [0, 1]
     assert scorer(Oracle(), X, y, sample_weight=[1, 0]) == scorer(Oracle(), X[:1], y[:1])

@@ -1,9 +1,9 @@
 """KerasMLPClassifier: what it learns, what it gives, what it refuses."""
 
 import copy
-import logging
 import pickle
 import random
+import re
 import subprocess
 import sys
 
@@ -199,6 +199,15 @@ class TestInputOfPredictions:
         with pytest.raises(ValueError, match=message):
             model.predict(X)
 
+    @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "score"])
+    @pytest.mark.parametrize("container", ["float32", "sparse"])
+    def test_finite_values_beyond_what_the_network_can_hold_are_an_error(self, blobs, model, method, container):
+        X = np.repeat(blobs[0][:5].astype(np.float32), 2, axis=0)
+        X[7] = 3e38
+        arguments = [blobs[1][:10]] if method == "score" else []
+        with pytest.raises(ValueError, match=r"X has values of up to 3e\+38, for which .* overflow float32\. Scale X"):
+            getattr(model, method)(self.CONTAINERS[container](X), *arguments)
+
     def test_large_but_finite_values_are_no_error(self, blobs, model):
         # The sums of the first layer stay finite, and their sum over the rows does not.
         far = np.full((10_000, 12), 1e36, dtype=np.float32)
@@ -331,10 +340,18 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.
         model.fit(*blobs)
         assert model.get_params() == before
 
-    def test_verbose_logs_each_epoch(self, blobs, caplog):
-        with caplog.at_level(logging.INFO, logger="sk_mnist"):
-            small(verbose=1, epochs=2).fit(*blobs)
-        assert [message.split(":")[0] for message in caplog.messages] == ["Epoch 1", "Epoch 2"]
+    def test_verbose_prints_a_line_for_each_epoch(self, blobs, capsys):
+        X, y = blobs
+        model = small(verbose=1, epochs=2, warm_start=True).fit(X, y)
+        number = r"\d+\.\d{4}"
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2
+        assert re.fullmatch(rf"Epoch 1/2 - \d+\.\ds - loss: {number} - accuracy: {number}", lines[0])
+        model.fit(X, y, X_val=X, y_val=y)
+        lines = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(rf"Epoch 4/4 - .* - val_loss: {number} - val_accuracy: {number}", lines[1])
+        model.set_params(verbose=0).fit(X, y)
+        assert capsys.readouterr().out == ""
 
     def test_diverging_is_an_error_and_leaves_no_model(self, blobs):
         X, y = blobs

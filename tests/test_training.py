@@ -408,7 +408,8 @@ class TestSchedulesAndRegularization:
         # Without hidden layers the minimum is unique, and LogisticRegression's with C = 1 / alpha. MLPClassifier has
         # the same scale: its loss is that of LogisticRegression divided by the number of rows.
         X, y = blobs
-        ours = KerasMLPClassifier((), alpha=20.0, learning_rate=0.01, epochs=1500, random_state=0, **EXACT).fit(X, y)
+        cosine = {"learning_rate_schedule": "cosine", "epochs": 1500}
+        ours = KerasMLPClassifier((), alpha=20.0, learning_rate=0.01, random_state=0, **cosine, **EXACT).fit(X, y)
         theirs = LogisticRegression(C=1 / 20, tol=1e-8, max_iter=1000).fit(X, y)
         np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
         penalty = 0.5 * 20 * (ours.coefs_[0] ** 2).sum() / len(y)
@@ -733,37 +734,53 @@ class TestWorkspaces:
             assert_same_model(small(**{"epochs": 2, **FITS[name]}).fit(*blobs), fresh[name])
 
     def test_a_fit_that_failed_leaves_nothing_behind(self, blobs, fresh):
-        def fail():
-            import keras
+        class Fail:
+            def setup(self, estimator, context):
+                """Do nothing."""
 
-            class Fail(keras.callbacks.Callback):
-                def on_epoch_end(self, epoch, logs=None):
-                    raise KeyboardInterrupt
+            def teardown(self, estimator, context):
+                """Do nothing."""
 
-            return Fail()
+            def on_fit_task_begin(self, estimator, context):
+                """Do nothing."""
 
-        with pytest.raises(KeyboardInterrupt):
-            small(keras_callbacks=[fail]).fit(*blobs)
+            def on_fit_task_end(self, estimator, context):
+                raise RuntimeError("after an epoch")
+
+        with pytest.raises(RuntimeError, match="after an epoch"):
+            small().set_callbacks(Fail()).fit(*blobs)
         assert_same_model(small(epochs=2).fit(*blobs), fresh["plain"])
 
     def test_the_runtime_values_share_one_compiled_network(self, blobs):
-        from sk_mnist.neural_network import _keras
+        from sk_mnist.neural_network import _workspace
 
         clear_workspaces()
-        for name in ("plain", "another rate", "more epochs", "another seed", "class weights", "cosine"):
+        run_time_values = ["another rate", "more epochs", "another seed", "class weights", "cosine", "another batch"]
+        for name in ["plain", *run_time_values]:
             small(**{"epochs": 2, **FITS[name]}).fit(*blobs)
         X, y = blobs
         small(epochs=2).fit(X[:333], y[:333])  # another number of rows, and a last batch that is not full
-        assert len(_keras._idle) == 1
-        (idle,) = _keras._idle
-        assert idle.network.train_block.experimental_get_tracing_count() == 1
+        assert len(_workspace._idle) == 1
+        for dropout, label_smoothing in [(0.1, 0.1), (0.2, 0.3)]:
+            small(epochs=2, dropout=dropout, label_smoothing=label_smoothing).fit(*blobs)
+        assert len(_workspace._idle) == 2
 
     @pytest.mark.slow
     def test_no_more_than_a_few_are_kept(self, blobs):
-        from sk_mnist.neural_network import _keras
+        from sk_mnist.neural_network import _workspace
 
-        for n_units in range(1, _keras.MAX_IDLE_WORKSPACES + 4):
+        for n_units in range(1, _workspace.MAX_IDLE_NETWORKS + 4):
             small(hidden_layer_sizes=(n_units,), epochs=1).fit(*blobs)
-        assert len(_keras._idle) == _keras.MAX_IDLE_WORKSPACES
+        assert len(_workspace._idle) == _workspace.MAX_IDLE_NETWORKS
         clear_workspaces()
-        assert _keras._idle == []
+        assert _workspace._idle == []
+
+    @pytest.mark.slow
+    def test_no_more_than_some_bytes_are_kept(self, blobs):
+        from sk_mnist.neural_network import _workspace
+
+        # 6 MiB of weights, 18 with the optimizer's variables; the last one is larger than all that is kept.
+        for sizes in [(1200,), (1201, 1200), (1202, 1200), (5000, 4800)]:
+            small(hidden_layer_sizes=sizes, epochs=1).fit(*blobs)
+            assert sum(idle.n_bytes for idle in _workspace._idle) <= _workspace.MAX_IDLE_BYTES
+        assert _workspace._idle == []

@@ -80,7 +80,7 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
     import_libraries(OURS)
     import keras
 
-    from sk_mnist.neural_network import _keras
+    from sk_mnist.neural_network import _classifier
 
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
@@ -95,7 +95,7 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
         fit_keras(X, y, epochs, batch_size, Clock(), fused="XLA" in way)
     else:
         # The rule would take XLA or not by the number of steps; here both are wanted.
-        _keras.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+        _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
         classifier = make_classifier(OURS, epochs=epochs, batch_size=batch_size)
         classifier.set_params(keras_callbacks=[Clock]).fit(X, y)
     start, first, *others = np.diff(ticks).tolist()
@@ -119,17 +119,20 @@ def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock:
 def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
     """Seconds to make all blocks of an epoch, and tensors of them."""
     import_libraries(OURS)
-    from sk_mnist.neural_network import _batches, _keras
+    import tensorflow as tf
+
+    from sk_mnist.neural_network import _batches
+    from sk_mnist.neural_network._training import TrainingData
 
     X, y = load_mnist(data, "train", n_rows)
-    y = y.astype(np.int32)
-    weights, rates = np.ones(n_rows, np.float32), np.ones(-(-n_rows // batch_size), np.float32)
-    n_batches = _keras.XLA_BLOCK_ROWS // batch_size
+    rows = TrainingData(X, None, y.astype(np.int32), np.ones(n_rows, np.float32))
+    n_batches = _batches.batches_per_block(batch_size, N_FEATURES, X.itemsize, use_xla=True)
 
     def gather(epoch: int) -> None:
         order = _batches.epoch_order(0, epoch, n_rows)
-        for block in _batches.epoch_blocks(X, y, weights, order, batch_size, n_batches, rates):
-            _keras._as_tensors(block)
+        for block in _batches.epoch_blocks(rows, order, batch_size, n_batches, fill=True):
+            for value in block:
+                tf.convert_to_tensor(value)
 
     return median(seconds_of(partial(gather, epoch)) for epoch in range(5))
 
@@ -203,9 +206,9 @@ def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
     import_libraries(OURS)
     import tensorflow as tf
 
-    from sk_mnist.neural_network import _keras
+    from sk_mnist.neural_network import _classifier
 
-    _keras.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+    _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
     tf.constant(0.0)
     before = memory_of_process()
     X, y = load_mnist(data, "train", n_rows)

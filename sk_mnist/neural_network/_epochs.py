@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -150,7 +151,7 @@ class Training:
         def as_tensors(block: Block) -> tuple[int, list[Any]]:
             return block.n_steps, network.as_tensors(block)
 
-        made = map(as_tensors, blocks)
+        made: Iterator[tuple[int, list[Any]]] = map(as_tensors, blocks)
         if plan.batch_size * self.data.X.shape[1] * self.data.sample_weight.itemsize < MAX_PREFETCHED_BYTES:
             # Tensors, too, are made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetched(made)
