@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -18,6 +19,14 @@ SMALL = {"hidden_layer_sizes": (16, 8), "learning_rate": 0.01, "random_state": 0
 @pytest.fixture(scope="module")
 def blobs():
     return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Python's own handler, also where the tests run in a background job, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupting(epoch, hook="on_epoch_begin"):
@@ -81,7 +90,7 @@ class TestInterrupt:
         for one, other in zip(model.coefs_, best.coefs_, strict=True):
             np.testing.assert_array_equal(one, other)
 
-    @pytest.mark.parametrize("goes_on", ["warm_start", "partial_fit"])
+    @pytest.mark.parametrize("goes_on", ["warm_start", pytest.param("partial_fit", marks=pytest.mark.slow)])
     def test_training_goes_on_from_there(self, blobs, goes_on):
         model = KerasMLPClassifier(**SMALL, epochs=50, warm_start=True, keras_callbacks=[interrupting(4)])
         interrupted(model, *blobs).set_params(keras_callbacks=None, epochs=2)
@@ -107,6 +116,40 @@ class TestInterrupt:
         again = KerasMLPClassifier(**SMALL, epochs=3).fit(*blobs)
         assert again.loss_curve_ == expected.loss_curve_
 
+    def test_at_the_end_of_training_it_loses_nothing(self, blobs):
+        def interrupt(logs=None):
+            signal.raise_signal(signal.SIGINT)
+
+        def factory():
+            import keras
+
+            return keras.callbacks.LambdaCallback(on_train_end=interrupt)
+
+        model = interrupted(KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[factory]), *blobs)
+        assert model.n_iter_ == 3
+
+    def test_at_the_end_of_an_epoch_scores_and_weights_agree(self, blobs):
+        X, y = blobs
+        params = {"epochs": 20, "early_stopping": True, "n_iter_no_change": 100}
+        for epoch in (0, 1, 2, 5):
+            model = KerasMLPClassifier(**SMALL | params, keras_callbacks=[interrupting(epoch, "on_epoch_end")])
+            interrupted(model, X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+            assert model.n_iter_ == epoch
+            if epoch:
+                assert model.score(X[300:], y[300:]) == model.best_validation_score_
+
+    def test_it_passes_where_training_has_diverged_or_warnings_are_errors(self, blobs):
+        diverging = {"learning_rate": 1e30, "activation": "elu", "optimizer": "sgd", "epochs": 9}
+        model = KerasMLPClassifier(**SMALL | diverging, keras_callbacks=[interrupting(5)])
+        with np.errstate(all="ignore"), pytest.raises(KeyboardInterrupt):
+            model.fit(*blobs)
+        assert not hasattr(model, "coefs_")
+        model = KerasMLPClassifier(**SMALL, epochs=9, keras_callbacks=[interrupting(5)])
+        with warnings.catch_warnings(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            warnings.simplefilter("error")
+            model.fit(*blobs)
+        assert model.n_iter_ == 5
+
     def test_no_signal_handler_is_installed(self, blobs):
         seen = []
 
@@ -121,6 +164,7 @@ class TestInterrupt:
         KerasMLPClassifier(**SMALL, epochs=1, keras_callbacks=[factory]).fit(*blobs)
         assert seen == [before] == [signal.getsignal(signal.SIGINT)]
 
+    @pytest.mark.slow
     def test_a_search_stops_at_the_first(self, blobs):
         fits = []
 
@@ -140,6 +184,7 @@ class TestInterrupt:
     def test_a_signal_from_outside_in_the_middle_of_training(self, callbacks):
         code = f"""
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import numpy as np
 import keras
 from sk_mnist import KerasMLPClassifier

@@ -14,6 +14,7 @@ from sk_mnist.neural_network import clear_workspaces
 keras = pytest.importorskip("keras")
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
+MOSTLY_SLOW = ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "nadam"))]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", MOSTLY_SLOW)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, name, optimizer):
     clear_workspaces()
@@ -96,6 +97,7 @@ def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, n
     np.testing.assert_array_equal(weights_of(fit(iris, optimizer)), expected[optimizer])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_global_setting_is_as_it_was_after_a_fit(iris, name):
     clear_workspaces()
@@ -174,7 +176,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name != "optimizer" else []) for name in WRONG]
+)
 def test_a_bad_argument_is_reported_before_tensorflow_is_imported(name):
     code = f"""
 import sys
@@ -200,11 +204,12 @@ def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
 
 def test_tensorflow_says_nothing_of_retracing(iris, caplog):
     with caplog.at_level(logging.WARNING):
-        for n_units in range(2, 14):
+        for n_units in range(2, 10):
             KerasMLPClassifier((n_units,), epochs=1).fit(*iris)
     assert "retracing" not in caplog.text
 
 
+@pytest.mark.slow
 def test_no_estimator_of_scikit_learn_is_fitted_on_the_side():
     # What watches scikit-learn's own classes, as MLflow's autolog does, would take it for the user's model.
     code = """
@@ -232,6 +237,7 @@ LogisticRegression(max_iter=1000).fit(X, y)
     assert "fitted LogisticRegression" in fitted
 
 
+@pytest.mark.slow
 def test_mlflow_records_no_estimator_that_is_not_the_users(tmp_path):
     pytest.importorskip("mlflow")
     code = f"""

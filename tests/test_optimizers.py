@@ -13,6 +13,7 @@ from sklearn.model_selection import cross_val_score
 from sk_mnist import KerasMLPClassifier
 
 keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
 
 SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "random_state": 0}
 # One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
@@ -65,6 +66,10 @@ class Reversed(keras.optimizers.SGD):
         super().update_step(-gradient, variable, learning_rate)
 
 
+class Helper:
+    """Without an __eq__."""
+
+
 def make_namesake():
     class SGD(Reversed):
         """Named like Keras' own."""
@@ -110,12 +115,43 @@ def make_with_instance_method():
     return optimizer
 
 
+class Skips(keras.optimizers.SGD):
+    """An attribute that is empty at first."""
+
+    def __init__(self, learning_rate=0.1, **arguments):
+        super().__init__(learning_rate, **arguments)
+        self.skipped = []
+
+    def update_step(self, gradient, variable, learning_rate):
+        if variable.name.split(":")[0] not in self.skipped:
+            super().update_step(gradient, variable, learning_rate)
+
+
+def make_skipping():
+    optimizer = Skips(0.1)
+    optimizer.skipped.append("kernel")
+    return optimizer
+
+
+class FixedRate(keras.optimizers.SGD):
+    """Its get_config has no learning rate."""
+
+    def __init__(self, factor=2.0, **arguments):
+        super().__init__(0.05 * factor)
+        self.factor = factor
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
 INSTANCES = {
     "Keras' own": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
     "clipping": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.1),
     "a subclass": lambda: Reversed(0.05),
     "a namesake": make_namesake,
     "more than its configuration": lambda: Scaled(0.1, scale=5.0),
+    "a list that was filled": make_skipping,
+    "no rate in its configuration": lambda: FixedRate(4.0),
     "excluded from weight decay": make_excluding,
     "a loss scale": lambda: keras.optimizers.SGD(0.1, loss_scale_factor=128.0),
     "accumulated gradients": lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
@@ -131,6 +167,7 @@ class TestInstancesTrainAsInKeras:
     def test_as_given(self, blobs, name):
         assert_trains_as_keras(blobs, INSTANCES[name])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", INSTANCES)
     def test_as_a_clone_and_in_a_pickle(self, blobs, name):
         model = KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]())
@@ -139,6 +176,7 @@ class TestInstancesTrainAsInKeras:
         assert_same_model(clone(clone(model)).fit(*blobs), expected)
         assert_same_model(joblib_copy(model).fit(*blobs), expected)
 
+    @pytest.mark.slow
     def test_each_differs_from_plain_sgd(self, blobs):
         # Else the comparisons above would not tell whether an instance was replaced.
         plain = keras_weights(blobs, keras.optimizers.SGD(0.1))
@@ -146,10 +184,53 @@ class TestInstancesTrainAsInKeras:
             other = keras_weights(blobs, INSTANCES[name]())
             assert not np.allclose(plain[0], other[0], rtol=1e-2), name
 
+    @pytest.mark.slow
     def test_one_after_the_other_they_do_not_mix(self, blobs):
         alone = {name: KerasMLPClassifier(**FULL, optimizer=make()).fit(*blobs) for name, make in INSTANCES.items()}
         for name in reversed(INSTANCES):
             assert_same_model(KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]()).fit(*blobs), alone[name])
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_long_patterns_are_told_apart(self, blobs, order):
+        def sum_of_weights(last):
+            optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.9)
+            optimizer.exclude_from_weight_decay(var_names=[*(f"none{i:03}" for i in range(60)), last])
+            model = KerasMLPClassifier(**FULL | {"epochs": 20}, optimizer=optimizer).fit(*blobs)
+            return np.abs(model.coefs_[0]).sum()
+
+        sums = {last: sum_of_weights(last) for last in ["kernel", "nothing"][::order]}
+        assert sums["kernel"] > 1.1 * sums["nothing"]
+
+    def test_what_an_own_class_reads_elsewhere_is_read_in_each_fit(self, blobs):
+        class Elsewhere(keras.optimizers.SGD):
+            scale = 1.0
+
+            def __init__(self, learning_rate=0.1, **arguments):
+                super().__init__(learning_rate, **arguments)
+                self.n_steps = tf.Variable(0.0)  # not one of Keras', and so none that Keras would reset
+
+            def update_step(self, gradient, variable, learning_rate):
+                self.n_steps.assign_add(1.0)
+                super().update_step(self.scale * gradient / self.n_steps, variable, learning_rate)
+
+        model = KerasMLPClassifier(**FULL, optimizer=Elsewhere())
+        losses = [model.fit(*blobs).loss_ for _ in range(2)]
+        assert losses[0] == losses[1]
+        Elsewhere.scale = 0.0
+        assert model.fit(*blobs).loss_curve_ == pytest.approx([model.loss_] * 5)
+
+    def test_partial_fit_keeps_the_state_of_one_with_any_attribute(self, blobs):
+        class WithHelper(keras.optimizers.Adam):
+            def __init__(self, *arguments, **keywords):
+                super().__init__(*arguments, **keywords)
+                self.helper = Helper()
+
+        models = [KerasMLPClassifier(**FULL, optimizer=make(0.01)) for make in (keras.optimizers.Adam, WithHelper)]
+        for _ in range(3):
+            for model in models:
+                model.partial_fit(*blobs, classes=[0, 1, 2])
+        assert_same_model(*models)
 
     def test_a_built_one_is_a_setting_not_a_state(self, blobs):
         used = keras.optimizers.Adam(0.01)
@@ -166,6 +247,7 @@ class TestInstancesTrainAsInKeras:
         assert not instance.built
         assert float(instance.learning_rate) == pytest.approx(0.01)
 
+    @pytest.mark.slow
     def test_processes_get_it_too(self, blobs):
         model = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0))
         with joblib.parallel_config("loky", n_jobs=2):
@@ -202,6 +284,18 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"exclude_from_weight_decay\(var_names="):
             KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
 
+    def test_a_variable_of_ones_own_with_another_value_is_named(self, blobs):
+        class WithVariable(keras.optimizers.SGD):
+            def __init__(self, learning_rate=0.1, **arguments):
+                super().__init__(learning_rate, **arguments)
+                self.factor = keras.Variable(1.0)
+
+        optimizer = WithVariable()
+        KerasMLPClassifier(**FULL, optimizer=optimizer).fit(*blobs)
+        optimizer.factor.assign(0.0)
+        with pytest.raises(TypeError, match=r"optimizer is a WithVariable, .*its variable factor has a value"):
+            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
+
     def test_clone_names_what_it_cannot_copy(self):
         with pytest.raises(TypeError, match="optimizer is a Locked"):
             clone(KerasMLPClassifier(optimizer=Locked()))
@@ -213,7 +307,7 @@ class TestAverages:
     def make(self):
         return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
 
-    @pytest.mark.parametrize("how", ["warm_start", "partial_fit", "pickled"])
+    @pytest.mark.parametrize("how", ["warm_start", "partial_fit", pytest.param("pickled", marks=pytest.mark.slow)])
     def test_in_parts_the_training_is_the_same(self, blobs, how):
         whole = KerasMLPClassifier(**FULL | {"epochs": 4}, optimizer=self.make()).fit(*blobs)
         parts = KerasMLPClassifier(**FULL | {"epochs": 1}, optimizer=self.make(), warm_start=True)
@@ -239,6 +333,18 @@ class TestAverages:
         model = KerasMLPClassifier(**FULL | {"epochs": 60}, optimizer=self.make(), early_stopping=True)
         model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert model.score(X[300:], y[300:]) == model.best_validation_score_
+
+    def test_after_early_stopping_training_goes_on_from_the_network_that_was_kept(self, blobs):
+        X, y = blobs
+        validation = {"X_val": X[300:], "y_val": y[300:]}
+        fast = keras.optimizers.SGD(2.0, use_ema=True, ema_momentum=0.8)
+        still = keras.optimizers.SGD(1e-30, use_ema=True, ema_momentum=0.8)
+        model = KerasMLPClassifier(**FULL | {"epochs": 12}, optimizer=fast, early_stopping=True, warm_start=True)
+        model.set_params(n_iter_no_change=np.inf).fit(X[:300], y[:300], **validation)
+        kept = model.history_["val_loss"][model.best_epoch_ - 1]
+        assert model.best_epoch_ < 12  # or the test tells nothing
+        model.set_params(optimizer=still, epochs=1).fit(X[:300], y[:300], **validation)
+        assert model.history_["val_loss"][-1] == pytest.approx(kept, rel=1e-5)
 
 
 class TestNamesAndInstances:

@@ -264,6 +264,7 @@ class TestContinuation:
         assert model.classes_.tolist() == [0, 1, 2]
         assert model.predict_proba(X).shape == (400, 3)
 
+    @pytest.mark.slow
     def test_any_number_of_rows_trains_as_if_it_had_its_own_network(self, blobs):
         X, y = blobs
         one_network, own_networks = small(batch_size=50), small(batch_size=50)
@@ -408,10 +409,9 @@ class TestSchedulesAndRegularization:
         # Without hidden layers the minimum is unique, and LogisticRegression's with C = 1 / alpha. MLPClassifier has
         # the same scale: its loss is that of LogisticRegression divided by the number of rows.
         X, y = blobs
-        cosine = {"learning_rate_schedule": "cosine", "epochs": 1500}
-        ours = KerasMLPClassifier((), alpha=20.0, learning_rate=0.01, random_state=0, **cosine, **EXACT).fit(X, y)
+        ours = KerasMLPClassifier((), alpha=20.0, learning_rate=0.05, epochs=1500, random_state=0, **EXACT).fit(X, y)
         theirs = LogisticRegression(C=1 / 20, tol=1e-8, max_iter=1000).fit(X, y)
-        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+        np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-5)
         penalty = 0.5 * 20 * (ours.coefs_[0] ** 2).sum() / len(y)
         log_loss = -ours.predict_log_proba(X)[np.arange(len(y)), y].mean()
         assert ours.loss_ == pytest.approx(log_loss + penalty, rel=1e-4)
@@ -426,10 +426,20 @@ class TestSchedulesAndRegularization:
         assert model.history_["accuracy"][-1] < small().fit(X, y).history_["accuracy"][-1]
         np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
 
-    def test_dropout_differs_from_epoch_to_epoch_and_seed_to_seed(self, blobs):
+    def test_dropout_differs_from_epoch_to_epoch(self, blobs):
         # At a rate of almost 0 only the masks change the loss.
         model = small(dropout=0.5, learning_rate=1e-30, epochs=3).fit(*blobs)
         assert len(set(model.loss_curve_)) == 3
+
+    def test_dropout_differs_from_seed_to_seed(self, blobs):
+        # Two estimators that differ in the seed alone: they have the same weights, and one batch.
+        still = {"learning_rate": 1e-30, "epochs": 1, "batch_size": 400, "warm_start": True}
+        one, other = (small(**still, random_state=seed).fit(*blobs) for seed in (0, 1))
+        other.coefs_, other.intercepts_ = one.coefs_, one.intercepts_
+        without = [model.fit(*blobs).loss_ for model in (one, other)]
+        assert without[0] == pytest.approx(without[1], rel=1e-6)
+        masked = [model.set_params(dropout=0.5).fit(*blobs).loss_ for model in (one, other)]
+        assert masked[0] != pytest.approx(masked[1], rel=1e-3)
 
     def test_label_smoothing_lowers_confidence(self, blobs):
         X, y = blobs
@@ -733,7 +743,7 @@ class TestWorkspaces:
         for name in names:
             assert_same_model(small(**{"epochs": 2, **FITS[name]}).fit(*blobs), fresh[name])
 
-    def test_a_fit_that_failed_leaves_nothing_behind(self, blobs, fresh):
+    def test_a_fit_that_failed_leaves_nothing_behind(self, blobs):
         class Fail:
             def setup(self, estimator, context):
                 """Do nothing."""
@@ -747,9 +757,10 @@ class TestWorkspaces:
             def on_fit_task_end(self, estimator, context):
                 raise RuntimeError("after an epoch")
 
+        expected = small(epochs=2).fit(*blobs)
         with pytest.raises(RuntimeError, match="after an epoch"):
             small().set_callbacks(Fail()).fit(*blobs)
-        assert_same_model(small(epochs=2).fit(*blobs), fresh["plain"])
+        assert_same_model(small(epochs=2).fit(*blobs), expected)
 
     def test_the_runtime_values_share_one_compiled_network(self, blobs):
         from sk_mnist.neural_network import _workspace

@@ -543,7 +543,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     @property
     def n_outputs_(self) -> int:
-        """Number of outputs: one for each class, also where there are two.
+        """Number of outputs: one for each class, even for two classes.
 
         Examples
         --------
@@ -616,6 +616,21 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             state = {**state, "optimizer": recipe.make()}
         super().__setstate__(state)
 
+    def __copy__(self) -> Self:
+        # Not by way of __getstate__, which leaves out what cannot be pickled.
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        copied = copy.copy(self)
+        for name, value in self.__dict__.items():
+            if name not in ("optimizer", "keras_callbacks"):
+                copied.__dict__[name] = copy.deepcopy(value, memo)
+        copied.optimizer = _copied_optimizer(self.optimizer)
+        copied.keras_callbacks = _copied_callbacks(self.keras_callbacks)
+        return copied
+
     def __sklearn_clone__(self) -> Self:
         # The two parameters that copy.deepcopy does not copy faithfully are left out, and copied on their own.
         rest = copy.copy(self)
@@ -628,9 +643,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _check_given_objects(self) -> None:
         # Without Keras imported nobody has an instance of its classes, and a mistake need not cost its import.
         keras_module = sys.modules.get("keras")
-        callback_class = keras_module.callbacks.Callback if keras_module else ()
-        optimizer_class = keras_module.optimizers.Optimizer if keras_module else ()
-        if not isinstance(self.optimizer, str | optimizer_class if keras_module else str):
+        callback_classes = (keras_module.callbacks.Callback,) if keras_module else ()
+        optimizer_classes = (keras_module.optimizers.Optimizer,) if keras_module else ()
+        if not isinstance(self.optimizer, (str, *optimizer_classes)):
             raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {self.optimizer!r}.")
         if not isinstance(self.optimizer, str) and self.learning_rate != _DEFAULT_LEARNING_RATE:
             raise ValueError(
@@ -638,7 +653,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "given too; give the rate to the instance, or the optimizer by its name."
             )
         for callback in self.keras_callbacks or ():
-            if not isinstance(callback, callback_class) and not callable(callback):
+            if not isinstance(callback, callback_classes) and not callable(callback):
                 raise TypeError(
                     "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
                     f"that return one; got {callback!r}."
@@ -664,7 +679,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes to tell apart."
             )
         # Until the new training has succeeded there is no model: better none than the old one with new labels.
-        self.__dict__.pop("coefs_", None)
+        for attribute in ("coefs_", "intercepts_", "loss_curve_", "loss_", "validation_scores_", "best_epoch_"):
+            self.__dict__.pop(attribute, None)
         self.classes_ = classes
         self.n_iter_ = 0
         self.history_: dict[str, list[float]] = {}
@@ -703,11 +719,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; got only " + ("y_val." if X_val is None else "X_val."))
         if X_val is not None:
-            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
-            weight = _check_sample_weight(
-                sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True
-            )
-            return data, TrainingData(X_val, None, self._encode(y_val, "y_val"), weight)
+            return data, self._given_validation_data(X_val, y_val, sample_weight_val)
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
         if not self.early_stopping:
@@ -723,6 +735,19 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             TrainingData(data.X, rows[train], data.y[train], data.sample_weight[train]),
             TrainingData(data.X, rows[held_out], data.y[held_out], weight[held_out]),
         )
+
+    def _given_validation_data(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> TrainingData:
+        try:
+            X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
+        except ValueError as error:
+            raise ValueError(f"X_val and y_val, given as validation data: {error}") from error
+        try:
+            weight = _check_sample_weight(
+                sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True
+            )
+        except ValueError as error:
+            raise ValueError(f"sample_weight_val: {error}") from error
+        return TrainingData(X_val, None, self._encode(y_val, "y_val"), weight)
 
     def _check_can_hold_out(self, encoded: np.ndarray) -> None:
         counts = np.bincount(encoded, minlength=len(self.classes_))
@@ -824,8 +849,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
             raise ValueError(
                 f"hidden_layer_sizes={hidden_layer_sizes} differs from the fitted network's "
-                f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, which training is to go on from. Fit anew with "
-                "warm_start=False."
+                f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, from which training would continue. Set "
+                "warm_start=False to start over."
             )
         weights = [array for pair in zip(self.coefs_, self.intercepts_, strict=True) for array in pair]
         return NetworkState(weights, self._optimizer_state)
@@ -833,6 +858,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _store(self, result: TrainingResult) -> None:
         weights = result.state.weights
         if not all(np.isfinite(array).all() for array in weights):
+            if result.is_interrupted:
+                raise KeyboardInterrupt
             raise ValueError(
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
                 f"(now {self._peak_learning_rate()})."
@@ -843,12 +870,14 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.n_layers_ = len(self.coefs_) + 1
         self._record(result.history)
         if result.is_interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-            # Not swallowed, as in MLPClassifier: a search would go on with its next fit.
-            raise KeyboardInterrupt
+            try:
+                warnings.warn("Training interrupted by user.", stacklevel=3)
+            finally:
+                # MLPClassifier swallows it, and a search then goes on with its next fit.
+                raise KeyboardInterrupt
 
     def _record(self, epochs: list[dict[str, float]]) -> None:
-        """Add the epochs of a training to the history, and derive all that is told of it."""
+        """Add the epochs of a training run to the history, and set the attributes that depend on it."""
         n_before = len(self.history_.get("loss", []))
         names = dict.fromkeys(["loss", "accuracy", *self.history_, *(name for epoch in epochs for name in epoch)])
         history = {}

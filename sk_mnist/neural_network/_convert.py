@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from scikeras.wrappers import KerasClassifier
 
 from sk_mnist.neural_network._network import keras_defaults, make_model
@@ -21,7 +22,7 @@ _HOLDERS = {
     "MultiOptimizer": "it has a learning rate for each part of a network. Give one optimizer for all of it",
 }
 
-# What Keras and TensorFlow keep in every optimizer for their own use; the settings are in get_config.
+# What Keras and TensorFlow keep in every optimizer for their own use.
 _BOOKKEEPING = re.compile(
     "_self_.*|_lock|_tracker|built|name|_trainable_variables_indices|_distribution_strategy|"
     "_exclude_from_weight_decay|_exclude_from_weight_decay_cache"
@@ -37,7 +38,7 @@ class OptimizerRecipe(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Name the settings, without the learning rate."""
+        """The settings but the learning rate, as JSON; saved models name an optimizer's state by it."""
         config = {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
         if _is_keras_own(self.optimizer_class) and not self.extras:
             module, name = "keras.optimizers", self.optimizer_class.__name__
@@ -45,12 +46,13 @@ class OptimizerRecipe(NamedTuple):
         else:
             module, name = self.optimizer_class.__module__, self.optimizer_class.__qualname__
             described = {"class_name": name, "config": config, "module": module, "extras": self.extras}
-        return json.dumps(described, sort_keys=True, default=repr)
+        return json.dumps(described, sort_keys=True, default=_as_json)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether class and key tell all, so that optimizers which agree in them are the same."""
-        return _is_json([self.config, {name: value for name, value in self.extras.items() if not _is_pattern(value)}])
+    def is_shareable(self) -> bool:
+        """Whether optimizers of this class and key are the same: not with a class that may read anything else."""
+        patterns_aside = [value for value in self.extras.values() if not isinstance(value, re.Pattern)]
+        return _is_keras_own(self.optimizer_class) and _is_json([self.config, patterns_aside])
 
     def make(self) -> keras.optimizers.Optimizer:
         """Make a new optimizer."""
@@ -73,14 +75,15 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
             'their kind: exclude_from_weight_decay(var_names=["bias"]).'
         )
     try:
-        config = optimizer.get_config()
+        config = _without_tracking(optimizer.get_config())
         fresh = type(optimizer).from_config(dict(config))
         extras = {
             attribute: value
             for attribute, value in vars(optimizer).items()
             if not _BOOKKEEPING.fullmatch(attribute) and _is_beyond(value, vars(fresh).get(attribute))
         }
-        recipe = OptimizerRecipe(type(optimizer), config, copy.deepcopy(extras))
+        _check_variables(optimizer, fresh)
+        recipe = OptimizerRecipe(type(optimizer), config, copy.deepcopy(_without_tracking(extras)))
         if type(fresh) is not type(optimizer):
             raise TypeError(f"from_config makes a {type(fresh).__name__}")
     except Exception as error:
@@ -99,21 +102,44 @@ def _recipe_of_name(name: str) -> OptimizerRecipe:
 
 def optimizer_learning_rate(optimizer: Any) -> float:
     """Learning rate of an optimizer instance; a schedule of Keras' own is refused."""
-    rate = optimizer.get_config().get("learning_rate")
-    if not isinstance(rate, float):
+    # Its property learning_rate would evaluate a schedule.
+    rate = optimizer._learning_rate
+    if not isinstance(rate, keras.Variable):
         raise ValueError(
             "optimizer has a learning-rate schedule of Keras' own; give it a number, and the schedule as "
             "learning_rate_schedule='cosine' or 'one_cycle'."
         )
-    return rate
+    return float(rate.numpy())
 
 
 def _is_keras_own(optimizer_class: type) -> bool:
     return getattr(keras.optimizers, optimizer_class.__name__, None) is optimizer_class
 
 
-def _is_pattern(value: Any) -> bool:
-    return isinstance(value, re.Pattern)
+def _as_json(value: Any) -> Any:
+    if isinstance(value, re.Pattern):
+        return [value.pattern, value.flags]
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _without_tracking(value: Any) -> Any:
+    """Turn the lists and dicts that Keras tracks into plain ones, which can be pickled."""
+    if isinstance(value, dict):
+        return {name: _without_tracking(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_tracking(item) for item in value]
+    return set(value) if isinstance(value, set) else value
+
+
+def _check_variables(optimizer: Any, fresh: Any) -> None:
+    """Refuse a variable of an own optimizer that was given another value: it would be lost."""
+    if optimizer.built or _is_keras_own(type(optimizer)):
+        return
+    for attribute, value in vars(optimizer).items():
+        if attribute == "_learning_rate" or not isinstance(value, keras.Variable | tf.Variable):
+            continue
+        if not np.array_equal(value.numpy(), getattr(fresh, attribute).numpy()):
+            raise TypeError(f"its variable {attribute} has a value that get_config does not return")
 
 
 def _is_json(value: Any) -> bool:
@@ -138,8 +164,8 @@ def _holds_variables(value: Any) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return all(item is None or isinstance(item, keras.Variable) for item in value)
-    return isinstance(value, keras.Variable)
+        return bool(value) and all(item is None or isinstance(item, keras.Variable | tf.Variable) for item in value)
+    return isinstance(value, keras.Variable | tf.Variable)
 
 
 # Keras' own callbacks that would not do here what they do under Sequential.fit, and why.
@@ -164,7 +190,7 @@ def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
-                f"that return one; got {given!r}."
+                f"that return one; got {callback!r}" + ("." if callback is given else f" from {given!r}.")
             )
         for name, reason in _REFUSED.items():
             if isinstance(callback, getattr(keras.callbacks, name, ())):
@@ -185,7 +211,6 @@ class KerasCallbacks:
         verbose: int,
     ) -> None:
         self._model = model
-        self._callbacks = callbacks
         self._recorder = _Recorder()
         self.has_batch_hooks = have_batch_hooks(callbacks)
         _build_metrics(model)
@@ -214,13 +239,15 @@ class KerasCallbacks:
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> dict[str, float]:
         """Return the logs with what the callbacks added to them."""
         self._list.on_epoch_end(epoch, logs)
-        return self._recorder.logs
+        # What was trained and validated stands, whatever a callback makes of it.
+        return self._recorder.logs | logs
 
-    def detach(self) -> None:
-        """Take the model from the callbacks, so that copies of them do not copy it."""
-        for callback in self._callbacks:
-            # Not the callback's own set_model, which may ask the model for something.
-            keras.callbacks.Callback.set_model(callback, None)
+
+def detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Take the model from callbacks, so that copies of them do not copy it."""
+    for callback in callbacks:
+        # Not the callback's own set_model, which may ask the model for something.
+        keras.callbacks.Callback.set_model(callback, None)
 
 
 class _Recorder(keras.callbacks.Callback):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ Logs = dict[str, float]
 
 
 class Callbacks(Protocol):
-    """What a training tells of itself, by the names of Keras' hooks, and what it is told."""
+    """Objects that are called during training, by the names of Keras' hooks, and may stop it."""
 
     @property
     def has_batch_hooks(self) -> bool: ...
@@ -45,7 +46,7 @@ class Callbacks(Protocol):
 
 
 class NoCallbacks:
-    """Nobody to tell."""
+    """No callbacks."""
 
     has_batch_hooks = False
     stops = False
@@ -60,7 +61,7 @@ class NoCallbacks:
 
 
 class Training:
-    """One training of a network: the epochs of a plan on some data."""
+    """One training run of a network: the epochs of a plan on some data."""
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class Training:
             # It has restored the rate of the step before, too.
             self.network.learning_rate = self._rate
         self._check_rate("on_train_begin")
+        self.network.compile()
         return first_epoch
 
     def _run_epochs(self, first_epoch: int) -> Logs:
@@ -125,17 +127,36 @@ class Training:
             self.plan.on_epoch_begin()
             self._tell("on_epoch_begin", epoch)
             logs = self._train_epoch(epoch)
-            if self.validation is not None:
-                logs |= self._validate(self.validation)
-            is_last = self.plan.on_epoch_end(self._weights_to_keep)
-            logs = self.callbacks.end_epoch(epoch, logs)
-            self._check_rate("on_epoch_end")
+            with self._average_in_place():
+                if self.validation is not None:
+                    logs |= self._validate(self.validation)
+                is_last = self.plan.on_epoch_end(self.network.get_weights)
+                logs = self.callbacks.end_epoch(epoch, logs)
+                self._check_rate("on_epoch_end")
+                if self.validation is not None:
+                    self._best.update(logs["val_accuracy"], self.network.get_weights)
             self.history.append(logs)
             if self.plan.is_verbose:
                 _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
             if is_last or self.callbacks.stops or self._best.is_past:
                 break
         return logs
+
+    @contextmanager
+    def _average_in_place(self) -> Iterator[None]:
+        """Put the optimizer's average, if it keeps one, in the place of the weights, to be validated and kept."""
+        if not self.network.has_average:
+            yield
+            return
+        trained = self.network.get_weights()
+        self.network.finish_weights()
+        averaged = self.network.get_weights()
+        try:
+            yield
+        finally:
+            # Unless a callback has set others, training goes on from the weights that are averaged.
+            if _are_equal(self.network.get_weights(), averaged):
+                self.network.set_weights(trained)
 
     def _train_epoch(self, epoch: int) -> Logs:
         plan, network = self.plan, self.network
@@ -144,7 +165,8 @@ class Training:
             self.data,
             epoch_order(plan.seed, epoch, len(self.data)),
             plan.batch_size,
-            1 if self.callbacks.has_batch_hooks else plan.batches_per_block,
+            # A callback that has stopped the training before it began gets one batch, as from Keras.
+            1 if self.callbacks.has_batch_hooks or self.callbacks.stops else plan.batches_per_block,
             fill=network.spec.xla_shape is not None,
         )
 
@@ -158,6 +180,8 @@ class Training:
         sums, step = np.zeros(3), 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
+                self._rate = self._rates(epoch, step, n_steps)[0]
+                network.learning_rate = self._rate
                 self._tell("on_train_batch_begin", step)
             rates = self._rates(epoch, step, n_steps)
             sums += network.train(tensors, rates, self._hyperparameters)
@@ -166,50 +190,49 @@ class Training:
             step += n_steps
             if self.callbacks.has_batch_hooks:
                 self._tell("on_train_batch_end", step - 1, _means(sums))
-                if self.callbacks.stops:
-                    break
+            if self.callbacks.stops:
+                break
         return _means(sums)
 
     def _validate(self, validation: TrainingData) -> Logs:
         self._tell("on_test_begin")
         self._tell("on_test_batch_begin", 0)
-        weights = self._weights_to_keep()
-        logs = _validation_scores(validation, weights, self.network.spec.activation)
+        logs = _validation_scores(validation, self.network.get_weights(), self.network.spec.activation)
         self._tell("on_test_batch_end", 0, dict(logs))
         self._tell("on_test_end", dict(logs))
-        self._best.update(logs["accuracy"], weights)
         return {f"val_{name}": value for name, value in logs.items()}
 
     def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
         network = self.network
+        # What training would go on from, and what the network predicts with: they differ by an average of the weights.
         trained = kept = network.get_weights()
-        if network.has_average:
+        if self._best.weights is not None:
+            trained = kept = self._best.weights
+            network.set_weights(kept)
+            network.restart_average()
+        elif network.has_average:
             network.finish_weights()
             kept = network.get_weights()
-        # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
-        if not is_interrupted:
-            self._tell("on_train_end", logs)
-        chosen = self._best.weights
-        if chosen is None and not isinstance(self.callbacks, NoCallbacks):
-            chosen = network.get_weights()
-        if chosen is not None and not _are_equal(chosen, kept):
-            # Of an earlier epoch, or set by a callback: training goes on from them.
-            trained = kept = chosen
+        if not isinstance(self.callbacks, NoCallbacks):
+            # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
+            if not is_interrupted:
+                is_interrupted = self._is_interrupted_at_the_end(logs)
+            given = network.get_weights()
+            if not _are_equal(given, kept):
+                trained = kept = given
+                network.restart_average()
         state = NetworkState(kept)
         if self.plan.keeps_optimizer:
             slots = network.get_optimizer() + (trained if network.has_average else [])
             state.optimizer = network.spec.optimizer, slots
         return TrainingResult(state, self.history, is_interrupted)
 
-    def _weights_to_keep(self) -> Weights:
-        """Weights that the training would leave behind if it ended now."""
-        trained = self.network.get_weights()
-        if not self.network.has_average:
-            return trained
-        self.network.finish_weights()
-        finished = self.network.get_weights()
-        self.network.set_weights(trained)
-        return finished
+    def _is_interrupted_at_the_end(self, logs: Logs) -> bool:
+        try:
+            self.callbacks.call("on_train_end", logs)
+        except KeyboardInterrupt:
+            return True
+        return False
 
     def _rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
         if self.plan.schedule == "constant":
@@ -258,10 +281,10 @@ class _BestEpoch:
         """Whether it lies as many epochs back as patience lasts."""
         return self._patience is not None and self._n_worse >= self._patience
 
-    def update(self, accuracy: float, weights: Weights) -> None:
+    def update(self, accuracy: float, get_weights: Callable[[], Weights]) -> None:
         self._n_worse += 1
         if self._patience is not None and accuracy > self._accuracy:
-            self._accuracy, self.weights, self._n_worse = accuracy, weights, 0
+            self._accuracy, self.weights, self._n_worse = accuracy, get_weights(), 0
 
 
 def _means(sums: np.ndarray) -> Logs:
@@ -292,5 +315,5 @@ def _are_equal(one: Weights, other: Weights) -> bool:
 
 
 def _print_epoch(number: int, last: int, seconds: float, logs: Logs) -> None:
-    scores = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+    scores = " - ".join(f"{name}: {value:{'.1e' if 0 < value < 1e-3 else '.4f'}}" for name, value in logs.items())
     print(f"Epoch {number}/{last} - {seconds:.1f}s - {scores}", flush=True)

@@ -1,5 +1,6 @@
 """Keras: the layers, the loss, and the compiled loop over a block of batches."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,9 @@ import tensorflow as tf
 from sk_mnist.neural_network._batches import Block
 from sk_mnist.neural_network._training import NetworkSpec, TrainingPlan
 
+# Keras names layers, and keeps its defaults, in the state of the process.
+_lock = threading.RLock()
+
 # Only a place for the rate in the layers of a network that is reused: training passes the rate to the compiled loop.
 _ANY_RATE = 0.5
 
@@ -19,8 +23,14 @@ _ANY_RATE = 0.5
 def keras_defaults(dtype: str) -> Iterator[None]:
     """Build under Keras' own defaults, whatever the process has set, and put back what it has set.
 
-    A layer, a variable or a loss takes the global policy, float type or epsilon when it is made or traced.
+    A layer, a variable or a loss takes the global policy, float type or epsilon when it is made or traced. One thread
+    builds at a time.
     """
+    with _lock:
+        yield from _keras_defaults(dtype)
+
+
+def _keras_defaults(dtype: str) -> Iterator[None]:
     policy, floatx, epsilon = keras.config.dtype_policy(), keras.config.floatx(), keras.config.epsilon()
     if (policy.name, floatx, epsilon) == (dtype, "float32", 1e-7):
         yield
@@ -72,10 +82,21 @@ def initial_weights(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[n
 
 
 class Network:
-    """A plain compiled Sequential, and a loop that trains it on a block of batches in one call."""
+    """A plain compiled Sequential, and a loop that trains it on a block of batches in one call.
 
-    def __init__(self, spec: NetworkSpec, optimizer: keras.optimizers.Optimizer, dropout: float) -> None:
+    Parameters
+    ----------
+    spec : NetworkSpec
+        What is compiled.
+    optimizer : keras.optimizers.Optimizer
+        An optimizer of its own.
+    dropout : float or None
+        Rate of the Dropout layers; None if it is a run-time value, in a network that other fits will use.
+    """
+
+    def __init__(self, spec: NetworkSpec, optimizer: keras.optimizers.Optimizer, dropout: float | None) -> None:
         self.spec = spec
+        self._has_rate_of_its_own = dropout is not None
         rate = (dropout or _ANY_RATE) if spec.has_dropout else 0.0
         self.model = make_model(
             spec.n_features, spec.hidden_layer_sizes, spec.n_classes, spec.activation, rate, spec.dtype
@@ -93,9 +114,11 @@ class Network:
         # keeps the network and its graphs in memory until the process ends.
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
         self._rate_variable = optimizer.learning_rate
-        optimizer.build(self.model.trainable_variables)
+        # Not asked for again: a callback may freeze a layer.
+        self._weights = self.model.trainable_variables
+        optimizer.build(self._weights)
         self._new_optimizer = [_compact(variable.numpy()) for variable in optimizer.variables]
-        self._train_block = self._compile_block()
+        self._train_block: Any = None
 
     @property
     def n_bytes(self) -> int:
@@ -104,10 +127,10 @@ class Network:
         return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in variables)
 
     def get_weights(self) -> list[np.ndarray]:
-        return [variable.numpy() for variable in self.model.trainable_variables]
+        return [variable.numpy() for variable in self._weights]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        for variable, value in zip(self.model.trainable_variables, weights, strict=True):
+        for variable, value in zip(self._weights, weights, strict=True):
             variable.assign(value)
 
     def get_optimizer(self) -> list[np.ndarray]:
@@ -145,7 +168,13 @@ class Network:
 
     def finish_weights(self) -> None:
         """Put the optimizer's average of the weights, if it keeps one, in their place."""
-        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.optimizer.finalize_variable_values(self._weights)
+
+    def restart_average(self) -> None:
+        """Let the optimizer's average, if it keeps one, begin anew at the weights as they are."""
+        if self.has_average:
+            for average, variable in zip(self.optimizer._model_variables_moving_average, self._weights, strict=True):
+                average.assign(variable)
 
     def seed_dropout(self, seed: int, epoch: int) -> None:
         dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
@@ -168,6 +197,12 @@ class Network:
         sums = self._train_block(*tensors, tf.convert_to_tensor(rates), hyperparameters)
         return [float(total) for total in sums]
 
+    def compile(self) -> None:
+        """Trace the loop, unless it has been; whatever callbacks have changed in the model by now is part of it."""
+        with keras_defaults(self.spec.dtype):
+            if self._train_block is None:
+                self._train_block = self._compile_block()
+
     def _compile_block(self) -> Any:
         n_batches, batch_size = self.spec.xla_shape or (None, None)
         signature = [
@@ -181,7 +216,7 @@ class Network:
         function = tf.function(
             self._loop, input_signature=signature, jit_compile=self.spec.xla_shape is not None, autograph=False
         )
-        # Called as a concrete function, TensorFlow does not take networks of other shapes for retracing.
+        # Calls of a concrete function are not counted as retracing when the next network has another shape.
         return function.get_concrete_function()
 
     def _loop(
@@ -216,7 +251,7 @@ class Network:
         label_smoothing: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         total_weight = tf.reduce_sum(weight)
-        trainable = self.model.trainable_variables
+        trainable = [variable for variable in self._weights if variable.trainable]
         with tf.GradientTape() as tape:
             probabilities = self._forward(X, dropout, dropout_scale)
             weighted_loss = tf.reduce_sum(weight * self._row_losses(y, probabilities, label_smoothing))
@@ -234,12 +269,12 @@ class Network:
 
     def _forward(self, X: tf.Tensor, dropout: tf.Tensor, dropout_scale: tf.Tensor) -> tf.Tensor:
         for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                # As the layer does, whose own rate would be a constant of the graph.
+            if isinstance(layer, keras.layers.Dropout) and not self._has_rate_of_its_own:
+                # What the layer does, but with a rate that is not a constant of the graph.
                 noise = keras.random.uniform(tf.shape(X), dtype=self.spec.dtype, seed=layer.seed_generator)
                 X = tf.where(noise >= dropout, X * dropout_scale, tf.zeros((), X.dtype))
             else:
-                X = layer(X)
+                X = layer(X, training=True) if isinstance(layer, keras.layers.Dropout) else layer(X)
         return X
 
     def _row_losses(self, y: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor) -> tf.Tensor:

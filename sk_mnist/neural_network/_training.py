@@ -1,4 +1,4 @@
-"""The values that a training is described by: specification, state, data, plan, result."""
+"""The values that describe a training run: specification, state, data, plan, result."""
 
 from __future__ import annotations
 

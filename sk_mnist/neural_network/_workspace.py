@@ -14,7 +14,7 @@ from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from sk_mnist._tensorflow import limit_threads
-from sk_mnist.neural_network._convert import KerasCallbacks, OptimizerRecipe
+from sk_mnist.neural_network._convert import KerasCallbacks, OptimizerRecipe, detach
 from sk_mnist.neural_network._epochs import NoCallbacks, Training
 from sk_mnist.neural_network._network import Network, keras_defaults
 from sk_mnist.neural_network._training import NetworkSpec, NetworkState, TrainingData, TrainingPlan, TrainingResult
@@ -38,8 +38,6 @@ _LARGE_BYTES = 32 * 2**20
 
 _idle: list[Network] = []  # the least recently used first
 _idle_lock = threading.Lock()
-# Keras names layers through state that is global to the process.
-_build_lock = threading.Lock()
 
 
 def check_surroundings() -> None:
@@ -60,21 +58,21 @@ def check_surroundings() -> None:
 def lent_network(spec: NetworkSpec, recipe: OptimizerRecipe) -> Iterator[Network]:
     """Lend a compiled network of this specification, to one fit at a time."""
     with _idle_lock:
-        found = next((idle for idle in reversed(_idle) if idle.spec == spec), None) if recipe.is_plain else None
+        found = next((idle for idle in reversed(_idle) if idle.spec == spec), None) if recipe.is_shareable else None
         if found is not None:
             _idle.remove(found)
-    network = found or new_network(spec, recipe)
+    network = found or new_network(spec, recipe, dropout=None)
     try:
         yield network
     finally:
-        # After an error too: whoever borrows a network next sets all of its state.
-        if recipe.is_plain:
+        # After an error too, because the next fit sets all of its state.
+        if recipe.is_shareable:
             _keep(network)
 
 
-def new_network(spec: NetworkSpec, recipe: OptimizerRecipe, dropout: float = 0.0) -> Network:
-    """Build and compile a network."""
-    with _build_lock, keras_defaults(spec.dtype):
+def new_network(spec: NetworkSpec, recipe: OptimizerRecipe, dropout: float | None) -> Network:
+    """Build a network."""
+    with keras_defaults(spec.dtype):
         return Network(spec, recipe.make(), dropout)
 
 
@@ -112,17 +110,17 @@ def train(
             return _train_through_scikeras(Training(network, data, validation, plan, NoCallbacks()), state)
     # Callbacks may keep the model that they see, so it is never lent to another fit.
     network = new_network(spec, recipe, plan.dropout)
-    seen = KerasCallbacks(
-        callbacks,
-        network.model,
-        n_epochs=plan.first_epoch + plan.n_epochs,
-        n_steps=-(-len(data) // plan.batch_size),
-        verbose=int(plan.is_verbose),
-    )
     try:
+        seen = KerasCallbacks(
+            callbacks,
+            network.model,
+            n_epochs=plan.first_epoch + plan.n_epochs,
+            n_steps=-(-len(data) // plan.batch_size),
+            verbose=int(plan.is_verbose),
+        )
         return _train_through_scikeras(Training(network, data, validation, plan, seen), state)
     finally:
-        seen.detach()
+        detach(callbacks)
 
 
 def _train_through_scikeras(training: Training, state: NetworkState) -> TrainingResult:
