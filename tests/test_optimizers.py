@@ -123,7 +123,7 @@ class Skips(keras.optimizers.SGD):
         self.skipped = []
 
     def update_step(self, gradient, variable, learning_rate):
-        if variable.name.split(":")[0] not in self.skipped:
+        if not any(kind in variable.name for kind in self.skipped):
             super().update_step(gradient, variable, learning_rate)
 
 
