@@ -1,6 +1,7 @@
 """Optimizers by name and as instances: trained with as they are given, or refused by name."""
 
 import pickle
+import pickletools
 
 import cloudpickle
 import joblib
@@ -175,6 +176,11 @@ class TestInstancesTrainAsInKeras:
         assert_same_model(model.fit(*blobs), expected)
         assert_same_model(clone(clone(model)).fit(*blobs), expected)
         assert_same_model(joblib_copy(model).fit(*blobs), expected)
+
+    def test_a_pickle_names_no_private_module(self):
+        pickled = pickle.dumps(KerasMLPClassifier(optimizer=make_excluding()))
+        names = {argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)}
+        assert {name for name in names if name.startswith("sk_mnist")} == {"sk_mnist.neural_network"}
 
     @pytest.mark.slow
     def test_each_differs_from_plain_sgd(self, blobs):

@@ -610,10 +610,10 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         return state
 
     def __setstate__(self, state: dict) -> None:
-        # An OptimizerRecipe, by its method: Keras is not imported to find out.
-        recipe: Any = state.get("optimizer")
-        if hasattr(recipe, "make"):
-            state = {**state, "optimizer": recipe.make()}
+        if isinstance(described := state.get("optimizer"), tuple):
+            from sk_mnist.neural_network import _convert
+
+            state = {**state, "optimizer": _convert.OptimizerRecipe(*described).make()}
         super().__setstate__(state)
 
     def __copy__(self) -> Self:
@@ -826,7 +826,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             label_smoothing=float(self.label_smoothing),
             is_verbose=bool(self.verbose),
             patience=self.n_iter_no_change if self.early_stopping else None,
-            # partial_fit is a training without tasks.
+            # partial_fit trains without tasks.
             keeps_optimizer=self.warm_start or tasks is None,
         )
         if tasks is not None:
@@ -985,7 +985,8 @@ def _described(optimizer: Any) -> Any:
         return optimizer
     from sk_mnist.neural_network import _convert
 
-    return _convert.optimizer_recipe(optimizer)
+    # A plain tuple, so that pickles name no private module.
+    return tuple(_convert.optimizer_recipe(optimizer))
 
 
 def _is_keras_optimizer(optimizer: Any) -> bool:

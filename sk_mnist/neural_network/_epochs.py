@@ -255,6 +255,8 @@ class Training:
 
     def _check_rate(self, hook: str) -> None:
         """Take over a constant rate that a callback has set; under a schedule that is an error."""
+        if isinstance(self.callbacks, NoCallbacks):
+            return
         rate = self.network.learning_rate
         if rate == self._rate:
             return

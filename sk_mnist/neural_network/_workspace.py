@@ -126,7 +126,8 @@ def train(
 def _train_through_scikeras(training: Training, state: NetworkState) -> TrainingResult:
     model = _TrainingAsModel(training, state)
     wrapper = _Wrapper(model=lambda: model, warm_start=True, verbose=0)
-    # The estimator has checked the data, and scikeras' checks would read all of it a second time: it sees one row.
+    # The estimator has checked the data, and scikeras' checks would read all of it a second time. It gets a row for
+    # each class.
     spec = training.network.spec
     X, y = np.zeros((spec.n_classes, spec.n_features), spec.dtype), np.arange(spec.n_classes)
     wrapper.initialize(X, y).fit(X, y)
