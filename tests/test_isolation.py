@@ -111,6 +111,7 @@ def test_a_global_setting_is_as_it_was_after_a_fit(iris, name):
         undo()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["policy mixed_float16", "floatx float16"])
 def test_the_models_given_out_are_of_the_estimators_dtype(iris, name):
     undo = SETTINGS[name]()
@@ -150,6 +151,7 @@ class TestPlaces:
         with pytest.raises(RuntimeError, match="while TensorFlow builds a graph"):
             train()
 
+    @pytest.mark.slow
     def test_neither_is_the_scope_of_a_strategy(self, iris):
         import tensorflow as tf
 

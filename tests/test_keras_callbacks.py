@@ -236,6 +236,7 @@ class TestModel:
         first = start.get_weights()[0]
         assert np.array_equal(ours.coefs_[0], first) == (hook == "on_train_begin")
 
+    @pytest.mark.slow
     def test_settings_of_the_optimizer_and_of_dropout_are_those_at_the_beginning(self, data, start):
         class Change(keras.callbacks.Callback):
             def on_train_begin(self, logs=None):
@@ -248,6 +249,7 @@ class TestModel:
         assert_same_weights(ours, fit_keras(data, start, [Change()])[0])
         np.testing.assert_allclose(ours.loss_curve_, ours.loss_curve_[0], rtol=1e-6)
 
+    @pytest.mark.slow
     def test_weights_set_at_the_end_are_kept_also_with_early_stopping(self, data):
         class Zero(keras.callbacks.Callback):
             def on_train_end(self, logs=None):
@@ -262,6 +264,7 @@ class TestModel:
             clipped = fit_ours(data, [Clip()], early_stopping=early_stopping)
             assert np.abs(clipped.coefs_[0]).max() == np.float32(0.1)
 
+    @pytest.mark.slow
     def test_with_an_average_of_the_weights_it_holds_the_average_at_the_end_of_an_epoch(self, data, tmp_path):
         path = tmp_path / "best.keras"
         params = {"optimizer": keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "learning_rate": 1e-3}
@@ -400,6 +403,7 @@ class TestInstances:
         assert history.history == {name: pytest.approx(values) for name, values in model.history_.items()}
         assert history.epoch == list(range(EPOCHS))
 
+    @pytest.mark.slow
     def test_a_clone_and_a_search_copy_them(self, data):
         X, y, *_ = data
         history = keras.callbacks.History()
@@ -475,6 +479,7 @@ class TestInstances:
         with pytest.raises(RuntimeError, match="of the callback"):
             fit_ours(data, [Fail()])
 
+    @pytest.mark.slow
     def test_optunas_pruning_callback_prunes(self, data):
         optuna = pytest.importorskip("optuna")
         pytest.importorskip("optuna_integration")
@@ -515,6 +520,7 @@ class TestKerasOwn:
         assert_same_histories(ours.history_, history)
         assert_same_weights(ours, model)
 
+    @pytest.mark.slow
     def test_reduce_lr_on_plateau(self, data, start):
         def reduce():
             return keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", patience=1, min_delta=0.1, factor=0.3)
@@ -525,6 +531,7 @@ class TestKerasOwn:
         assert_same_histories(ours.history_, history)
         assert_same_weights(ours, model)
 
+    @pytest.mark.slow
     def test_model_checkpoint(self, data, start, tmp_path):
         def checkpoint(name):
             path = tmp_path / name / "{epoch:02d}-{val_accuracy:.3f}.keras"
@@ -540,6 +547,7 @@ class TestKerasOwn:
         assert float(best.optimizer.learning_rate) == pytest.approx(RATE)
         best.fit(*data[:2], verbose=0)
 
+    @pytest.mark.slow
     def test_model_checkpoint_after_a_number_of_batches(self, data, start, tmp_path):
         def checkpoint(name):
             return keras.callbacks.ModelCheckpoint(tmp_path / name / "{epoch:02d}-{batch:02d}.keras", save_freq=3)
@@ -550,7 +558,8 @@ class TestKerasOwn:
         assert len(names) == EPOCHS * 4 // 3
         assert names == sorted(path.name for path in (tmp_path / "theirs").iterdir())
 
-    @pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.slow), "adam"])
+    @pytest.mark.slow
+    @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
     @pytest.mark.parametrize("schedule", ["constant", "cosine"])
     def test_backup_and_restore(self, data, tmp_path, optimizer, schedule):
         class CutOff(keras.callbacks.Callback):
@@ -570,6 +579,7 @@ class TestKerasOwn:
             np.testing.assert_array_equal(one, other)
         assert not (tmp_path / "backup").exists()
 
+    @pytest.mark.slow
     def test_csv_logger(self, data, start, tmp_path):
         fit_ours(data, [keras.callbacks.CSVLogger(tmp_path / "ours.csv")])
         fit_keras(data, start, [keras.callbacks.CSVLogger(tmp_path / "theirs.csv")])
@@ -581,6 +591,7 @@ class TestKerasOwn:
             assert one.keys() == other.keys()
             assert [float(v) for v in one.values()] == pytest.approx([float(v) for v in other.values()], rel=1e-4)
 
+    @pytest.mark.slow
     def test_tensorboard(self, data, start, tmp_path):
         def tags(directory):
             from tensorflow.core.util.event_pb2 import Event
@@ -621,12 +632,14 @@ class TestKerasOwn:
         fit_ours(data, [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))])
         assert epochs == list(range(EPOCHS))
 
+    @pytest.mark.slow
     def test_progbar_logger(self, data, capsys):
         fit_ours(data, [keras.callbacks.ProgbarLogger()], verbose=1, batch_size=32)
         out = capsys.readouterr().out
         assert "7/7" in out
         assert re.search(r"accuracy: 0\.\d+ - loss: 0\.\d+ - val_accuracy", out)
 
+    @pytest.mark.slow
     def test_remote_monitor(self, data):
         received = []
 

@@ -163,8 +163,13 @@ INSTANCES = {
 }
 
 
+QUICK = {"a namesake", "excluded from weight decay", "a loss scale"}
+
+
 class TestInstancesTrainAsInKeras:
-    @pytest.mark.parametrize("name", INSTANCES)
+    @pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in INSTANCES]
+    )
     def test_as_given(self, blobs, name):
         assert_trains_as_keras(blobs, INSTANCES[name])
 
@@ -208,6 +213,7 @@ class TestInstancesTrainAsInKeras:
         sums = {last: sum_of_weights(last) for last in ["kernel", "nothing"][::order]}
         assert sums["kernel"] > 1.1 * sums["nothing"]
 
+    @pytest.mark.slow
     def test_what_an_own_class_reads_elsewhere_is_read_in_each_fit(self, blobs):
         class Elsewhere(keras.optimizers.SGD):
             scale = 1.0
@@ -226,6 +232,7 @@ class TestInstancesTrainAsInKeras:
         Elsewhere.scale = 0.0
         assert model.fit(*blobs).loss_curve_ == pytest.approx([model.loss_] * 5)
 
+    @pytest.mark.slow
     def test_partial_fit_keeps_the_state_of_one_with_any_attribute(self, blobs):
         class WithHelper(keras.optimizers.Adam):
             def __init__(self, *arguments, **keywords):

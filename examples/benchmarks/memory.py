@@ -1,0 +1,139 @@
+"""
+What fits leave behind in memory
+================================
+
+Fit networks in one process, again and again, and print by how many MiB the process grows with each fit after the first
+ones: with the same architecture and with another one in each fit, with and without XLA. Beside it stand Keras and a
+training step in a plain ``tf.function``. Data: 400 rows of 64 random features. Each line has a process of its own
+(Linux only)::
+
+    python examples/benchmarks/memory.py                # 100 fits in each line, about 5 minutes on 2 cores
+    python examples/benchmarks/memory.py --fits 20
+"""
+
+import argparse
+import gc
+import os
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from _harness import in_new_process
+
+# Caches and allocators fill up in the first fits.
+N_SETTLING = 40
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fits", type=int, default=100, help="fits that are counted in each line (%(default)s)")
+    options = parser.parse_args()
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    print(f"MiB that a process grows by with each of {options.fits} fits, after {N_SETTLING}; {os.cpu_count()} cores\n")
+    for name in FITS:
+        print(f"  {name:45} {in_new_process(growth, name, options.fits):6.2f}", flush=True)
+
+
+def growth(name: str, n_fits: int) -> float:
+    """MiB that this process grows by with each fit."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 64)).astype(np.float32), rng.integers(0, 3, 400)
+    for number in range(N_SETTLING):
+        FITS[name](X, y, number)
+    before = resident_memory()
+    for number in range(N_SETTLING, N_SETTLING + n_fits):
+        FITS[name](X, y, number)
+    return (resident_memory() - before) / n_fits
+
+
+def resident_memory() -> float:
+    """MiB of this process, after a collection."""
+    gc.collect()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def fit_same(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Fit the same architecture, with another dropout each time."""
+    from sk_mnist import KerasMLPClassifier
+
+    KerasMLPClassifier((32, 16), dropout=0.1 + 0.001 * number, epochs=1).fit(X, y)
+
+
+def fit_parts(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Train on a few rows."""
+    from sk_mnist import KerasMLPClassifier
+
+    rows = np.arange(1 + number % 31)
+    KerasMLPClassifier((32, 16)).partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+
+
+def fit_varied(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Fit another architecture each time."""
+    from sk_mnist import KerasMLPClassifier
+
+    KerasMLPClassifier((32 + number, 16), epochs=1).fit(X, y)
+
+
+def fit_varied_with_callbacks(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Fit another architecture each time, with a callback of Keras."""
+    import keras
+
+    from sk_mnist import KerasMLPClassifier
+
+    KerasMLPClassifier((32 + number, 16), epochs=1, keras_callbacks=[keras.callbacks.History()]).fit(X, y)
+
+
+def fit_varied_with_xla(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Fit another architecture each time, compiled by XLA, which takes long trainings only."""
+    from sk_mnist import KerasMLPClassifier
+    from sk_mnist.neural_network import _classifier
+
+    _classifier.XLA_MIN_STEPS = 0
+    KerasMLPClassifier((32 + number, 16), epochs=1).fit(X, y)
+
+
+def fit_keras(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Fit another architecture each time in plain Keras."""
+    import keras
+
+    layers = [keras.layers.Dense(n_units, activation="relu") for n_units in (32 + number, 16)]
+    model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(X, y, epochs=1, verbose=0)
+
+
+def call_function(X: np.ndarray, y: np.ndarray, number: int) -> None:
+    """Trace and run one training step of another shape each time."""
+    import tensorflow as tf
+
+    sizes = [64, 32 + number, 16, 3]
+    kernels = [tf.Variable(tf.random.normal(shape)) for shape in pairwise(sizes)]
+
+    @tf.function
+    def step(X: tf.Tensor, y: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            out = X
+            for kernel in kernels[:-1]:
+                out = tf.nn.relu(out @ kernel)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, out @ kernels[-1]))
+        for kernel, gradient in zip(kernels, tape.gradient(loss, kernels), strict=True):
+            kernel.assign_sub(0.1 * gradient)
+
+    step(X, y)
+
+
+FITS: dict[str, Callable[[np.ndarray, np.ndarray, int], None]] = {
+    "sk-mnist, one architecture": fit_same,
+    "sk-mnist, partial_fit of 1 to 31 rows": fit_parts,
+    "sk-mnist, another architecture each": fit_varied,
+    "sk-mnist, another each, with a callback": fit_varied_with_callbacks,
+    "sk-mnist, another each, compiled by XLA": fit_varied_with_xla,
+    "Keras, another architecture each": fit_keras,
+    "a plain tf.function, another shape each": call_function,
+}
+
+if __name__ == "__main__":
+    main()
