@@ -258,7 +258,7 @@ class _Recorder(keras.callbacks.Callback):
 
 
 def have_batch_hooks(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
-    """Whether any of the callbacks wants to be called for each batch."""
+    """Whether any of the callbacks has hooks for batches."""
     return any(_has_batch_hooks(callback) for callback in callbacks)
 
 

@@ -27,23 +27,19 @@ def keras_defaults(dtype: str) -> Iterator[None]:
     builds at a time.
     """
     with _lock:
-        yield from _keras_defaults(dtype)
-
-
-def _keras_defaults(dtype: str) -> Iterator[None]:
-    policy, floatx, epsilon = keras.config.dtype_policy(), keras.config.floatx(), keras.config.epsilon()
-    if (policy.name, floatx, epsilon) == (dtype, "float32", 1e-7):
-        yield
-        return
-    keras.config.set_dtype_policy(dtype)
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-        keras.config.set_floatx(floatx)
-        keras.config.set_epsilon(epsilon)
+        policy, floatx, epsilon = keras.config.dtype_policy(), keras.config.floatx(), keras.config.epsilon()
+        if (policy.name, floatx, epsilon) == (dtype, "float32", 1e-7):
+            yield
+            return
+        keras.config.set_dtype_policy(dtype)
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(policy)
+            keras.config.set_floatx(floatx)
+            keras.config.set_epsilon(epsilon)
 
 
 def make_model(
@@ -274,7 +270,7 @@ class Network:
                 noise = keras.random.uniform(tf.shape(X), dtype=self.spec.dtype, seed=layer.seed_generator)
                 X = tf.where(noise >= dropout, X * dropout_scale, tf.zeros((), X.dtype))
             else:
-                X = layer(X, training=True) if isinstance(layer, keras.layers.Dropout) else layer(X)
+                X = layer(X, training=True)
         return X
 
     def _row_losses(self, y: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor) -> tf.Tensor:
