@@ -1,7 +1,20 @@
 """MNIST and a Keras multilayer perceptron as first-class scikit-learn citizens."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sk_mnist.datasets import clear_data_home as clear_data_home
+    from sk_mnist.datasets import fetch_mnist as fetch_mnist
+    from sk_mnist.datasets import get_data_home as get_data_home
+    from sk_mnist.metrics import evaluate as evaluate
+    from sk_mnist.neural_network import KerasMLPClassifier as KerasMLPClassifier
+    from sk_mnist.persistence import load as load
+    from sk_mnist.persistence import save as save
+    from sk_mnist.persistence import to_onnx as to_onnx
+    from sk_mnist.pipeline import make_mnist_pipeline as make_mnist_pipeline
+    from sk_mnist.preprocessing import ImageFlattener as ImageFlattener
+    from sk_mnist.preprocessing import PixelScaler as PixelScaler
 
 __version__ = "0.1.0.dev0"
 

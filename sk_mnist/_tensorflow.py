@@ -71,10 +71,10 @@ def has_lost_threads() -> bool:
     """
     if _forked_while_running:
         return True
-    tasks = Path("/proc/self/task")
-    if not _is_running() or not tasks.is_dir():
+    threads = Path("/proc/self/task")
+    if not _is_running() or not threads.is_dir():
         return False
-    return not any(_thread_name(task).startswith("tf_") for task in tasks.iterdir())
+    return not any(_thread_name(thread).startswith("tf_") for thread in threads.iterdir())
 
 
 def _is_running() -> bool:
@@ -83,9 +83,9 @@ def _is_running() -> bool:
     return context is not None and bool(getattr(context.context_safe(), "_initialized", False))
 
 
-def _thread_name(task: Path) -> str:
+def _thread_name(thread: Path) -> str:
     try:
-        return (task / "comm").read_text()
+        return (thread / "comm").read_text()
     except OSError:  # it has ended meanwhile
         return ""
 

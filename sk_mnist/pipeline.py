@@ -1,4 +1,4 @@
-"""The Pipeline for MNIST, and the recipes by which its classifier is trained."""
+"""The Pipeline for MNIST, the recipes by which its classifier is trained, and the figures to compare it with."""
 
 from typing import Any
 
@@ -32,6 +32,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 3,
     },
 }
+
+# Figures on the test images that were published for the reference network. examples/reproduce_reference.py trains it.
+PUBLISHED = {"log_loss": 0.1513, "label_broadcast_mse": 27.3391, "accuracy": 0.9733}
 
 
 def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipeline:

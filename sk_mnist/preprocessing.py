@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from math import isqrt, prod
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sk_mnist._docs import DocLinkMixin
+from sk_mnist._images import as_rows, pixel_names, square_shape
+from sk_mnist._sklearn import (
+    DocLinkMixin,
+    Interval,
+    StrOptions,
+    begin_fit,
+    check_feature_names_in,
+    fit_context,
+    with_callbacks,
+)
 
 __all__ = ["ImageFlattener", "PixelScaler"]
 
@@ -78,8 +85,8 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         >>> ImageFlattener().fit(np.zeros((5, 28, 28))).image_shape_
         (28, 28)
         """
-        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
-        rows, image_shape = _to_rows(X)
+        task = begin_fit(self, X=X, y=y)
+        rows, image_shape = as_rows(X, type(self).__name__)
         validate_data(self, rows)
         self.image_shape_ = image_shape or (self.n_features_in_,)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -106,7 +113,7 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         array([[1, 2, 3, 4]])
         """
         check_is_fitted(self)
-        return validate_data(self, _to_rows(X)[0], reset=False)
+        return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Give rows of pixels the shape of the images in ``fit`` back.
@@ -159,33 +166,17 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         """
         check_is_fitted(self)
         if len(self.image_shape_) == 1:
-            _check_feature_names_in(self, input_features)
-            side = isqrt(self.n_features_in_)
-            height, width = (side, side) if side * side == self.n_features_in_ else (1, self.n_features_in_)
+            check_feature_names_in(self, input_features)
+            height, width = square_shape(self.n_features_in_) or (1, self.n_features_in_)
         else:
             height, width = self.image_shape_[:2]
-        return np.array([f"pixel_{r}_{c}" for r in range(height) for c in range(width)], dtype=object)
+        return np.array(pixel_names(height, width), dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
         return tags
-
-
-def _to_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Rows of pixels and the shape of an image, which is None if X came as rows."""
-    # Frames and sparse matrices have a shape, and are rows; a list may hold anything.
-    array = X if hasattr(X, "shape") else np.asarray(X)
-    if len(array.shape) <= 2:
-        return X, None
-    image_shape = tuple(array.shape[1:])
-    if len(image_shape) > 3 or (len(image_shape) == 3 and image_shape[2] != 1):
-        raise ValueError(
-            f"X has shape {tuple(array.shape)}; ImageFlattener takes grey images of shape (n_samples, height, width) "
-            "or (n_samples, height, width, 1), or rows of shape (n_samples, n_pixels)."
-        )
-    return np.asarray(array).reshape(array.shape[0], prod(image_shape)), image_shape
 
 
 class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -231,7 +222,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         self.pixel_max = pixel_max
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the scale of the pixels.
 
@@ -260,7 +251,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         >>> PixelScaler().fit([[0.0, 0.5, 1.0]]).pixel_max_
         1.0
         """
-        task = self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
+        task = begin_fit(self, X=X, y=y)
         X = validate_data(self, X, ensure_non_negative=True)
         image_max = X.max(axis=1)
         brightest = float(image_max.max())

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from sk_mnist.cli import _evaluate, _fetch, _train, _tune
+from sk_mnist.cli import _evaluate, _fetch, _info, _train, _tune
 from sk_mnist.cli._options import Parser, UsageError
 
 __all__ = ["main"]
 
-# Each module adds its commands to the parser; the first command is the default one.
-COMMAND_MODULES = (_train, _evaluate, _tune, _fetch)
+# Each module adds a command to the parser.
+COMMAND_MODULES = (_train, _evaluate, _tune, _fetch, _info)
 DEFAULT_COMMAND = "train"
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count

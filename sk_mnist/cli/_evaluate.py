@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _report
+from sk_mnist.cli import _output
 from sk_mnist.cli._options import UsageError, make_directory
 
 
-def add_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     evaluate = commands.add_parser("evaluate", help="evaluate a saved model on the test images")
     evaluate.set_defaults(run=run)
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     if options.plots is None:
         return
     try:
-        displays = _report.draw_result(model, result, test)
+        displays = _output.draw_result(model, result, test)
     except ImportError as error:
         raise UsageError(f"--plots: {error}") from error
-    _report.print_written(console, _report.write_pictures(displays, options.plots))
+    _output.print_written(console, _output.write_pictures(displays, options.plots))

@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         parser.add_argument("--version", action="version", version=f"sk-mnist {__version__}")
         commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=cls)
         for module in modules:
-            module.add_commands(commands)
+            module.add_command(commands)
         return parser
 
     def error(self, message: str) -> NoReturn:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _report
+from sk_mnist.cli import _output
 from sk_mnist.cli._options import UsageError, make_directory, positive, seed
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT = Path("sk-mnist-output")
 
 
-def add_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train the network, evaluate it on the test images (the default command)")
     train.set_defaults(run=run)
@@ -36,6 +35,7 @@ def add_commands(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    import joblib
     from sklearn.callback import ProgressBar
 
     from sk_mnist._tensorflow import start_tensorflow
@@ -63,20 +63,20 @@ def run(options: argparse.Namespace) -> None:
     pipeline.set_callbacks()
     result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
-    console.print(_report.architecture_table(mlp.to_keras()), _report.figures_table(result))
-    console.print(f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {os.cpu_count()} cores.")
+    console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
+    console.print(f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {joblib.cpu_count()} cores.")
     written = [
         save(pipeline, options.output / "model.skops"),
-        _report.write_json(options.output / "metrics.json", {**result.to_dict(), "fit_seconds": seconds}),
-        _report.write_json(options.output / "history.json", mlp.history_),
+        _output.write_json(options.output / "metrics.json", {**result.to_dict(), "fit_seconds": seconds}),
+        _output.write_json(options.output / "history.json", mlp.history_),
     ]
     try:
-        displays = {**_report.draw_result(pipeline, result, test), "history.png": _draw_history(pipeline)}
+        displays = {**_output.draw_result(pipeline, result, test), "history.png": _draw_history(pipeline)}
     except ImportError as error:
         console.print(f"No pictures: {error}", markup=False, soft_wrap=True)
     else:
-        written += _report.write_pictures(displays, options.output)
-    _report.print_written(console, written)
+        written += _output.write_pictures(displays, options.output)
+    _output.print_written(console, written)
 
 
 def _make_pipeline(options: argparse.Namespace) -> Pipeline:

@@ -6,6 +6,7 @@ import argparse
 import csv
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from sk_mnist._files import replacing
-from sk_mnist.cli import _report
+from sk_mnist.cli import _output
 from sk_mnist.cli._options import UsageError, make_directory, positive, seed
 
 DEFAULT_OUTPUT = Path("sk-mnist-tuning")
 N_SHOWN = 10
 
 
-def add_commands(commands: Any) -> None:
+def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     tune = commands.add_parser("tune", help="search for better parameters by cross-validation on the training images")
     tune.set_defaults(run=run)
@@ -54,8 +55,8 @@ def run(options: argparse.Namespace) -> None:
     make_directory(options.output, "--output")
     train, test = fetch_mnist(subset="train"), fetch_mnist(subset="test")
     X, y = train.data[: options.rows], train.target[: options.rows]
-    recorder = _Recorder()
-    search = _make_search(options, recorder).set_callbacks(ProgressBar(max_propagation_depth=None))
+    search, recorder = _make_search(options)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None))
     with console.status("Starting TensorFlow"):
         # Each training keeps to its share of the cores, or they would wait for each other.
         start_tensorflow(n_threads=max(1, joblib.cpu_count() // options.n_jobs))
@@ -75,15 +76,15 @@ def run(options: argparse.Namespace) -> None:
     written = [
         recorder.write(options.output / "search.csv"),
         save(search.best_estimator_.set_callbacks(), options.output / "model.skops"),
-        _report.write_json(options.output / "metrics.json", result.to_dict()),
+        _output.write_json(options.output / "metrics.json", result.to_dict()),
     ]
     try:
         displays = {"search.png": _draw_search(search)}
     except ImportError as error:
         console.print(f"No pictures: {error}", markup=False, soft_wrap=True)
     else:
-        written += _report.write_pictures(displays, options.output)
-    _report.print_written(console, written)
+        written += _output.write_pictures(displays, options.output)
+    _output.print_written(console, written)
 
 
 def _wait_for_workers() -> None:
@@ -94,11 +95,11 @@ def _wait_for_workers() -> None:
 
 
 class _Recorder:
-    """A scorer that remembers each score, so that an interrupted search has something to show."""
+    """A scorer that remembers each score by the values of some parameters, for an interrupted search to show."""
 
-    def __init__(self) -> None:
-        self.scores: dict[tuple, list[float]] = defaultdict(list)
-        self.names: tuple[str, ...] = ()
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        self.scores: dict[tuple[str, ...], list[float]] = defaultdict(list)
 
     def __call__(self, estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
         score = estimator.score(X, y)
@@ -108,16 +109,17 @@ class _Recorder:
 
     def write(self, path: Path) -> Path:
         """Write a line for each candidate, the best first."""
-        lines = [(*values, f"{np.mean(s):.6f}", f"{np.std(s):.6f}", len(s)) for values, s in self.scores.items()]
-        lines.sort(key=lambda line: float(line[-3]), reverse=True)
+        best_first = sorted(self.scores.items(), key=lambda item: np.mean(item[1]), reverse=True)
         with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow([*self.names, "mean_test_score", "std_test_score", "n_folds"])
-            writer.writerows(lines)
+            for values, scores in best_first:
+                writer.writerow([*values, f"{np.mean(scores):.6f}", f"{np.std(scores):.6f}", len(scores)])
         return path
 
 
-def _make_search(options: argparse.Namespace, recorder: _Recorder) -> Any:
+def _make_search(options: argparse.Namespace) -> tuple[Any, _Recorder]:
+    """Return the search, not fitted, and the scorer that it calls."""
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
     from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 
@@ -125,27 +127,35 @@ def _make_search(options: argparse.Namespace, recorder: _Recorder) -> Any:
     from sk_mnist.pipeline import make_mnist_pipeline
 
     pipeline = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs)
-    common = {"cv": options.cv, "n_jobs": options.n_jobs, "scoring": recorder, "error_score": "raise"}
+    common = {"cv": options.cv, "n_jobs": options.n_jobs, "error_score": "raise"}
     if options.search == "random":
         distributions = mnist_param_distributions()
-        recorder.names = tuple(distributions)
-        return RandomizedSearchCV(
-            pipeline, distributions, n_iter=options.candidates, random_state=options.seed, **common
+        recorder = _Recorder(distributions)
+        search = RandomizedSearchCV(
+            pipeline,
+            distributions,
+            n_iter=options.candidates,
+            random_state=options.seed,
+            scoring=recorder,
+            **common,
         )
+        return search, recorder
     grid = mnist_param_grid(options.grid)
-    recorder.names = tuple(grid)
     if options.search == "grid":
-        return GridSearchCV(pipeline, grid, **common)
-    recorder.names += ("mlp__epochs",)
-    return HalvingGridSearchCV(
+        recorder = _Recorder(grid)
+        return GridSearchCV(pipeline, grid, scoring=recorder, **common), recorder
+    recorder = _Recorder([*grid, "mlp__epochs"])
+    search = HalvingGridSearchCV(
         pipeline,
         grid,
         resource="mlp__epochs",
         max_resources=options.epochs,
         min_resources=1,
         random_state=options.seed,
+        scoring=recorder,
         **common,
     )
+    return search, recorder
 
 
 def _best_table(search: Any) -> Table:

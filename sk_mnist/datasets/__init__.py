@@ -1,6 +1,6 @@
 """MNIST, from wherever it can be had: the cache, the network, or the copy in this package."""
 
+from sk_mnist.datasets._cache import clear_data_home, get_data_home
 from sk_mnist.datasets._mnist import fetch_mnist
-from sk_mnist.datasets._sources import clear_data_home, get_data_home
 
 __all__ = ["clear_data_home", "fetch_mnist", "get_data_home"]

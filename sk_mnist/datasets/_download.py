@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pooch
 
-# A transfer is given up when a name takes longer than NAME_PATIENCE to resolve, when MIN_BYTES do not arrive within
-# PATIENCE (the first byte counts as a start), or when all transfers of one call have been waited for TOTAL_PATIENCE.
-NAME_PATIENCE = 2.0
-PATIENCE = 4.0
-TOTAL_PATIENCE = 12.0
+# A transfer is given up when a name takes longer than NAME_TIMEOUT to resolve, when MIN_BYTES do not arrive within
+# IDLE_TIMEOUT (the first byte counts as a start), or when all transfers of one call have been waited for TOTAL_TIMEOUT.
+NAME_TIMEOUT = 2.0
+IDLE_TIMEOUT = 4.0
+TOTAL_TIMEOUT = 12.0
 MIN_BYTES = 40 * 1024
 # Room for MNIST in any container, even uncompressed, so that a re-packed file can still be recognised.
 MAX_BYTES = 64 * 1024 * 1024
@@ -36,11 +36,11 @@ class RemoteFile(NamedTuple):
 
 
 class DownloadError(Exception):
-    """A download failed; `passing` says whether the same request may do better later."""
+    """A download failed; `transient` says whether the same request may succeed later."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.transient = transient
 
 
 class NoNetworkError(DownloadError):
@@ -48,7 +48,7 @@ class NoNetworkError(DownloadError):
 
 
 @dataclass
-class Patience:
+class WaitBudget:
     """Seconds that one call may still spend on servers that do not deliver."""
 
     seconds: float
@@ -59,7 +59,7 @@ def download(
     directory: Path,
     file: RemoteFile,
     *,
-    patience: Patience,
+    budget: WaitBudget,
     explain: Callable[[Path, RemoteFile], str],
     progressbar: bool = False,
 ) -> None:
@@ -73,7 +73,7 @@ def download(
         Where to put it. A right file that is there already is not asked for again.
     file : RemoteFile
         Its name, SHA-256 and size in bytes.
-    patience : Patience
+    budget : WaitBudget
         What is left to wait for idle servers; fruitless waiting is taken off it.
     explain : callable
         Says in words what is wrong with a file that arrived whole but has another hash.
@@ -89,12 +89,12 @@ def download(
     """
     import requests
 
-    receive = partial(_receive, file=file, patience=patience, explain=explain, progressbar=progressbar)
+    receive = partial(_receive, file=file, budget=budget, explain=explain, progressbar=progressbar)
     try:
         with _without_pooch_chatter():
             pooch.retrieve(url, f"sha256:{file.sha256}", fname=file.name, path=directory, downloader=receive)
     except (requests.RequestException, socket.gaierror) as error:
-        raise DownloadError(str(error), passing=_may_pass(error)) from error
+        raise DownloadError(str(error), transient=_is_transient(error)) from error
 
 
 def _receive(
@@ -103,7 +103,7 @@ def _receive(
     _pooch: Any,
     *,
     file: RemoteFile,
-    patience: Patience,
+    budget: WaitBudget,
     explain: Callable[[Path, RemoteFile], str],
     progressbar: bool,
 ) -> None:
@@ -112,7 +112,7 @@ def _receive(
         transfer = _Transfer(url, output)
         transfer.start()
         try:
-            _watch(transfer, patience, show)
+            _watch(transfer, budget, show)
         finally:
             transfer.abandoned = True
     if transfer.error is not None:
@@ -156,7 +156,7 @@ class _Transfer(threading.Thread):
 
         # The timeout only ends an abandoned thread; _watch comes first. Content coding would change the bytes.
         with requests.get(
-            self.url, stream=True, timeout=2 * PATIENCE, headers={"Accept-Encoding": "identity"}
+            self.url, stream=True, timeout=2 * IDLE_TIMEOUT, headers={"Accept-Encoding": "identity"}
         ) as response:
             response.raise_for_status()
             for chunk in response.iter_content(_CHUNK):
@@ -168,7 +168,7 @@ class _Transfer(threading.Thread):
                 self.output.write(chunk)
 
 
-def _watch(transfer: _Transfer, patience: Patience, show: Callable[[int], None]) -> None:
+def _watch(transfer: _Transfer, budget: WaitBudget, show: Callable[[int], None]) -> None:
     """Wait for a transfer as long as it gets on."""
     counted, since = 0, time.monotonic()
     while transfer.is_alive():
@@ -177,14 +177,14 @@ def _watch(transfer: _Transfer, patience: Patience, show: Callable[[int], None])
         now = time.monotonic()
         if transfer.received - counted >= (MIN_BYTES if counted else 1):
             counted, since = transfer.received, now
-        elif now - since > min(PATIENCE if transfer.resolved else NAME_PATIENCE, patience.seconds):
-            patience.seconds -= now - since
+        elif now - since > min(IDLE_TIMEOUT if transfer.resolved else NAME_TIMEOUT, budget.seconds):
+            budget.seconds -= now - since
             if not transfer.resolved:
                 raise NoNetworkError(f"no name resolution within {now - since:.1f} s")
-            raise DownloadError(f"{transfer.received} bytes, then too few in {now - since:.1f} s", passing=True)
+            raise DownloadError(f"{transfer.received} bytes, then too few in {now - since:.1f} s", transient=True)
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Whether a failed request is worth repeating: a timeout, a dropped connection or an overloaded server."""
     import requests
     from urllib3.exceptions import ProtocolError, ReadTimeoutError
@@ -208,8 +208,8 @@ def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(file.name, total=file.size)
-        yield lambda received: progress.update(task, completed=received)
+        bar = progress.add_task(file.name, total=file.size)
+        yield lambda received: progress.update(bar, completed=received)
 
 
 @contextmanager

@@ -4,20 +4,48 @@ from importlib import resources
 from numbers import Integral, Real
 from os import PathLike
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sk_mnist.datasets._sources import load_arrays
+from sk_mnist._images import SIDE, pixel_names
+from sk_mnist._sklearn import Interval, StrOptions, validate_params
+from sk_mnist.datasets._sources import read_mnist
 
 _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
-_SIDE = 28
-FEATURE_NAMES = [f"pixel_{row}_{column}" for row in range(_SIDE) for column in range(_SIDE)]
-TARGET_NAMES = [str(digit) for digit in range(10)]
 
 
+@overload
+def fetch_mnist(
+    *,
+    subset: str = "all",
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: Literal[False] = False,
+    as_frame: bool = False,
+    normalize: bool = True,
+    shuffle: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progressbar: bool = False,
+) -> Bunch: ...
+@overload
+def fetch_mnist(
+    *,
+    subset: str = "all",
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: Literal[True],
+    as_frame: bool = False,
+    normalize: bool = True,
+    shuffle: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progressbar: bool = False,
+) -> tuple[Any, Any]: ...
 @validate_params(
     {
         "subset": [StrOptions(set(_PARTS))],
@@ -149,7 +177,7 @@ def fetch_mnist(
     pandas = _import_pandas() if as_frame else None
     parts = _PARTS[subset]
     names = [f"{kind}_{part}" for kind in "xy" for part in parts]
-    arrays, source = load_arrays(
+    arrays, source = read_mnist(
         names,
         data_home,
         download_if_missing=download_if_missing,
@@ -158,18 +186,18 @@ def fetch_mnist(
         progressbar=progressbar,
     )
     # Concatenating copies even a single part, so the caller owns flat memory whatever the container gave.
-    data = np.concatenate([arrays.pop(f"x_{part}").reshape(-1, _SIDE * _SIDE) for part in parts])
+    data = np.concatenate([arrays.pop(f"x_{part}").reshape(-1, SIDE * SIDE) for part in parts])
     target = np.concatenate([arrays.pop(f"y_{part}") for part in parts], dtype=np.int64)
     if shuffle:
         order = check_random_state(random_state).permutation(len(target))
         data, target = data[order], target[order]
     if normalize:
         data = np.divide(data, np.float32(255), dtype=np.float32)
-    images = data.reshape(-1, _SIDE, _SIDE)
+    images = data.reshape(-1, SIDE, SIDE)
 
     X, y, frame = data, target, None
     if pandas is not None:
-        X = pandas.DataFrame(data, columns=FEATURE_NAMES, copy=False)
+        X = pandas.DataFrame(data, columns=pixel_names(SIDE, SIDE), copy=False)
         y = pandas.Series(target, name="target", copy=False)
         frame = X.assign(target=y)
     if return_X_y:
@@ -179,8 +207,8 @@ def fetch_mnist(
         target=y,
         images=images,
         frame=frame,
-        feature_names=list(FEATURE_NAMES),
-        target_names=list(TARGET_NAMES),
+        feature_names=pixel_names(SIDE, SIDE),
+        target_names=[str(digit) for digit in range(10)],
         DESCR=_load_descr(),
         source=source,
     )

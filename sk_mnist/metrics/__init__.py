@@ -4,8 +4,8 @@ from sk_mnist.metrics._calibration import expected_calibration_error
 from sk_mnist.metrics._comparison import ClassifierComparison, compare_classifiers
 from sk_mnist.metrics._errors import ConfusedPair, most_confident_errors, most_confused_pairs
 from sk_mnist.metrics._evaluation import EvaluationResult, evaluate
+from sk_mnist.metrics._label_broadcast_mse import label_broadcast_mse
 from sk_mnist.metrics._scorers import SCORING, neg_brier_scorer, neg_ece_scorer, neg_log_loss_scorer
-from sk_mnist.metrics._scores import label_broadcast_mse
 
 __all__ = [
     "SCORING",

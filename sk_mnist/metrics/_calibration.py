@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from sk_mnist.metrics._validation import CheckedPredictions, check_predictions
+from sk_mnist._labels import CheckedPredictions, check_predictions
+from sk_mnist._sklearn import Interval, StrOptions, validate_params
 
 
 class CalibrationBins(NamedTuple):

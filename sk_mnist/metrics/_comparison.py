@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest, norm
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import validate_params
 
-from sk_mnist.metrics._validation import check_labels_1d, check_same_kind
+from sk_mnist._labels import check_labels_1d, check_same_kind
+from sk_mnist._sklearn import validate_params
+from sk_mnist._tables import text_table
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,16 @@ class ClassifierComparison:
 
     def __str__(self) -> str:
         low, high = self.difference_interval
-        return "\n".join(
-            [
-                f"samples          {self.n_samples:>8}",
-                f"accuracy of a    {self.accuracy_a:>8.4f}",
-                f"accuracy of b    {self.accuracy_b:>8.4f}",
-                f"difference a - b {self.difference:>+8.4f}  95 % interval {low:+.4f} to {high:+.4f}",
-                f"only a correct   {self.only_a_correct:>8}",
-                f"only b correct   {self.only_b_correct:>8}",
-                f"McNemar p-value  {self.p_value:>8.2g}  exact, two-sided",
-            ]
-        )
+        rows = [
+            ["samples", f"{self.n_samples}", ""],
+            ["accuracy of a", f"{self.accuracy_a:.4f}", ""],
+            ["accuracy of b", f"{self.accuracy_b:.4f}", ""],
+            ["difference a - b", f"{self.difference:+.4f}", f"95 % interval {low:+.4f} to {high:+.4f}"],
+            ["only a correct", f"{self.only_a_correct}", ""],
+            ["only b correct", f"{self.only_b_correct}", ""],
+            ["McNemar p-value", f"{self.p_value:.2g}", "exact, two-sided"],
+        ]
+        return text_table(rows, "<><")
 
 
 @validate_params(

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_params
 
-from sk_mnist.metrics._validation import (
+from sk_mnist._labels import (
     check_label_set,
     check_labels_1d,
     check_predictions,
     check_sample_weight,
     encode_labels,
 )
+from sk_mnist._sklearn import Interval, validate_params
 
 
 class ConfusedPair(NamedTuple):

@@ -16,13 +16,14 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     top_k_accuracy_score,
 )
-from sklearn.utils._param_validation import HasMethods, validate_params
 
+from sk_mnist._labels import check_labels_1d, check_predictions, encode_labels
+from sk_mnist._sklearn import HasMethods, validate_params
+from sk_mnist._tables import text_table
 from sk_mnist.metrics._calibration import calibration_bins
 from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confident_errors
+from sk_mnist.metrics._label_broadcast_mse import label_broadcast_mse
 from sk_mnist.metrics._log_loss import estimator_log_loss
-from sk_mnist.metrics._scores import label_broadcast_mse
-from sk_mnist.metrics._validation import check_labels_1d, check_predictions, encode_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ class EvaluationResult:
             ["calibration error", f"{self.expected_calibration_error:.4f}", ""],
             ["label-broadcast MSE", mse, note],
         ]
-        return _align(rows, "<><")
+        return text_table(rows, "<><")
 
     def _class_table(self) -> str:
         rows = [["class", "precision", "recall", "F1", "support"]]
@@ -149,7 +150,7 @@ class EvaluationResult:
         ):
             cells = ["-" if np.isnan(score) else f"{score:.4f}" for score in scores]
             rows.append([str(label), *cells, f"{support:g}"])
-        return _align(rows, ">>>>>")
+        return text_table(rows, ">>>>>")
 
     def _confusion_table(self) -> str:
         names = [str(label) for label in self.classes]
@@ -157,12 +158,12 @@ class EvaluationResult:
         rows += [
             [name, *(f"{count:g}" for count in row)] for name, row in zip(names, self.confusion_matrix, strict=True)
         ]
-        return "Confusion matrix (columns: predicted)\n" + _align(rows, ">" * (len(names) + 1))
+        return "Confusion matrix (columns: predicted)\n" + text_table(rows, ">" * (len(names) + 1))
 
     def _pairs_table(self) -> str:
         rows = [["true", "predicted", "count"]]
         rows += [[str(true), str(predicted), f"{count:g}"] for true, predicted, count in self.most_confused_pairs]
-        return "Most confused\n" + _align(rows, ">>>")
+        return "Most confused\n" + text_table(rows, ">>>")
 
 
 @validate_params(
@@ -275,13 +276,3 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_plain(item) for item in value]
     return None if isinstance(value, float) and np.isnan(value) else value
-
-
-def _align(rows: list[list[str]], directions: str) -> str:
-    """Lay out rows of cells in columns, each to the left (<) or to the right (>)."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(f"{cell:{way}{width}}" for cell, way, width in zip(row, directions, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join(lines)

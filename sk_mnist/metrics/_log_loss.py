@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import log_loss
 
-from sk_mnist.metrics._validation import CheckedPredictions
+from sk_mnist._labels import CheckedPredictions
 
 
 def estimator_log_loss(estimator: Any, X: ArrayLike, checked: CheckedPredictions) -> float:

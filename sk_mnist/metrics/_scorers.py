@@ -7,9 +7,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.metrics import brier_score_loss
 
+from sk_mnist._labels import check_predictions
 from sk_mnist.metrics._calibration import expected_calibration_error
 from sk_mnist.metrics._log_loss import estimator_log_loss
-from sk_mnist.metrics._validation import check_predictions
 
 
 # Plain functions rather than `make_scorer`, which does not hand the estimator's `classes_` to the metric.

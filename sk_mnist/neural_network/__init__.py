@@ -20,5 +20,5 @@ def clear_workspaces() -> None:
     >>> clear_workspaces()
     """
     # Not imported for this: without it nothing has been compiled.
-    if workspace := sys.modules.get("sk_mnist.neural_network._workspace"):
-        workspace.clear_workspaces()
+    if module := sys.modules.get("sk_mnist.neural_network._workspace"):
+        module.clear_workspaces()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,20 +10,40 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_class_weight
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_mnist._docs import DocLinkMixin
+from sk_mnist._labels import encode_labels
+from sk_mnist._sklearn import (
+    DocLinkMixin,
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    begin_fit,
+    check_partial_fit_first_call,
+    check_sample_weight,
+    fit_context,
+    with_callbacks,
+)
 from sk_mnist._tensorflow import check_process
 from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._batches import batches_per_block
+from sk_mnist.neural_network._keras_parameters import (
+    DEFAULT_LEARNING_RATE,
+    check_keras_parameters,
+    copied_callbacks,
+    copied_optimizer,
+    described_optimizer,
+    peak_learning_rate,
+)
 from sk_mnist.neural_network._schedules import SCHEDULES
 from sk_mnist.neural_network._training import (
+    Layer,
     NetworkSpec,
     NetworkState,
     TrainingData,
@@ -40,8 +59,6 @@ if TYPE_CHECKING:
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
-
-_DEFAULT_LEARNING_RATE = 1e-3
 
 # A training of at least this many steps is worth the second or so that XLA takes to compile it.
 XLA_MIN_STEPS = 2000
@@ -240,7 +257,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         dropout: float = 0.0,
         alpha: float = 0.0,
         optimizer: Any = "adam",
-        learning_rate: float = _DEFAULT_LEARNING_RATE,
+        learning_rate: float = DEFAULT_LEARNING_RATE,
         learning_rate_schedule: str = "constant",
         batch_size: int = 32,
         epochs: int = 20,
@@ -276,7 +293,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.verbose = verbose
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: Any,
@@ -328,7 +345,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         >>> len(clf.validation_scores_)
         2
         """
-        self._check_given_objects()
+        check_keras_parameters(self)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
         if goes_on:
@@ -343,7 +360,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         tasks.end_fit()
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch more.
 
@@ -391,13 +408,13 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
                 "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
             )
-        self._check_given_objects()
+        check_keras_parameters(self)
         is_first_call = not self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=is_first_call)
         if is_first_call:
             # A fit or partial_fit that failed may have left its classes behind.
             self.__dict__.pop("classes_", None)
-        if _check_partial_fit_first_call(self, classes):
+        if check_partial_fit_first_call(self, classes):
             self._start_anew(self.classes_)
         data, _ = self._training_data(X, y, sample_weight)
         self._store(self._train(data, None, n_epochs=1, schedule="constant"))
@@ -501,7 +518,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         check_is_fitted(self)
         from sk_mnist.neural_network import _convert
 
-        return _convert.build_model(self.coefs_, self.intercepts_, self.activation, self.dropout)
+        return _convert.build_model(self._layers(), self.activation, self.dropout)
 
     def to_keras_classifier(self) -> scikeras.wrappers.KerasClassifier:
         """Return a fitted scikeras classifier with a copy of the weights, for code that expects one.
@@ -522,9 +539,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         True
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _convert
+        from sk_mnist.neural_network import _scikeras
 
-        return _convert.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
+        return _scikeras.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
 
     @property
     def n_parameters_(self) -> int:
@@ -606,14 +623,14 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             state = {**state, "keras_callbacks": None}
         if not isinstance(self.optimizer, str):
             # Keras' own pickle of an optimizer looks its class up by name, and keeps nothing beyond its settings.
-            state = {**state, "optimizer": _described(self.optimizer)}
+            state = {**state, "optimizer": described_optimizer(self.optimizer)}
         return state
 
     def __setstate__(self, state: dict) -> None:
         if isinstance(described := state.get("optimizer"), tuple):
-            from sk_mnist.neural_network import _convert
+            from sk_mnist.neural_network import _optimizers
 
-            state = {**state, "optimizer": _convert.OptimizerRecipe(*described).make()}
+            state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}
         super().__setstate__(state)
 
     def __copy__(self) -> Self:
@@ -627,8 +644,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         for name, value in self.__dict__.items():
             if name not in ("optimizer", "keras_callbacks"):
                 copied.__dict__[name] = copy.deepcopy(value, memo)
-        copied.optimizer = _copied_optimizer(self.optimizer)
-        copied.keras_callbacks = _copied_callbacks(self.keras_callbacks)
+        copied.optimizer = copied_optimizer(self.optimizer)
+        copied.keras_callbacks = copied_callbacks(self.keras_callbacks)
         return copied
 
     def __sklearn_clone__(self) -> Self:
@@ -636,28 +653,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         rest = copy.copy(self)
         rest.optimizer, rest.keras_callbacks = "adam", None
         cloned = super(KerasMLPClassifier, rest).__sklearn_clone__()
-        cloned.optimizer = _copied_optimizer(self.optimizer)
-        cloned.keras_callbacks = _copied_callbacks(self.keras_callbacks)
+        cloned.optimizer = copied_optimizer(self.optimizer)
+        cloned.keras_callbacks = copied_callbacks(self.keras_callbacks)
         return cloned
-
-    def _check_given_objects(self) -> None:
-        # Without Keras imported nobody has an instance of its classes, and a mistake need not cost its import.
-        keras_module = sys.modules.get("keras")
-        callback_classes = (keras_module.callbacks.Callback,) if keras_module else ()
-        optimizer_classes = (keras_module.optimizers.Optimizer,) if keras_module else ()
-        if not isinstance(self.optimizer, (str, *optimizer_classes)):
-            raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {self.optimizer!r}.")
-        if not isinstance(self.optimizer, str) and self.learning_rate != _DEFAULT_LEARNING_RATE:
-            raise ValueError(
-                f"optimizer is an instance with a learning rate of its own, and learning_rate={self.learning_rate} is "
-                "given too; give the rate to the instance, or the optimizer by its name."
-            )
-        for callback in self.keras_callbacks or ():
-            if not isinstance(callback, callback_classes) and not callable(callback):
-                raise TypeError(
-                    "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
-                    f"that return one; got {callback!r}."
-                )
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         _check_two_dimensional(X)
@@ -689,8 +687,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[TrainingData, np.ndarray]:
         """Rows to train on, and what they weigh when they are held out: without class weights."""
-        weight = _check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
-        encoded = self._encode(y, "y")
+        weight = check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
+        encoded = encode_labels(y, self.classes_, "y").astype(np.int32)
         training_weight = weight
         if self.class_weight is not None:
             training_weight = weight * self._class_weights(y)[encoded]
@@ -742,12 +740,10 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         except ValueError as error:
             raise ValueError(f"X_val and y_val, given as validation data: {error}") from error
         try:
-            weight = _check_sample_weight(
-                sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True
-            )
+            weight = check_sample_weight(sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True)
         except ValueError as error:
             raise ValueError(f"sample_weight_val: {error}") from error
-        return TrainingData(X_val, None, self._encode(y_val, "y_val"), weight)
+        return TrainingData(X_val, None, encode_labels(y_val, self.classes_, "y_val").astype(np.int32), weight)
 
     def _check_can_hold_out(self, encoded: np.ndarray) -> None:
         counts = np.bincount(encoded, minlength=len(self.classes_))
@@ -766,16 +762,6 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 f"{n_classes} classes. {advice}"
             )
 
-    def _encode(self, y: np.ndarray, name: str) -> np.ndarray:
-        positions = np.searchsorted(self.classes_, y)
-        positions[positions == len(self.classes_)] = 0
-        if (unseen := self.classes_[positions] != y).any():
-            raise ValueError(
-                f"{name} has labels that are not among the classes {self.classes_.tolist()}: "
-                f"{np.unique(y[unseen]).tolist()}."
-            )
-        return positions.astype(np.int32)
-
     def _train(
         self,
         data: TrainingData,
@@ -785,19 +771,20 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         tasks: _EpochTasks | None = None,
     ) -> TrainingResult:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        _check_memory([self.n_features_in_, *hidden_layer_sizes, len(self.classes_)], self.dtype)
+        layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
+        _check_memory(layer_sizes, self.dtype)
         check_process()
-        from sk_mnist.neural_network import _convert, _workspace
+        from sk_mnist.neural_network import _callbacks, _optimizers, _workspace
 
         _workspace.check_surroundings()
-        callbacks = _convert.make_callbacks(self.keras_callbacks)
-        recipe = _convert.optimizer_recipe(self.optimizer)
+        callbacks = _callbacks.make_callbacks(self.keras_callbacks)
+        recipe = _optimizers.optimizer_recipe(self.optimizer)
         batch_size = min(int(self.batch_size), len(data))
         # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
         use_xla = (
             n_epochs * -(-len(data) // batch_size) >= XLA_MIN_STEPS
             and batch_size == self.batch_size
-            and not _convert.have_batch_hooks(callbacks)
+            and not _callbacks.have_batch_hooks(callbacks)
         )
         n_batches = batches_per_block(batch_size, self.n_features_in_, np.dtype(self.dtype).itemsize, use_xla=use_xla)
         spec = NetworkSpec(
@@ -813,58 +800,58 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             dtype=self.dtype,
             xla_shape=(n_batches, batch_size) if use_xla else None,
         )
-        plan = TrainingPlan(
+        plan = self._plan(n_epochs, schedule, batch_size, n_batches)
+        if tasks is None:
+            # partial_fit trains without tasks, and its next call goes on from this one.
+            plan.keeps_optimizer = True
+        else:
+            plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
+        return _workspace.train(spec, recipe, self._state(layer_sizes), data, validation, plan, callbacks)
+
+    def _plan(self, n_epochs: int, schedule: str, batch_size: int, batches_per_block: int) -> TrainingPlan:
+        return TrainingPlan(
             n_epochs=n_epochs,
             first_epoch=len(self.history_.get("loss", [])),
             seed=self._seed,
-            learning_rate=self._peak_learning_rate(),
+            learning_rate=peak_learning_rate(self),
             batch_size=batch_size,
-            batches_per_block=n_batches,
+            batches_per_block=batches_per_block,
             schedule=schedule,
             alpha=float(self.alpha),
             dropout=float(self.dropout),
             label_smoothing=float(self.label_smoothing),
             is_verbose=bool(self.verbose),
             patience=self.n_iter_no_change if self.early_stopping else None,
-            # partial_fit trains without tasks.
-            keeps_optimizer=self.warm_start or tasks is None,
+            keeps_optimizer=self.warm_start,
         )
-        if tasks is not None:
-            plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
-        return _workspace.train(spec, recipe, self._state(hidden_layer_sizes), data, validation, plan, callbacks)
 
-    def _peak_learning_rate(self) -> float:
-        if isinstance(self.optimizer, str):
-            return float(self.learning_rate)
-        from sk_mnist.neural_network import _convert
+    def _layers(self) -> list[Layer]:
+        return list(map(Layer, self.coefs_, self.intercepts_))
 
-        return _convert.optimizer_learning_rate(self.optimizer)
-
-    def _state(self, hidden_layer_sizes: tuple[int, ...]) -> NetworkState:
-        layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
+    def _state(self, layer_sizes: list[int]) -> NetworkState:
         if not self.__sklearn_is_fitted__():
             from sk_mnist.neural_network import _network
 
-            return NetworkState(_network.initial_weights(layer_sizes, self._seed, self.dtype))
+            return NetworkState(_network.initial_layers(layer_sizes, self._seed, self.dtype))
         if [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
             raise ValueError(
-                f"hidden_layer_sizes={hidden_layer_sizes} differs from the fitted network's "
+                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} differs from the fitted network's "
                 f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, from which training would continue. Set "
                 "warm_start=False to start over."
             )
-        weights = [array for pair in zip(self.coefs_, self.intercepts_, strict=True) for array in pair]
-        return NetworkState(weights, self._optimizer_state)
+        return NetworkState(self._layers(), self._optimizer_state)
 
     def _store(self, result: TrainingResult) -> None:
-        weights = result.state.weights
-        if not all(np.isfinite(array).all() for array in weights):
+        layers = result.state.layers
+        if not all(np.isfinite(array).all() for layer in layers for array in layer):
             if result.is_interrupted:
                 raise KeyboardInterrupt
             raise ValueError(
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
-                f"(now {self._peak_learning_rate()})."
+                f"(now {peak_learning_rate(self)})."
             )
-        self.coefs_, self.intercepts_ = weights[::2], weights[1::2]
+        self.coefs_ = [layer.kernel for layer in layers]
+        self.intercepts_ = [layer.bias for layer in layers]
         self._optimizer_state = result.state.optimizer
         self.out_activation_ = "softmax"
         self.n_layers_ = len(self.coefs_) + 1
@@ -901,7 +888,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
             )
-        return _forward.logits(X, self.coefs_, self.intercepts_, self.activation, self._check_finite)
+        # Pairs, as layers are: making Layers would take a twentieth of the time for one row.
+        pairs = list(zip(self.coefs_, self.intercepts_, strict=True))
+        return _forward.logits(X, pairs, self.activation, self._check_finite)
 
     def _check_finite(self, X: Any) -> None:
         assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
@@ -925,17 +914,16 @@ class _EpochTasks:
         self.estimator = estimator
         self.data = {"X": X, "y": y}
         self.metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.fit_context = estimator._init_callback_context(max_subtasks=estimator.epochs)
-        self.fit_context.call_on_fit_task_begin(estimator=estimator, metadata=self.metadata, **self.data)
+        self.fit_context = begin_fit(estimator, max_subtasks=estimator.epochs, metadata=self.metadata, **self.data)
 
     def begin(self) -> None:
         self.context = self.fit_context.subcontext(task_name="epoch")
         self.context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
 
-    def end(self, get_weights: Callable[[], list[np.ndarray]]) -> bool:
+    def end(self, get_layers: Callable[[], list[Layer]]) -> bool:
         def fitted_attributes() -> dict[str, Any]:
-            weights = get_weights()
-            return {"coefs_": weights[::2], "intercepts_": weights[1::2]}
+            layers = get_layers()
+            return {"coefs_": [layer.kernel for layer in layers], "intercepts_": [layer.bias for layer in layers]}
 
         return self.context.call_on_fit_task_end(
             estimator=self.estimator,
@@ -968,46 +956,6 @@ def _check_memory(layer_sizes: list[int], dtype: str) -> None:
                 f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, for which there is no "
                 "memory."
             ) from None
-
-
-def _copied_optimizer(optimizer: Any) -> Any:
-    if isinstance(optimizer, str):
-        return optimizer
-    if not _is_keras_optimizer(optimizer):
-        return copy.deepcopy(optimizer)
-    from sk_mnist.neural_network import _convert
-
-    return _convert.optimizer_recipe(optimizer).make()
-
-
-def _described(optimizer: Any) -> Any:
-    if not _is_keras_optimizer(optimizer):
-        return optimizer
-    from sk_mnist.neural_network import _convert
-
-    # A plain tuple, so that pickles name no private module.
-    return tuple(_convert.optimizer_recipe(optimizer))
-
-
-def _is_keras_optimizer(optimizer: Any) -> bool:
-    keras_module = sys.modules.get("keras")
-    return keras_module is not None and isinstance(optimizer, keras_module.optimizers.Optimizer)
-
-
-def _copied_callbacks(callbacks: Any) -> Any:
-    if not isinstance(callbacks, list | tuple):
-        return copy.deepcopy(callbacks)
-    copied = []
-    for callback in callbacks:
-        try:
-            copied.append(copy.deepcopy(callback))
-        except Exception as error:
-            raise TypeError(
-                f"keras_callbacks has a {type(callback).__name__} that cannot be copied ({error}), and scikit-learn "
-                "copies an estimator to fit it on other data. Give a function without arguments that returns a new "
-                "callback."
-            ) from error
-    return type(callbacks)(copied)
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:

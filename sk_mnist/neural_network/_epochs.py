@@ -19,12 +19,20 @@ from sk_mnist.neural_network._batches import (
 )
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
 from sk_mnist.neural_network._schedules import learning_rates
-from sk_mnist.neural_network._training import NetworkState, TrainingData, TrainingPlan, TrainingResult
+from sk_mnist.neural_network._training import (
+    Layer,
+    NetworkState,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+    arrays_of,
+    layers_of,
+)
 
 if TYPE_CHECKING:
     from sk_mnist.neural_network._network import Network
 
-Weights = list[np.ndarray]
+Layers = list[Layer]
 Logs = dict[str, float]
 
 
@@ -97,15 +105,15 @@ class Training:
         return self._result(logs, is_interrupted=is_interrupted)
 
     def _reset(self, state: NetworkState) -> None:
-        weights, slots = state.weights, None
+        layers, slots = state.layers, None
         if state.optimizer is not None and state.optimizer[0] == self.network.spec.optimizer:
             slots = state.optimizer[1]
-            if len(slots) == self.network.n_slots + len(weights):
-                slots, weights = slots[: self.network.n_slots], slots[self.network.n_slots :]
-        self.network.set_weights(weights)
+            if len(slots) == self.network.n_slots + len(arrays_of(layers)):
+                slots, layers = slots[: self.network.n_slots], layers_of(slots[self.network.n_slots :])
+        self.network.set_layers(layers)
         self.network.set_optimizer(slots)
         # The network has them now, and they may be large.
-        state.weights, state.optimizer = [], None
+        state.layers, state.optimizer = [], None
         self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
         self.network.learning_rate = self._rate
 
@@ -130,11 +138,11 @@ class Training:
             with self._average_in_place():
                 if self.validation is not None:
                     logs |= self._validate(self.validation)
-                is_last = self.plan.on_epoch_end(self.network.get_weights)
+                is_last = self.plan.on_epoch_end(self.network.get_layers)
                 logs = self.callbacks.end_epoch(epoch, logs)
                 self._check_rate("on_epoch_end")
                 if self.validation is not None:
-                    self._best.update(logs["val_accuracy"], self.network.get_weights)
+                    self._best.update(logs["val_accuracy"], self.network.get_layers)
             self.history.append(logs)
             if self.plan.is_verbose:
                 _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
@@ -148,15 +156,15 @@ class Training:
         if not self.network.has_average:
             yield
             return
-        trained = self.network.get_weights()
+        trained = self.network.get_layers()
         self.network.finish_weights()
-        averaged = self.network.get_weights()
+        averaged = self.network.get_layers()
         try:
             yield
         finally:
             # Unless a callback has set others, training goes on from the weights that are averaged.
-            if _are_equal(self.network.get_weights(), averaged):
-                self.network.set_weights(trained)
+            if _are_equal(self.network.get_layers(), averaged):
+                self.network.set_layers(trained)
 
     def _train_epoch(self, epoch: int) -> Logs:
         plan, network = self.plan, self.network
@@ -197,7 +205,7 @@ class Training:
     def _validate(self, validation: TrainingData) -> Logs:
         self._tell("on_test_begin")
         self._tell("on_test_batch_begin", 0)
-        logs = _validation_scores(validation, self.network.get_weights(), self.network.spec.activation)
+        logs = _validation_scores(validation, self.network.get_layers(), self.network.spec.activation)
         self._tell("on_test_batch_end", 0, dict(logs))
         self._tell("on_test_end", dict(logs))
         return {f"val_{name}": value for name, value in logs.items()}
@@ -205,25 +213,25 @@ class Training:
     def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
         network = self.network
         # What training would go on from, and what the network predicts with: they differ by an average of the weights.
-        trained = kept = network.get_weights()
-        if self._best.weights is not None:
-            trained = kept = self._best.weights
-            network.set_weights(kept)
+        trained = kept = network.get_layers()
+        if self._best.layers is not None:
+            trained = kept = self._best.layers
+            network.set_layers(kept)
             network.restart_average()
         elif network.has_average:
             network.finish_weights()
-            kept = network.get_weights()
+            kept = network.get_layers()
         if not isinstance(self.callbacks, NoCallbacks):
             # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
             if not is_interrupted:
                 is_interrupted = self._is_interrupted_at_the_end(logs)
-            given = network.get_weights()
+            given = network.get_layers()
             if not _are_equal(given, kept):
                 trained = kept = given
                 network.restart_average()
         state = NetworkState(kept)
         if self.plan.keeps_optimizer:
-            slots = network.get_optimizer() + (trained if network.has_average else [])
+            slots = network.get_optimizer() + (arrays_of(trained) if network.has_average else [])
             state.optimizer = network.spec.optimizer, slots
         return TrainingResult(state, self.history, is_interrupted)
 
@@ -276,17 +284,17 @@ class _BestEpoch:
         self._patience = patience
         self._accuracy = -np.inf
         self._n_worse = 0
-        self.weights: Weights | None = None
+        self.layers: Layers | None = None
 
     @property
     def is_past(self) -> bool:
         """Whether it lies as many epochs back as patience lasts."""
         return self._patience is not None and self._n_worse >= self._patience
 
-    def update(self, accuracy: float, get_weights: Callable[[], Weights]) -> None:
+    def update(self, accuracy: float, get_layers: Callable[[], Layers]) -> None:
         self._n_worse += 1
         if self._patience is not None and accuracy > self._accuracy:
-            self._accuracy, self.weights, self._n_worse = accuracy, get_weights(), 0
+            self._accuracy, self.layers, self._n_worse = accuracy, get_layers(), 0
 
 
 def _means(sums: np.ndarray) -> Logs:
@@ -294,9 +302,9 @@ def _means(sums: np.ndarray) -> Logs:
     return {"loss": loss / weight, "accuracy": hits / weight}
 
 
-def _validation_scores(data: TrainingData, weights: Weights, activation: str) -> Logs:
+def _validation_scores(data: TrainingData, layers: Layers, activation: str) -> Logs:
     # The forward pass that predicts also validates, so the scores are those that `score` would give.
-    log_proba = log_softmax(_logits(data, weights, activation))
+    log_proba = log_softmax(_logits(data, layers, activation))
     row_losses = -log_proba[np.arange(len(data)), data.y]
     return {
         "loss": float(np.average(row_losses, weights=data.sample_weight)),
@@ -304,16 +312,16 @@ def _validation_scores(data: TrainingData, weights: Weights, activation: str) ->
     }
 
 
-def _logits(data: TrainingData, weights: Weights, activation: str) -> np.ndarray:
+def _logits(data: TrainingData, layers: Layers, activation: str) -> np.ndarray:
     if data.rows is None:
-        return logits(data.X, weights[::2], weights[1::2], activation)
+        return logits(data.X, layers, activation)
     starts = range(0, len(data), BATCH_ROWS)
     batches = (take_rows(data, np.arange(start, min(start + BATCH_ROWS, len(data)))) for start in starts)
-    return np.concatenate([logits(batch, weights[::2], weights[1::2], activation) for batch in batches])
+    return np.concatenate([logits(batch, layers, activation) for batch in batches])
 
 
-def _are_equal(one: Weights, other: Weights) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+def _are_equal(one: Layers, other: Layers) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(arrays_of(one), arrays_of(other), strict=True))
 
 
 def _print_epoch(number: int, last: int, seconds: float, logs: Logs) -> None:

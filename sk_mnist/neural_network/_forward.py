@@ -69,8 +69,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def logits(
     X: Any,
-    coefs: Sequence[np.ndarray],
-    intercepts: Sequence[np.ndarray],
+    layers: Sequence[tuple[np.ndarray, np.ndarray]],
     activation: str,
     check_finite: Callable[[Any], None] | None = None,
 ) -> np.ndarray:
@@ -79,9 +78,9 @@ def logits(
     Parameters
     ----------
     X : {ndarray, sparse matrix} of shape (n_samples, n_features)
-        Input in the dtype of ``coefs``.
-    coefs, intercepts : sequences of ndarray
-        A weight matrix of shape (n_inputs, n_units) and a bias of shape (n_units,) for each layer.
+        Input in the dtype of the kernels.
+    layers : sequence of (kernel, bias)
+        A matrix of shape (n_inputs, n_units) and a vector of shape (n_units,) for each layer.
     activation : str
         A key of ``ACTIVATIONS``, applied after each layer but the last.
     check_finite : callable, default=None
@@ -99,31 +98,32 @@ def logits(
     """
     n_samples = X.shape[0]
     if n_samples <= BATCH_ROWS:
-        return _batch_logits(X, coefs, intercepts, ACTIVATIONS[activation], check_finite)
-    out = np.empty((n_samples, intercepts[-1].size), dtype=coefs[-1].dtype)
+        return _batch_logits(X, layers, ACTIVATIONS[activation], check_finite)
+    _, last_bias = layers[-1]
+    out = np.empty((n_samples, last_bias.size), dtype=last_bias.dtype)
     for start in range(0, n_samples, BATCH_ROWS):
         rows = slice(start, start + BATCH_ROWS)
-        out[rows] = _batch_logits(X[rows], coefs, intercepts, ACTIVATIONS[activation], check_finite)
+        out[rows] = _batch_logits(X[rows], layers, ACTIVATIONS[activation], check_finite)
     return out
 
 
 def _batch_logits(
     X: Any,
-    coefs: Sequence[np.ndarray],
-    intercepts: Sequence[np.ndarray],
+    layers: Sequence[tuple[np.ndarray, np.ndarray]],
     activate: Callable[[np.ndarray], np.ndarray],
     check_finite: Callable[[Any], None] | None,
 ) -> np.ndarray:
+    first_kernel, first_bias = layers[0]
     # Finite values that overflow here make NumPy warn in the next step.
     with np.errstate(invalid="ignore", over="ignore"):
-        out = X @ coefs[0]
-        out += intercepts[0]
+        out = X @ first_kernel
+        out += first_bias
         # NaN or infinity anywhere in a row reaches all its sums, and there are far fewer of them than values in X.
         if check_finite and not math.isfinite(out.sum()):
             check_finite(X)
-        for coef, intercept in zip(coefs[1:], intercepts[1:], strict=True):
-            out = activate(out) @ coef
-            out += intercept
+        for kernel, bias in layers[1:]:
+            out = activate(out) @ kernel
+            out += bias
         if check_finite and not math.isfinite(out.sum()) and not np.isfinite(out).all():
             raise ValueError(
                 f"X has values of up to {abs(X).max():.3g}, for which the network's outputs overflow {out.dtype}. "

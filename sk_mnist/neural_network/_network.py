@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sk_mnist.neural_network._batches import Block
-from sk_mnist.neural_network._training import NetworkSpec, TrainingPlan
+from sk_mnist.neural_network._training import Layer, NetworkSpec, TrainingPlan, arrays_of, layers_of
 
 # Keras names layers, and keeps its defaults, in the state of the process.
 _lock = threading.RLock()
@@ -64,17 +64,17 @@ def make_model(
     return keras.Sequential(layers, name="sequential")
 
 
-def initial_weights(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[np.ndarray]:
-    """Weights as Keras' Dense layers start with: Glorot uniform kernels, zero biases, from a seed of their own.
+def initial_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[Layer]:
+    """Layers as Keras' Dense starts with: Glorot uniform kernels, zero biases, from a seed of their own.
 
     The kernels are drawn in float32 whatever the dtype, so that a seed means the same weights in each.
     """
-    weights = []
+    layers = []
     seeds = np.random.SeedSequence(seed).generate_state(len(layer_sizes) - 1)
     for n_in, n_out, layer_seed in zip(layer_sizes[:-1], layer_sizes[1:], seeds, strict=True):
         kernel = keras.initializers.GlorotUniform(seed=int(layer_seed >> 1))((n_in, n_out), dtype="float32")
-        weights += [np.asarray(kernel, dtype=dtype), np.zeros(n_out, dtype=dtype)]
-    return weights
+        layers.append(Layer(np.asarray(kernel, dtype=dtype), np.zeros(n_out, dtype=dtype)))
+    return layers
 
 
 class Network:
@@ -122,11 +122,11 @@ class Network:
         variables = [*self.model.variables, *self.optimizer.variables]
         return sum(int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize for variable in variables)
 
-    def get_weights(self) -> list[np.ndarray]:
-        return [variable.numpy() for variable in self._weights]
+    def get_layers(self) -> list[Layer]:
+        return layers_of([variable.numpy() for variable in self._weights])
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        for variable, value in zip(self._weights, weights, strict=True):
+    def set_layers(self, layers: Sequence[Layer]) -> None:
+        for variable, value in zip(self._weights, arrays_of(layers), strict=True):
             variable.assign(value)
 
     def get_optimizer(self) -> list[np.ndarray]:

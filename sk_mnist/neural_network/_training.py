@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Layer(NamedTuple):
+    """The weights of a dense layer."""
+
+    kernel: np.ndarray  # (n_inputs, n_units)
+    bias: np.ndarray  # (n_units,)
+
+
+def arrays_of(layers: Iterable[Layer]) -> list[np.ndarray]:
+    """Return kernel, bias, kernel, bias, ...: the order of Keras' variables."""
+    return [array for layer in layers for array in layer]
+
+
+def layers_of(arrays: Sequence[np.ndarray]) -> list[Layer]:
+    """Return the layers of kernel, bias, kernel, bias, ..."""
+    return list(map(Layer, arrays[::2], arrays[1::2]))
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,9 @@ class NetworkSpec:
 class NetworkState:
     """Where a training stands: all it takes to go on from here, in NumPy."""
 
-    weights: list[np.ndarray]  # kernel, bias, kernel, bias, ...
+    layers: list[Layer]
     # The optimizer's variables and the settings (NetworkSpec.optimizer) they belong to; None: a new optimizer. With
-    # an average of the weights, the weights that are averaged follow.
+    # an average of the weights, the weights that are averaged follow, as arrays_of returns them.
     optimizer: tuple[str, list[np.ndarray]] | None = None
 
 
@@ -43,7 +60,7 @@ class TrainingData:
 
     X: Any
     rows: np.ndarray | None  # positions in X; None: all of them
-    y: np.ndarray  # positions in classes_, one for each of the rows
+    y: np.ndarray  # positions in classes_ as int32, one for each of the rows
     sample_weight: np.ndarray
 
     def __len__(self) -> int:
@@ -68,8 +85,8 @@ class TrainingPlan:
     patience: float | None = None  # epochs without a better validation accuracy before stopping; None: never stop
     keeps_optimizer: bool = True
     on_epoch_begin: Callable[[], None] = lambda: None
-    # Takes the weights as a function, because copying them costs; returns True to stop the training.
-    on_epoch_end: Callable[[Callable[[], list[np.ndarray]]], bool] = lambda weights: False
+    # Takes the layers as a function, because copying them costs; returns True to stop the training.
+    on_epoch_end: Callable[[Callable[[], list[Layer]]], bool] = lambda get_layers: False
 
 
 @dataclass

@@ -1,22 +1,19 @@
-"""Keras: compiled networks made, lent and kept, and trained through scikeras."""
+"""Keras: workspaces, which are compiled networks that one fit after another is lent."""
 
 import gc
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
-from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from scikeras.wrappers import KerasClassifier
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from sk_mnist._tensorflow import limit_threads
-from sk_mnist.neural_network._convert import KerasCallbacks, OptimizerRecipe, detach
+from sk_mnist.neural_network._callbacks import KerasCallbacks, detach
 from sk_mnist.neural_network._epochs import NoCallbacks, Training
 from sk_mnist.neural_network._network import Network, keras_defaults
+from sk_mnist.neural_network._optimizers import OptimizerRecipe
+from sk_mnist.neural_network._scikeras import fit_through_scikeras
 from sk_mnist.neural_network._training import NetworkSpec, NetworkState, TrainingData, TrainingPlan, TrainingResult
 
 if keras.backend.backend() != "tensorflow":
@@ -55,7 +52,7 @@ def check_surroundings() -> None:
 
 
 @contextmanager
-def lent_network(spec: NetworkSpec, recipe: OptimizerRecipe) -> Iterator[Network]:
+def workspace(spec: NetworkSpec, recipe: OptimizerRecipe) -> Iterator[Network]:
     """Lend a compiled network of this specification, to one fit at a time."""
     with _idle_lock:
         found = next((idle for idle in reversed(_idle) if idle.spec == spec), None) if recipe.is_shareable else None
@@ -106,8 +103,8 @@ def train(
 ) -> TrainingResult:
     """Train a network from a state."""
     if not callbacks:
-        with lent_network(spec, recipe) as network:
-            return _train_through_scikeras(Training(network, data, validation, plan, NoCallbacks()), state)
+        with workspace(spec, recipe) as network:
+            return fit_through_scikeras(Training(network, data, validation, plan, NoCallbacks()), state)
     # Callbacks may keep the model that they see, so it is never lent to another fit.
     network = new_network(spec, recipe, plan.dropout)
     try:
@@ -118,56 +115,6 @@ def train(
             n_steps=-(-len(data) // plan.batch_size),
             verbose=int(plan.is_verbose),
         )
-        return _train_through_scikeras(Training(network, data, validation, plan, seen), state)
+        return fit_through_scikeras(Training(network, data, validation, plan, seen), state)
     finally:
         detach(callbacks)
-
-
-def _train_through_scikeras(training: Training, state: NetworkState) -> TrainingResult:
-    model = _TrainingAsModel(training, state)
-    wrapper = _Wrapper(model=lambda: model, warm_start=True, verbose=0)
-    # The estimator has checked the data, and scikeras' checks would read all of it a second time. It gets a row for
-    # each class.
-    spec = training.network.spec
-    X, y = np.zeros((spec.n_classes, spec.n_features), spec.dtype), np.arange(spec.n_classes)
-    wrapper.initialize(X, y).fit(X, y)
-    return model.result
-
-
-class _TrainingAsModel:
-    """What scikeras asks of a compiled model: its ``fit`` runs a training."""
-
-    compiled = True
-
-    def __init__(self, training: Training, state: NetworkState) -> None:
-        self.loss = training.network.model.loss
-        self.optimizer = training.network.optimizer
-        self._training = training
-        self._state = state
-
-    def fit(self, x: Any, y: Any, **_keras_arguments: Any) -> SimpleNamespace:
-        """Run the training, whose data and epochs are its own."""
-        self.result = self._training.run(self._state)
-        return SimpleNamespace(history={})
-
-
-class _Wrapper(KerasClassifier):
-    """A scikeras classifier that takes labels and rows as they are."""
-
-    # scikeras' own encoders are scikit-learn estimators, and what watches those, such as MLflow's autolog, would
-    # record their fit instead of that of KerasMLPClassifier.
-    @property
-    def target_encoder(self) -> "_AsTheyAre":
-        return _AsTheyAre()
-
-    @property
-    def feature_encoder(self) -> "_AsTheyAre":
-        return _AsTheyAre()
-
-
-class _AsTheyAre(TransformerMixin, BaseEstimator):
-    def fit(self, X: Any, y: Any = None) -> "_AsTheyAre":
-        return self
-
-    def transform(self, X: Any) -> Any:
-        return X

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
@@ -146,12 +147,12 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         **_SHARED,
         "pixel_max_": _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0"),
         "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
-        "_sklearn_output_config": _OUTPUT_CONFIG,
+        OUTPUT_CONFIG: _OUTPUT_CONFIG,
     },
     ImageFlattener: {
         **_SHARED,
         "image_shape_": _Attribute(_is_image_shape, "a tuple of 1 to 3 integers"),
-        "_sklearn_output_config": _OUTPUT_CONFIG,
+        OUTPUT_CONFIG: _OUTPUT_CONFIG,
     },
 }
 
@@ -169,7 +170,7 @@ def _check_own(estimator: BaseEstimator) -> None:
         # A subclass may have more of its own.
         elif type(estimator) is own_class:
             raise ValueError(f"its {name} has an attribute {attribute!r:.100}, which fitting does not leave")
-    estimator._validate_params()
+    validate_estimator(estimator)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and len(names) != getattr(estimator, "n_features_in_", None):
         raise ValueError(f"its {name} has {len(names)} feature names, but another number of features")

@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from sk_mnist._sklearn import OUTPUT_CONFIG
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence._attributes import OWN_CHECKS, defaults, is_int, is_labels, is_output_config, is_plain, shown
 
@@ -88,7 +89,7 @@ def _check_estimator(estimator: BaseEstimator) -> None:
         is_special = is_plain_name and name.startswith(("__", "_repr_", "_ipython", "_sk_"))
         if not is_plain_name or is_special or (hasattr(estimator_class, name) and name not in parameters):
             raise ValueError(f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own")
-    if not is_output_config(vars(estimator).get("_sklearn_output_config", {})):
+    if not is_output_config(vars(estimator).get(OUTPUT_CONFIG, {})):
         raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
+from sk_mnist._sklearn import StrOptions, validate_params
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 

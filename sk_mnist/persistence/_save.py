@@ -12,6 +12,7 @@ from pathlib import Path
 from sklearn.base import BaseEstimator
 
 from sk_mnist._files import replacing
+from sk_mnist._sklearn import CALLBACKS, METADATA_REQUEST
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
@@ -20,7 +21,7 @@ from sk_mnist.persistence._reader import Reader, unknown_types
 from sk_mnist.persistence._schema import Audit
 
 # Attributes that scikit-learn sets beside an estimator's own. They refer to the estimator again, or to anything at all.
-_SESSION = {"_metadata_request": "metadata requests", "_skl_callbacks": "callbacks"}
+_SESSION = {METADATA_REQUEST: "metadata requests", CALLBACKS: "callbacks"}
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.pipeline import Pipeline
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart, less its yellow, too pale on white.
@@ -34,23 +32,3 @@ def last_step(estimator: Any) -> Any:
     """Return the final estimator of a Pipeline (of the best one of a search), or the estimator itself."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     return last_step(estimator[-1]) if isinstance(estimator, Pipeline) else estimator
-
-
-def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X") -> NDArray:
-    """Return images of shape (n, height, width), unrolling flat rows; these are square by default."""
-    X = np.asarray(X)
-    if X.ndim == 4 and X.shape[3] == 1:
-        X = X[..., 0]
-    if X.ndim == 3:
-        return X
-    if X.ndim != 2:
-        raise ValueError(f"{name} has shape {X.shape}; (n_samples, height, width) or (n_samples, n_pixels) is wanted.")
-    if image_shape is None:
-        side = round(X.shape[1] ** 0.5)
-        image_shape = (side, side)
-    if X.shape[1] != image_shape[0] * image_shape[1]:
-        raise ValueError(
-            f"{name} has {X.shape[1]} pixels a row, which are not an image of "
-            f"{image_shape[0]} x {image_shape[1]}. Pass image_shape=(height, width)."
-        )
-    return X.reshape(len(X), *image_shape)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sk_mnist._labels import check_predictions
 from sk_mnist.metrics._calibration import calibration_bins, expected_calibration_error
-from sk_mnist.metrics._validation import check_predictions
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import auc, roc_curve
 
-from sk_mnist.metrics._validation import CheckedPredictions, check_predictions
+from sk_mnist._labels import CheckedPredictions, check_predictions
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
 AVERAGES = {"micro-average": "-", "macro-average": "--"}  # and their line styles

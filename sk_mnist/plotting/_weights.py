@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_mnist.plotting._base import as_images, import_pyplot, last_step, make_axes
+from sk_mnist._images import as_images
+from sk_mnist.plotting._base import import_pyplot, last_step, make_axes
 
 
 class WeightsDisplay:

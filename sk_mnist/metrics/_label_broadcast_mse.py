@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import validate_params
 
-from sk_mnist.metrics._validation import check_predictions
+from sk_mnist._labels import check_predictions
+from sk_mnist._sklearn import validate_params
 
 
 @validate_params(

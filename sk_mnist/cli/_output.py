@@ -1,4 +1,4 @@
-"""What the commands show and write: tables, pictures, JSON."""
+"""What the commands print and write: tables, pictures, JSON."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from sk_mnist._files import replacing
 
 if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
-
-# Figures published for the reference network; the repository's examples/benchmarks/reproduce_reference.py has more.
-PUBLISHED = {"log_loss": 0.1513, "label_broadcast_mse": 27.3391, "accuracy": 0.9733}
 
 
 def architecture_table(model: Any) -> Table:
@@ -35,6 +32,8 @@ def architecture_table(model: Any) -> Table:
 
 def figures_table(result: EvaluationResult) -> Table:
     """Published and measured figures on the test images, side by side."""
+    from sk_mnist.pipeline import PUBLISHED
+
     table = Table(
         title="Test images",
         title_justify="left",

@@ -1,4 +1,4 @@
-"""The checks every metric shares: shapes that agree, labels that are known, probabilities that sum to one."""
+"""Checks of labels, probabilities and weights: shapes that agree, labels that are known, rows that sum to one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -53,9 +52,9 @@ def check_label_set(labels: ArrayLike) -> NDArray:
     """Return the known labels, which must be sorted as the columns of `predict_proba` are."""
     labels = np.asarray(labels)
     # scikit-learn's log_loss and brier_score_loss sort `labels` silently: another order gives wrong figures.
-    if labels.ndim != 1 or not np.array_equal(labels, np.unique(labels)):
+    if labels.ndim != 1 or len(labels) == 0 or not np.array_equal(labels, np.unique(labels)):
         raise ValueError(
-            f"labels={labels.tolist()} must be 1-dimensional, sorted and unique, in the order of the "
+            f"labels={labels.tolist()} must be 1-dimensional, not empty, sorted and unique, in the order of the "
             "columns of y_proba (that of `classes_`)."
         )
     return labels
@@ -70,12 +69,15 @@ def check_same_kind(reference: NDArray, y: NDArray, reference_name: str, name: s
 
 
 def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
-    """Return the position of each label of `y` in `labels`."""
+    """Return the position of each label of `y` in the sorted `labels`; one that is not there is an error."""
     check_same_kind(labels, y, "labels", name)
-    try:
-        return LabelEncoder().fit(labels).transform(y)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} contains labels that are not among labels={labels.tolist()}: {error}") from error
+    positions = np.searchsorted(labels, y)
+    positions[positions == len(labels)] = 0
+    if (unseen := labels[positions] != y).any():
+        raise ValueError(
+            f"{name} has labels that are not among the classes {labels.tolist()}: {np.unique(y[unseen]).tolist()}."
+        )
+    return positions
 
 
 def check_predictions(

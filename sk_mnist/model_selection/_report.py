@@ -1,4 +1,4 @@
-"""Cross-validation with a report, MNIST's official split, and parameter spaces for scikit-learn's searches."""
+"""Cross-validation with a report: scores with their intervals, probabilities out of fold, confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,45 +9,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import loguniform, t, uniform
+from scipy.stats import t
 from sklearn.base import is_classifier
 from sklearn.metrics import confusion_matrix
-from sklearn.model_selection import PredefinedSplit, cross_validate
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
+from sklearn.model_selection import cross_validate
+from sklearn.utils import check_consistent_length
 
+from sk_mnist._labels import check_labels_1d, encode_labels
+from sk_mnist._sklearn import HasMethods, safe_indexing, validate_params
+from sk_mnist._tables import text_table
 from sk_mnist.metrics import SCORING
-from sk_mnist.metrics._validation import check_labels_1d
-
-__all__ = [
-    "CrossValidationReport",
-    "cross_validation_report",
-    "mnist_param_distributions",
-    "mnist_param_grid",
-    "official_split",
-]
-
-N_TRAIN, N_TEST = 60_000, 10_000
-
-
-def official_split() -> PredefinedSplit:
-    """Split MNIST into its 60,000 training and 10,000 test images, as a `cv` for scikit-learn.
-
-    It belongs to the 70,000 rows of ``fetch_mnist(subset="all")`` in their order (``shuffle=False``).
-
-    Returns
-    -------
-    cv : PredefinedSplit
-        With one split.
-
-    Examples
-    --------
-    >>> from sk_mnist.model_selection import official_split
-    >>> train, test = next(official_split().split())
-    >>> len(train), len(test)
-    (60000, 10000)
-    """
-    return PredefinedSplit(np.repeat([-1, 0], [N_TRAIN, N_TEST]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +57,8 @@ class CrossValidationReport:
     >>> report.out_of_fold_proba.shape
     (150, 3)
     """
+
+    __module__ = "sk_mnist.model_selection"  # what pickles remember
 
     scores: dict[str, NDArray[np.float64]]
     mean: dict[str, float]
@@ -134,19 +107,15 @@ class CrossValidationReport:
         return pd.DataFrame(columns).rename_axis("fold")
 
     def __str__(self) -> str:
-        width = max(len("fit time (s)"), *(len(name) for name in self.scores))
         n_splits = len(self.fit_times)
-        folds = "".join(f"{'fold ' + str(fold):>10}" for fold in range(n_splits))
-        lines = [f"{'':{width}}{'mean':>10}{'std':>10}{'95 % interval':>22}{folds}"]
+        rows = [["", "mean", "std", "95 % interval", *(f"fold {fold}" for fold in range(n_splits))]]
         for name, values in self.scores.items():
             low, high = self.interval[name]
-            interval = f"{low:.4f} to {high:.4f}" if n_splits > 1 else "-"
-            std = f"{self.std[name]:.4f}" if n_splits > 1 else "-"
-            cells = "".join(f"{value:>10.4f}" for value in values)
-            lines.append(f"{name:{width}}{self.mean[name]:>10.4f}{std:>10}{interval:>22}{cells}")
-        times = "".join(f"{seconds:>10.2f}" for seconds in self.fit_times)
-        lines.append(f"{'fit time (s)':{width}}{self.fit_times.mean():>10.2f}{'':>32}{times}")
-        return "\n".join(lines)
+            std, interval = (f"{self.std[name]:.4f}", f"{low:.4f} to {high:.4f}") if n_splits > 1 else ("-", "-")
+            rows.append([name, f"{self.mean[name]:.4f}", std, interval, *(f"{value:.4f}" for value in values)])
+        times = (f"{seconds:.2f}" for seconds in self.fit_times)
+        rows.append(["fit time (s)", f"{self.fit_times.mean():.2f}", "", "", *times])
+        return text_table(rows, "<" + ">" * (3 + n_splits))
 
 
 @validate_params(
@@ -267,9 +236,9 @@ def _predict_out_of_fold(
     counts = np.zeros((len(y), 1))
     matrix = np.zeros((len(classes), len(classes)), dtype=np.intp)
     for estimator, rows in zip(estimators, test_folds, strict=True):
-        X_test = _safe_indexing(X, rows)
+        X_test = safe_indexing(X, rows)
         # A fold's training rows may lack a class; its column stays zero.
-        columns = np.searchsorted(classes, estimator.classes_)
+        columns = encode_labels(estimator.classes_, classes, "classes_ of a fold's classifier")
         sums[np.ix_(rows, columns)] += estimator.predict_proba(X_test)
         counts[rows] += 1
         matrix += confusion_matrix(y[rows], estimator.predict(X_test), labels=classes)
@@ -287,65 +256,3 @@ def _corrected_interval(values: NDArray, test_train_ratio: float) -> tuple[float
         return float("nan"), float("nan")
     half_width = t.ppf(0.975, n_splits - 1) * _sample_std(values) * np.sqrt(1 / n_splits + test_train_ratio)
     return float(values.mean() - half_width), float(values.mean() + half_width)
-
-
-@validate_params({"size": [StrOptions({"small", "large"})]}, prefer_skip_nested_validation=True)
-def mnist_param_grid(size: str = "small") -> dict[str, list[Any]]:
-    """Return a parameter grid for the Pipeline of `make_mnist_pipeline`.
-
-    It leaves the number of epochs alone, so that it also serves
-    ``HalvingGridSearchCV(resource="mlp__epochs", max_resources=...)``.
-
-    Parameters
-    ----------
-    size : {"small", "large"}, default="small"
-        "small" has 6 candidates, "large" 36.
-
-    Returns
-    -------
-    grid : dict of str to list
-        For `GridSearchCV`, `HalvingGridSearchCV` or `ParameterGrid`; a new one with each call, to be changed at
-        will.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import ParameterGrid
-    >>> from sk_mnist.model_selection import mnist_param_grid
-    >>> mnist_param_grid("small")
-    {'mlp__learning_rate': [0.0003, 0.001, 0.003], 'mlp__dropout': [0.0, 0.2]}
-    >>> len(ParameterGrid(mnist_param_grid("large")))
-    36
-    """
-    grid: dict[str, list[Any]] = {"mlp__learning_rate": [3e-4, 1e-3, 3e-3], "mlp__dropout": [0.0, 0.2]}
-    if size == "large":
-        grid["mlp__hidden_layer_sizes"] = [(128, 64, 32), (256, 128), (512,)]
-        grid["mlp__batch_size"] = [32, 128]
-    return grid
-
-
-def mnist_param_distributions() -> dict[str, Any]:
-    """Return distributions to draw the parameters of the Pipeline of `make_mnist_pipeline` from.
-
-    Returns
-    -------
-    distributions : dict of str to list or scipy.stats distribution
-        For `RandomizedSearchCV`, `HalvingRandomSearchCV` or `ParameterSampler`; a new one with each call, to be
-        changed at will. The number of epochs is left alone.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import ParameterSampler
-    >>> from sk_mnist.model_selection import mnist_param_distributions
-    >>> candidates = list(ParameterSampler(mnist_param_distributions(), n_iter=3, random_state=0))
-    >>> sorted(candidates[0])
-    ['mlp__alpha', 'mlp__batch_size', 'mlp__dropout', 'mlp__hidden_layer_sizes', 'mlp__learning_rate',
-     'mlp__learning_rate_schedule']
-    """
-    return {
-        "mlp__learning_rate": loguniform(1e-4, 1e-2),
-        "mlp__learning_rate_schedule": ["constant", "cosine", "one_cycle"],
-        "mlp__hidden_layer_sizes": [(128, 64, 32), (256, 128), (512,), (512, 256)],
-        "mlp__dropout": uniform(0.0, 0.5),
-        "mlp__alpha": loguniform(1e-6, 1e-2),
-        "mlp__batch_size": [32, 64, 128, 256],
-    }

@@ -1,0 +1,94 @@
+"""What an image is: MNIST's size, the names of pixels, images as rows and rows as images."""
+
+from __future__ import annotations
+
+from math import isqrt, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIDE = 28  # height and width of MNIST's images, in pixels
+
+
+def pixel_names(height: int, width: int) -> list[str]:
+    """Return "pixel_r_c" for each pixel of an image, row by row."""
+    return [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
+
+
+def square_shape(n_pixels: int) -> tuple[int, int] | None:
+    """Return the shape of a square image of so many pixels; None if there is none."""
+    side = isqrt(n_pixels)
+    return (side, side) if side * side == n_pixels else None
+
+
+def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:
+    """Lay out the pixels of each image in a row.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
+        Grey images, or rows, which are returned as they are.
+    caller : str
+        Who takes them, for the error message.
+
+    Returns
+    -------
+    rows : array-like of shape (n_samples, n_pixels)
+        A view of ``X`` if its memory layout allows it.
+    image_shape : tuple of int or None
+        Shape of an image, (height, width) or (height, width, 1); None if ``X`` came as rows.
+
+    Raises
+    ------
+    ValueError
+        If ``X`` has more dimensions, or more than one channel.
+    """
+    # Frames and sparse matrices have a shape, and are rows; a list may hold anything.
+    array = X if hasattr(X, "shape") else np.asarray(X)
+    if len(array.shape) <= 2:
+        return X, None
+    image_shape = tuple(array.shape[1:])
+    if len(image_shape) > 3 or (len(image_shape) == 3 and image_shape[2] != 1):
+        raise ValueError(
+            f"X has shape {tuple(array.shape)}; {caller} takes grey images of shape (n_samples, height, width) "
+            "or (n_samples, height, width, 1), or rows of shape (n_samples, n_pixels)."
+        )
+    return np.asarray(array).reshape(array.shape[0], prod(image_shape)), image_shape
+
+
+def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X") -> NDArray:
+    """Give rows of pixels the shape of images.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_pixels), (n_samples, height, width) or (n_samples, height, width, 1)
+        Rows of pixels, or images.
+    image_shape : tuple of (int, int) or None
+        Height and width of rows; None takes them for square.
+    name : str, default="X"
+        What ``X`` is, for the error message.
+
+    Returns
+    -------
+    images : ndarray of shape (n_samples, height, width)
+
+    Raises
+    ------
+    ValueError
+        If ``X`` has another number of dimensions, or rows that are no such images.
+    """
+    X = np.asarray(X)
+    if X.ndim == 4 and X.shape[3] == 1:
+        X = X[..., 0]
+    if X.ndim == 3:
+        return X
+    if X.ndim != 2:
+        raise ValueError(f"{name} has shape {X.shape}; (n_samples, height, width) or (n_samples, n_pixels) is wanted.")
+    height, width = image_shape or (round(X.shape[1] ** 0.5),) * 2
+    if X.shape[1] != height * width:
+        raise ValueError(
+            f"{name} has {X.shape[1]} pixels a row, which are not an image of {height} x {width}. "
+            "Pass image_shape=(height, width)."
+        )
+    return X.reshape(len(X), height, width)

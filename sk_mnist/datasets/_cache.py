@@ -1,0 +1,252 @@
+"""The data home: where it is, what is in it, and how MNIST gets into it and out of it."""
+
+import itertools
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pooch
+from filelock import FileLock
+
+from sk_mnist._files import open_regular
+from sk_mnist.datasets._arrays import ARRAYS, NPZ_NAME, read_directory
+
+logger = logging.getLogger(__name__)
+
+# What this package writes into a data home, besides mnist.npz.
+RECORD = ".sk_mnist.json"
+LOCK = ".sk_mnist.lock"
+TEMP_PREFIX = ".sk_mnist-"
+_MAX_RECORD = 10_000  # bytes; a path and a few words
+
+# Longer than a network that swallows packets is waited for; a process that holds the lock longer is not waited for.
+LOCK_TIMEOUT = 60.0
+
+
+def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
+    """Return the directory in which MNIST is cached. It need not exist.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The directory, if you want your own. A leading ``~`` is your home directory. By default the environment
+        variable ``SK_MNIST_DATA``, or where it is empty or not set, the user's cache directory of the
+        platform, on Linux ``~/.cache/sk_mnist``.
+
+    Returns
+    -------
+    data_home : Path
+        Absolute path of the directory.
+
+    Raises
+    ------
+    ValueError
+        If ``data_home`` is empty or holds a null character.
+    OSError
+        If there is no home directory to put the cache into.
+
+    Examples
+    --------
+    >>> from sk_mnist import get_data_home
+    >>> get_data_home("/srv/mnist").as_posix()
+    '/srv/mnist'
+    """
+    check_data_home_argument(data_home)
+    if data_home is None:
+        data_home = os.environ.get("SK_MNIST_DATA") or _user_cache()
+    return expand(data_home)
+
+
+def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
+    """Delete what this package wrote into a data home, and nothing else.
+
+    A ``mnist.npz`` that you put there yourself stays, and so does the directory.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The directory, as in :func:`get_data_home`.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be deleted, or another process has been writing for a minute.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sk_mnist import clear_data_home
+    >>> with tempfile.TemporaryDirectory() as data_home:
+    ...     clear_data_home(data_home)
+    """
+    home = get_data_home(data_home)
+    if not any((home / name).exists() for name in (RECORD, LOCK)):
+        return
+    with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
+        _delete_strays(home)
+        if (home / RECORD).is_file():
+            # What is not a file was not written by this package.
+            if (home / NPZ_NAME).is_file():
+                (home / NPZ_NAME).unlink()
+            (home / RECORD).unlink()
+        with suppress(PermissionError):  # Windows deletes a lock file at its release, and not before
+            (home / LOCK).unlink()
+
+
+class CacheStatus(NamedTuple):
+    """What a data home holds.
+
+    Attributes
+    ----------
+    home : Path
+        The directory.
+    origin : str or None
+        Where the fetcher had its ``mnist.npz`` from; None if it did not write one here.
+    sha256 : str or None
+        Of ``mnist.npz``; None if there is none.
+    problem : str or None
+        Why nothing here can serve; None if all four arrays are there with the right digests.
+    """
+
+    home: Path
+    origin: str | None
+    sha256: str | None
+    problem: str | None
+
+
+def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
+    """Read a data home as `fetch_mnist` would, check all digests, and say what was found. Writes nothing.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The directory, as in :func:`get_data_home`.
+
+    Returns
+    -------
+    status : CacheStatus
+        What is there and whether it is right.
+
+    Raises
+    ------
+    OSError
+        If there is no home directory to look in.
+    """
+    home = get_data_home(data_home)
+    npz = home / NPZ_NAME
+    origin = sha256 = problem = None
+    # No record, or one that something else has damaged.
+    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(home / RECORD) as record:
+        origin = str(json.loads(record.read(_MAX_RECORD))["source"])
+    try:
+        sha256 = pooch.file_hash(npz) if npz.is_file() else None
+        read_directory(home, ARRAYS)
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    return CacheStatus(home, origin, sha256, problem)
+
+
+def check_data_home_argument(data_home: str | os.PathLike | None) -> None:
+    if data_home is None:
+        return
+    text = os.fspath(data_home)
+    if not text or "\0" in text:
+        raise ValueError(
+            f"data_home must be the path of a directory; got {text!r}. Give '.' for the working directory, or None for "
+            "the default."
+        )
+
+
+def expand(path: str | os.PathLike) -> Path:
+    """Return the absolute path, with a leading ``~`` replaced by the home directory."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise OSError(f"there is no home directory to find {path} in") from error
+
+
+def stamp(home: Path) -> tuple[int, ...] | None:
+    """Something that differs after another process put a new file into the data home."""
+    try:
+        status = (home / NPZ_NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def fill_cache(home: Path, seen: tuple[int, ...] | None, write: Callable[[Path], str]) -> str:
+    """Put a checked mnist.npz into a data home.
+
+    Parameters
+    ----------
+    home : Path
+        The data home, which is made if it is not there.
+    seen : tuple of int or None
+        Its ``stamp`` when it did not serve. If that has changed, another process has filled the cache meanwhile.
+    write : callable
+        Writes a checked mnist.npz into the directory it is given, and returns where it has it from.
+
+    Returns
+    -------
+    source : str
+        What ``write`` returned, or "cache: path".
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there, or another process has held the lock for a minute.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(f"{home} is a file, not a directory") from error
+    with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
+        if stamp(home) != seen:
+            return f"cache: {home}"
+        _delete_strays(home)
+        with TemporaryDirectory(prefix=TEMP_PREFIX, dir=home) as temporary:
+            source = write(Path(temporary))
+            _install(Path(temporary), home, source)
+    return source
+
+
+def _install(work: Path, home: Path, source: str) -> None:
+    """Move the checked file into place, with a record that it is ours."""
+    new, place = work / NPZ_NAME, home / NPZ_NAME
+    if place.exists() and not ((home / RECORD).is_file() and place.is_file()):
+        _set_aside(place)
+    if (home / RECORD).exists() and not (home / RECORD).is_file():
+        _set_aside(home / RECORD)
+    record = work / RECORD
+    record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
+    # A temporary file of pooch is readable by its owner only, but a data home may be shared.
+    shutil.copymode(record, new)
+    os.replace(record, home / RECORD)
+    os.replace(new, place)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename what is in the way: it is not what belongs there, but neither is it ours to delete."""
+    names = (path.with_name(f"{path.name}.rejected-{number}") for number in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    logger.warning("%s was not written by sk-mnist, and was renamed to %s", path, aside.name)
+
+
+def _delete_strays(home: Path) -> None:
+    """Delete what a killed process left behind; only the holder of the lock may have a temporary directory."""
+    for stray in home.glob(TEMP_PREFIX + "*"):
+        shutil.rmtree(stray, ignore_errors=True)
+
+
+def _user_cache() -> Path:
+    try:
+        return pooch.os_cache("sk_mnist")
+    except RuntimeError as error:
+        raise OSError(f"there is no user cache directory: {error}") from error

@@ -1,0 +1,87 @@
+"""Parameters that hold objects of Keras, an optimizer or callbacks: checked, copied, described.
+
+Nothing here imports Keras before it is needed: without Keras imported nobody has an instance of its classes, and a
+mistake need not cost the seconds of its import.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sk_mnist.neural_network._classifier import KerasMLPClassifier
+
+DEFAULT_LEARNING_RATE = 1e-3
+
+
+def check_keras_parameters(mlp: KerasMLPClassifier) -> None:
+    """Refuse an optimizer or callbacks of the wrong kind, and a learning rate that the optimizer would not use."""
+    keras_module = sys.modules.get("keras")
+    callback_classes = (keras_module.callbacks.Callback,) if keras_module else ()
+    if not isinstance(mlp.optimizer, str) and not _is_keras_optimizer(mlp.optimizer):
+        raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {mlp.optimizer!r}.")
+    if not isinstance(mlp.optimizer, str) and mlp.learning_rate != DEFAULT_LEARNING_RATE:
+        raise ValueError(
+            f"optimizer is an instance with a learning rate of its own, and learning_rate={mlp.learning_rate} is "
+            "given too; give the rate to the instance, or the optimizer by its name."
+        )
+    for callback in mlp.keras_callbacks or ():
+        if not isinstance(callback, callback_classes) and not callable(callback):
+            raise TypeError(
+                "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
+                f"that return one; got {callback!r}."
+            )
+
+
+def peak_learning_rate(mlp: KerasMLPClassifier) -> float:
+    """Return the largest learning rate of the schedule: the parameter, or that of an optimizer instance."""
+    if isinstance(mlp.optimizer, str):
+        return float(mlp.learning_rate)
+    from sk_mnist.neural_network import _optimizers
+
+    return _optimizers.optimizer_learning_rate(mlp.optimizer)
+
+
+def copied_optimizer(optimizer: Any) -> Any:
+    """Return a copy that shares nothing with an optimizer instance; a name is returned as it is."""
+    if isinstance(optimizer, str):
+        return optimizer
+    if not _is_keras_optimizer(optimizer):
+        return copy.deepcopy(optimizer)
+    from sk_mnist.neural_network import _optimizers
+
+    return _optimizers.optimizer_recipe(optimizer).make()
+
+
+def described_optimizer(optimizer: Any) -> Any:
+    """Return a tuple that an equal optimizer can be made of; what is not an instance is returned as it is."""
+    if not _is_keras_optimizer(optimizer):
+        return optimizer
+    from sk_mnist.neural_network import _optimizers
+
+    # A plain tuple, so that pickles name no private module.
+    return tuple(_optimizers.optimizer_recipe(optimizer))
+
+
+def _is_keras_optimizer(optimizer: Any) -> bool:
+    keras_module = sys.modules.get("keras")
+    return keras_module is not None and isinstance(optimizer, keras_module.optimizers.Optimizer)
+
+
+def copied_callbacks(callbacks: Any) -> Any:
+    """Return copies of callbacks; functions that make them are copied by reference."""
+    if not isinstance(callbacks, list | tuple):
+        return copy.deepcopy(callbacks)
+    copied = []
+    for callback in callbacks:
+        try:
+            copied.append(copy.deepcopy(callback))
+        except Exception as error:
+            raise TypeError(
+                f"keras_callbacks has a {type(callback).__name__} that cannot be copied ({error}), and scikit-learn "
+                "copies an estimator to fit it on other data. Give a function without arguments that returns a new "
+                "callback."
+            ) from error
+    return type(callbacks)(copied)

@@ -1,0 +1,163 @@
+"""Keras: optimizers that a user gives, described so that each fit can make its own."""
+
+import copy
+import json
+import re
+from functools import cache
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Optimizers that hold others, and what to do about them.
+_HOLDERS = {
+    "LossScaleOptimizer": "it scales the losses of float16, and KerasMLPClassifier trains in float32 or float64. Give "
+    "its inner optimizer",
+    "MultiOptimizer": "it has a learning rate for each part of a network. Give one optimizer for all of it",
+}
+
+# What Keras and TensorFlow keep in every optimizer for their own use.
+_BOOKKEEPING = re.compile(
+    "_self_.*|_lock|_tracker|built|name|_trainable_variables_indices|_distribution_strategy|"
+    "_exclude_from_weight_decay|_exclude_from_weight_decay_cache"
+)
+
+
+class OptimizerRecipe(NamedTuple):
+    """All it takes to make an optimizer like a given one: its class, its settings and what it was given beyond them."""
+
+    optimizer_class: type[keras.optimizers.Optimizer]
+    config: dict[str, Any]
+    extras: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The settings but the learning rate, as JSON; saved models name an optimizer's state by it."""
+        config = {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
+        if _is_keras_own(self.optimizer_class) and not self.extras:
+            module, name = "keras.optimizers", self.optimizer_class.__name__
+            described = {"class_name": name, "config": config, "module": module, "registered_name": None}
+        else:
+            module, name = self.optimizer_class.__module__, self.optimizer_class.__qualname__
+            described = {"class_name": name, "config": config, "module": module, "extras": self.extras}
+        return json.dumps(described, sort_keys=True, default=_as_json)
+
+    @property
+    def is_shareable(self) -> bool:
+        """Whether optimizers of this class and key are the same: not with a class that may read anything else."""
+        patterns_aside = [value for value in self.extras.values() if not isinstance(value, re.Pattern)]
+        return _is_keras_own(self.optimizer_class) and _is_json([self.config, patterns_aside])
+
+    def make(self) -> keras.optimizers.Optimizer:
+        """Make a new optimizer."""
+        optimizer = self.optimizer_class.from_config(dict(self.config))
+        for name, value in self.extras.items():
+            setattr(optimizer, name, copy.deepcopy(value))
+        return optimizer
+
+
+def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
+    """Describe an optimizer, given by name or as an instance; one that cannot be made again is refused by name."""
+    if isinstance(optimizer, str):
+        return _recipe_of_name(optimizer)
+    name = type(optimizer).__name__
+    if name in _HOLDERS and _is_keras_own(type(optimizer)):
+        raise ValueError(f"optimizer is a {name}, which is not supported: {_HOLDERS[name]}.")
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise ValueError(
+            "optimizer.exclude_from_weight_decay(var_list=...) names variables of another network. Name them by "
+            'their kind: exclude_from_weight_decay(var_names=["bias"]).'
+        )
+    try:
+        config = _without_tracking(optimizer.get_config())
+        fresh = type(optimizer).from_config(dict(config))
+        extras = {
+            attribute: value
+            for attribute, value in vars(optimizer).items()
+            if not _BOOKKEEPING.fullmatch(attribute) and _is_beyond(value, vars(fresh).get(attribute))
+        }
+        _check_variables(optimizer, fresh)
+        recipe = OptimizerRecipe(type(optimizer), config, copy.deepcopy(_without_tracking(extras)))
+        if type(fresh) is not type(optimizer):
+            raise TypeError(f"from_config makes a {type(fresh).__name__}")
+    except Exception as error:
+        raise TypeError(
+            f"optimizer is a {name}, which cannot be made a second time from its settings ({error}). Its get_config "
+            "must return every argument of its constructor, and its attributes must allow copy.deepcopy."
+        ) from error
+    return recipe
+
+
+@cache
+def _recipe_of_name(name: str) -> OptimizerRecipe:
+    # Once: Keras numbers its optimizers in their names, and TensorFlow never forgets a name of a variable.
+    return optimizer_recipe(keras.optimizers.get(name))
+
+
+def optimizer_learning_rate(optimizer: Any) -> float:
+    """Learning rate of an optimizer instance; a schedule of Keras' own is refused."""
+    # Its property learning_rate would evaluate a schedule.
+    rate = optimizer._learning_rate
+    if not isinstance(rate, keras.Variable):
+        raise ValueError(
+            "optimizer has a learning-rate schedule of Keras' own; give it a number, and the schedule as "
+            "learning_rate_schedule='cosine' or 'one_cycle'."
+        )
+    return float(rate.numpy())
+
+
+def _is_keras_own(optimizer_class: type) -> bool:
+    return getattr(keras.optimizers, optimizer_class.__name__, None) is optimizer_class
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, re.Pattern):
+        return [value.pattern, value.flags]
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _without_tracking(value: Any) -> Any:
+    """Turn the lists and dicts that Keras tracks into plain ones, which can be pickled."""
+    if isinstance(value, dict):
+        return {name: _without_tracking(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_tracking(item) for item in value]
+    return set(value) if isinstance(value, set) else value
+
+
+def _check_variables(optimizer: Any, fresh: Any) -> None:
+    """Refuse a variable of an own optimizer that was given another value: it would be lost."""
+    if optimizer.built or _is_keras_own(type(optimizer)):
+        return
+    for attribute, value in vars(optimizer).items():
+        if attribute == "_learning_rate" or not isinstance(value, keras.Variable | tf.Variable):
+            continue
+        if not np.array_equal(value.numpy(), getattr(fresh, attribute).numpy()):
+            raise TypeError(f"its variable {attribute} has a value that get_config does not return")
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_beyond(value: Any, fresh: Any) -> bool:
+    """Whether an attribute says more than a fresh optimizer's does; variables are state, not settings."""
+    if _holds_variables(value) or _holds_variables(fresh):
+        return False
+    try:
+        return bool(value != fresh)
+    except (TypeError, ValueError):  # arrays have no single answer
+        return True
+
+
+def _holds_variables(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return bool(value) and all(item is None or isinstance(item, keras.Variable | tf.Variable) for item in value)
+    return isinstance(value, keras.Variable | tf.Variable)
