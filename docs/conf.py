@@ -97,7 +97,7 @@ def prepare_example(gallery_conf, filename):
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "ignore_pattern": r"benchmarks|optuna_search",
+    "ignore_pattern": r"benchmarks|optuna_search|reproduce_reference",
     "within_subsection_order": FunctionSortKey(_GALLERY_ORDER.index),
     "backreferences_dir": "api/generated/backreferences",
     "doc_module": ("sk_mnist",),
@@ -118,7 +118,7 @@ html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 _WIDE = ["index", "coming_from", "performance", *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER)]
-_WITHOUT_SUBPAGES = ["index", "install", "tutorial", "coming_from", "reference", "contributing", "changelog"]
+_WITHOUT_SUBPAGES = ["index", "install", "tutorial", "coming_from", "reproducing", "contributing", "changelog"]
 html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
 html_theme_options = {
     "navigation_with_keys": False,

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_figures_in_the_readme_are_the_ones_recorded_for_the_docs():
     (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert shown.strip() == (ROOT / "docs" / "reproduce_reference.txt").read_text().strip()
+    assert shown.strip() == (ROOT / "docs" / "printed" / "reproduce_reference.txt").read_text().strip()
 
 
 def test_links_in_the_readme_lead_somewhere():
