@@ -1,7 +1,7 @@
 """scikit-learn's common checks, on every public estimator, with no expected failure."""
 
 import pytest
-from estimator_cases import CASES
+from helpers.estimator_cases import CASES
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

@@ -21,7 +21,7 @@ def test_links_in_the_readme_lead_somewhere():
 def test_every_test_that_the_page_on_scikit_learn_names_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "scikit_learn.md").read_text()))
     defined = {
-        name for path in ROOT.glob("tests/test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+        name for path in ROOT.glob("tests/**/test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
     }
     assert len(named) > 40
     assert named <= defined, named - defined

@@ -21,18 +21,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import loopback
 import numpy as np
 import pytest
 from filelock import FileLock
+from helpers import loopback
+from helpers.idx_encoding import idx_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from idx_encoding import idx_bytes
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _download, _sources
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")
 BUNDLED_NPZ = _sources.BUNDLED
 OFFICIAL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import sklearn
 import skops.io
-from model_files import change_schema, nodes_of
+from helpers.model_files import change_schema, nodes_of
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from model_files import (
+from helpers.model_files import (
     add_attribute,
     array_node,
     dict_of,
@@ -22,6 +20,8 @@ from model_files import (
     pack,
     tuple_of,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -31,6 +31,7 @@ from sklearn.random_projection import SparseRandomProjection
 from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
 from sk_mnist.persistence._schema import _FORMS
 
+WORKER = Path(__file__).parents[1] / "helpers" / "load_worker.py"
 # What only skops reads, if it is trusted.
 TRUSTED = ["sklearn.random_projection.SparseRandomProjection", "scipy.sparse._csr.csr_matrix"]
 
@@ -41,7 +42,7 @@ class Worker:
     """Loads files in another process, which a bad file may kill."""
 
     def __init__(self):
-        command = [sys.executable, str(Path(__file__).with_name("load_worker.py"))]
+        command = [sys.executable, WORKER]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from helpers.idx_encoding import TYPE_CODES, idx_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from idx_encoding import TYPE_CODES, idx_bytes
 
 from sk_mnist.datasets._idx import read_idx
 

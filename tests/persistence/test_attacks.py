@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import sklearn
 import skops.io
-from model_files import (
+from helpers.model_files import (
     add_attribute,
     array_node,
     attributes,

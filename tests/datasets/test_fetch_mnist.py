@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.loopback import LoopbackServer, serve
 from joblib import Parallel, delayed
-from loopback import LoopbackServer, serve
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _sources
@@ -283,12 +283,12 @@ print(touched, heavy)
 
 
 def _repository():
-    return Path(__file__).parent.parent
+    return Path(__file__).parents[2]
 
 
 def test_every_test_that_the_documentation_names_exists():
     documentation = (_repository() / "docs" / "data.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+)`", documentation))
-    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    tests = "".join(path.read_text(encoding="utf-8") for path in _repository().glob("tests/**/test_*.py"))
     assert named
     assert named <= set(re.findall(r"def (test_\w+)\(", tests))
