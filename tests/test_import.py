@@ -1,9 +1,7 @@
 """What importing costs, and what it must not load."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -79,27 +77,3 @@ def test_every_public_name_is_there_and_listed():
     for name in sk_mnist.__all__:
         assert getattr(sk_mnist, name) is not None
         assert name in dir(sk_mnist)
-
-
-def imports_of(tree):
-    """Modules that are imported when a module runs: not for annotations alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-        else:
-            yield from imports_of(node)
-
-
-def test_three_modules_import_keras_and_tensorflow():
-    package = Path(sk_mnist.__file__).parent
-    importing = {
-        path.relative_to(package).as_posix()
-        for path in package.rglob("*.py")
-        if {name.partition(".")[0] for name in imports_of(ast.parse(path.read_text(encoding="utf-8")))}
-        & {"keras", "scikeras", "tensorflow"}
-    }
-    assert importing == {f"neural_network/_{name}.py" for name in ("network", "convert", "workspace")}

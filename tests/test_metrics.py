@@ -147,7 +147,7 @@ def test_unsorted_or_repeated_labels_are_an_error(metric, labels):
 
 @pytest.mark.parametrize("metric", PROBABILITY_METRICS)
 def test_a_label_that_is_not_among_labels_is_an_error(metric):
-    with pytest.raises(ValueError, match="not among labels"):
+    with pytest.raises(ValueError, match="not among the classes"):
         metric([0, 1, 7], UNIFORM, labels=[0, 1, 2])
 
 
@@ -276,7 +276,7 @@ def test_no_confused_pair_without_an_error():
 
 
 def test_confused_pairs_of_a_label_that_is_not_among_labels_are_an_error():
-    with pytest.raises(ValueError, match="y_pred contains labels that are not among"):
+    with pytest.raises(ValueError, match="y_pred has labels that are not among"):
         most_confused_pairs([0, 1], [0, 7], labels=[0, 1])
 
 
@@ -417,7 +417,7 @@ def test_an_evaluation_prints_as_aligned_tables():
     ("y", "message"),
     [
         ([[0], [1]], r"y_true has shape \(2, 1\)"),
-        ([0, 7], "not among labels"),
+        ([0, 7], "not among the classes"),
         (["0", "1"], "use strings or numbers for both"),
         ([0], "inconsistent numbers of samples"),
     ],

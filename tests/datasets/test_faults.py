@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
-from sk_mnist.datasets import _download, _sources
+from sk_mnist.datasets import _cache, _download, _sources
 
 REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")
@@ -106,8 +106,8 @@ def no_sockets(monkeypatch):
 @pytest.fixture
 def impatient(monkeypatch):
     """Give idle servers up sooner, so that the tests need not wait."""
-    monkeypatch.setattr(_download, "PATIENCE", 0.6)
-    monkeypatch.setattr(_download, "TOTAL_PATIENCE", 1.8)
+    monkeypatch.setattr(_download, "IDLE_TIMEOUT", 0.6)
+    monkeypatch.setattr(_download, "TOTAL_TIMEOUT", 1.8)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def start_python(code, *arguments):
 
 ONE_REMOTE = """
     import os, signal, sys
-    from sk_mnist.datasets import _sources, fetch_mnist
+    from sk_mnist.datasets import _arrays, _cache, _sources, fetch_mnist
     url, home = sys.argv[1:]
     _sources.REMOTES = (_sources.Remote(url, (_sources.NPZ_FILE,)),)
 """
@@ -196,7 +196,7 @@ def test_a_server_fault_is_named_retried_if_it_may_pass_and_leaves_nothing(
 ):
     response, requests, reason = FAULTS[fault]
     if "too few" in reason:
-        monkeypatch.setattr(_download, "PATIENCE", 0.5)
+        monkeypatch.setattr(_download, "IDLE_TIMEOUT", 0.5)
     server.routes[official] = response(npz)
     with pytest.raises(OSError, match=reason):
         fetch_test(home, n_retries=2)
@@ -581,7 +581,7 @@ def test_a_damaged_file_gives_mnist_or_its_problem_is_told(data, tmp_path, npz, 
         body[data.draw(near_a_header | near_the_end | anywhere)] = data.draw(st.integers(0, 255))
     cut = data.draw(st.sampled_from([0, 0, 0, 1, 100, 100_000]))
     (tmp_path / "mnist.npz").write_bytes(body[: len(body) - cut])
-    status = _sources.check_data_home(tmp_path)
+    status = _cache.check_data_home(tmp_path)
     if body == npz and not cut:
         assert status.problem is None
     if status.problem is None:
@@ -602,7 +602,7 @@ def test_a_changed_array_gives_mnist_or_its_problem_is_told(data, tmp_path, arra
         body[position] = data.draw(st.integers(0, 255))
     cut = data.draw(st.sampled_from([0, 0, 0, 1, 5000]))
     (tmp_path / "mnist.npz").write_bytes(with_member(arrays, name, bytes(body[: len(body) - cut])))
-    status = _sources.check_data_home(tmp_path)
+    status = _cache.check_data_home(tmp_path)
     if body == member.getvalue() and not cut:
         assert status.problem is None
     if status.problem is None:
@@ -630,7 +630,7 @@ def test_a_directory_longer_than_that_of_four_arrays_is_not_read(n_entries, tmp_
 def test_the_entries_of_a_long_directory_take_no_memory(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(zip_with_many_entries(20_000))
-    assert peak_memory(lambda: _sources.check_data_home(tmp_path)) < 2e6
+    assert peak_memory(lambda: _cache.check_data_home(tmp_path)) < 2e6
     assert peak_memory(lambda: zipfile.ZipFile(path)) > 5e6
 
 
@@ -654,7 +654,7 @@ def test_a_flipped_bit_in_the_cache_is_repaired(home, official, arrays):
 def test_a_flipped_bit_in_an_uncompressed_cache_is_noticed(tmp_path, arrays):
     # Without compression and its checksum, only the digest of the array can tell.
     (tmp_path / "mnist.npz").write_bytes(npz_bytes({**arrays, "x_test": arrays["x_test"] ^ np.uint8(0)}))
-    assert _sources.check_data_home(tmp_path).problem is None
+    assert _cache.check_data_home(tmp_path).problem is None
     arrays_with_a_flipped_bit = {**arrays, "x_test": arrays["x_test"].copy()}
     arrays_with_a_flipped_bit["x_test"][5, 5, 5] ^= 1
     (tmp_path / "mnist.npz").write_bytes(npz_bytes(arrays_with_a_flipped_bit))
@@ -738,11 +738,11 @@ def test_clear_data_home_leaves_a_mnist_file_the_user_put_there(tmp_path, npz):
 
 
 def test_check_data_home_tells_origin_digest_and_problem(home, server, official):
-    assert "neither mnist.npz nor the IDX files" in _sources.check_data_home(home).problem
+    assert "neither mnist.npz nor the IDX files" in _cache.check_data_home(home).problem
     fetch_test(home)
-    assert _sources.check_data_home(home) == (home, f"download: {server.url}official/", OFFICIAL_SHA256, None)
+    assert _cache.check_data_home(home) == (home, f"download: {server.url}official/", OFFICIAL_SHA256, None)
     flip_one_bit(home / "mnist.npz")
-    damaged = _sources.check_data_home(home)
+    damaged = _cache.check_data_home(home)
     assert damaged.problem is not None
     assert damaged.sha256 != OFFICIAL_SHA256
 
@@ -837,7 +837,7 @@ def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
     fetch_test(home)
     (home / ".sk_mnist.json").unlink()
     os.mkfifo(home / ".sk_mnist.json")
-    code = "import sys; from sk_mnist.datasets._sources import check_data_home; print(check_data_home(sys.argv[1]))"
+    code = "import sys; from sk_mnist.datasets._cache import check_data_home; print(check_data_home(sys.argv[1]))"
     output, _ = start_python(code, home).communicate(timeout=60)
     assert "origin=None" in output
     assert "problem=None" in output
@@ -974,7 +974,7 @@ def test_without_a_home_directory_the_package_serves(monkeypatch, official):
 
 
 def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, remotes, server, no_bundled_copy):
-    with pytest.raises(OSError, match="could not be had from any source") as caught:
+    with pytest.raises(OSError, match="is not available from any source") as caught:
         fetch_test(home)
     message = str(caught.value)
     for place in (str(home), "Keras' cache", *(remote.url for remote in remotes), "the package's own copy"):
@@ -1000,7 +1000,7 @@ def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, off
             os.close(go)
             os.read(start, 1)  # returns when the parent closes its end: all start together
             mnist = fetch_mnist(data_home=home, subset="test", normalize=False)
-            right = hashlib.sha256(mnist.data).hexdigest() == _sources.ARRAYS["x_test"].sha256
+            right = hashlib.sha256(mnist.data).hexdigest() == _arrays.ARRAYS["x_test"].sha256
             os._exit(0 if right else 1)
         children.append(child)
     os.close(go)
@@ -1044,7 +1044,7 @@ def test_a_process_killed_in_the_move_leaves_a_cache_that_recovers(moves, home, 
         replace(*args)
         if moves == 0 and args[1].name == "mnist.npz":
             os.kill(os.getpid(), signal.SIGKILL)
-    _sources.os.replace = replace_or_die
+    _cache.os.replace = replace_or_die
     fetch_mnist(data_home=home)
     """
     )
@@ -1053,7 +1053,7 @@ def test_a_process_killed_in_the_move_leaves_a_cache_that_recovers(moves, home, 
     child.communicate(timeout=60)
     assert child.returncode == -signal.SIGKILL
     assert_is_mnist(fetch_test(home), arrays)
-    assert _sources.check_data_home(home).problem is None
+    assert _cache.check_data_home(home).problem is None
     clear_data_home(home)
     assert files_in(home) == []
 
@@ -1084,7 +1084,7 @@ def test_a_lock_file_left_by_a_dead_process_stops_nobody(home, server, official)
 
 
 def test_a_lock_that_is_never_released_is_no_deadlock(home, official, arrays, monkeypatch):
-    monkeypatch.setattr(_sources, "LOCK_TIMEOUT", 0.3)
+    monkeypatch.setattr(_cache, "LOCK_TIMEOUT", 0.3)
     home.mkdir()
     with FileLock(home / ".sk_mnist.lock"):
         mnist = fetch_test(home)

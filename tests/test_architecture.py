@@ -1,0 +1,109 @@
+"""Which module may import which: data flows one way, and foreign private names stay in few files."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+
+import sk_mnist
+
+PACKAGE = Path(sk_mnist.__file__).parent
+
+# The rooms, each with those that it may import. The modules at the top of the package are for all.
+ROOMS = {
+    "datasets": set(),
+    "preprocessing": set(),
+    "neural_network": set(),
+    "metrics": set(),
+    "plotting": {"metrics"},
+    "pipeline": {"preprocessing", "neural_network"},
+    "model_selection": {"metrics"},
+    "persistence": {"preprocessing", "neural_network"},
+    "cli": {"datasets", "metrics", "plotting", "pipeline", "model_selection", "persistence"},
+}
+
+IMPORT_KERAS = {"callbacks", "convert", "network", "optimizers", "scikeras", "workspace"}
+IMPORT_SCIKERAS = {"scikeras"}
+
+
+def name_of(path):
+    """Dotted name of a module of the package."""
+    parts = ("sk_mnist", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(tree):
+    """Names that are imported when a module or a function of it runs: not for annotations alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from imports_of(node)
+
+
+def own_imports_of(module):
+    """Modules of the package that a module imports."""
+    for name in imports_of(MODULES[module]):
+        if name.partition(".")[0] == "sk_mnist":
+            yield name if name in MODULES else name.rpartition(".")[0]
+
+
+def room_of(module):
+    """The room that a module is in; None for those at the top of the package."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and not parts[1].startswith("_") else None
+
+
+def importers_of(library):
+    return {module for module, tree in MODULES.items() if library in {n.partition(".")[0] for n in imports_of(tree)}}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_only_the_rooms_below_it(module):
+    if module == "sk_mnist.__main__":
+        return
+    room = room_of(module)
+    imported = {room_of(name) for name in own_imports_of(module)} - {None, room}
+    assert imported <= ROOMS.get(room, set())
+
+
+def test_every_room_has_its_place_in_the_order():
+    assert {room_of(module) for module in MODULES} == {None, *ROOMS}
+
+
+def test_no_modules_import_each_other():
+    graph = {module: set(own_imports_of(module)) - {module} for module in MODULES}
+    order = list(TopologicalSorter(graph).static_order())  # CycleError names the cycle
+    assert order.index("sk_mnist._sklearn") < order.index("sk_mnist.neural_network._classifier")
+
+
+@pytest.mark.parametrize("library", ["keras", "tensorflow"])
+def test_few_modules_import_keras_and_tensorflow(library):
+    assert importers_of(library) <= {f"sk_mnist.neural_network._{name}" for name in IMPORT_KERAS}
+
+
+def test_one_module_imports_scikeras():
+    assert importers_of("scikeras") == {f"sk_mnist.neural_network._{name}" for name in IMPORT_SCIKERAS}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "sk_mnist._sklearn"])
+def test_private_names_of_scikit_learn_come_from_one_module(module):
+    imported = [name for name in imports_of(MODULES[module]) if name.partition(".")[0] == "sklearn"]
+    assert [name for name in imported if "._" in name] == []
+    private = {name for name in dir(BaseEstimator) + dir(CallbackSupportMixin) if name[:1] == "_" != name[1:2]}
+    used = {node.attr for node in ast.walk(MODULES[module]) if isinstance(node, ast.Attribute)}
+    assert used & private == set()
+
+
+def test_the_module_for_private_names_has_some():
+    assert any("._" in name for name in imports_of(MODULES["sk_mnist._sklearn"]))
