@@ -1,0 +1,46 @@
+"""What a type checker sees of the package in a user's script."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = """\
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, evaluate, fetch_mnist
+from sk_mnist.metrics import label_broadcast_mse
+from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
+
+X, y = fetch_mnist(return_X_y=True)
+fetch_mnist().data
+clf = KerasMLPClassifier((64,), epochs=3).fit(X, y, X_val=X, y_val=y)
+clf.partial_fit(X, y, classes=range(10))
+result = evaluate(clf, X, y)
+print(result.accuracy + 1, cross_validation_report(clf, X, y).mean["accuracy"])
+ImageFlattener().fit(X), PixelScaler().fit(X)
+
+KerasMLPClassifier(epochs="three")  # error
+clf.fit()  # error
+clf.fit(X, y, validation_data=(X, y))  # error
+clf.partial_fit(X)  # error
+evaluate(clf, X)  # error
+result.acuracy  # error
+fetch_mnist(subzet="train")  # error
+fetch_mnist(return_X_y=True).data  # error
+label_broadcast_mse(y)  # error
+mnist_param_grid(3)  # error
+cross_validation_report(clf, X, y, folds=3)  # error
+ImageFlattener().fit()  # error
+PixelScaler().fit(X, y, X)  # error
+"""
+
+
+def test_mypy_sees_the_signatures(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "-m", "mypy", "--ignore-missing-imports", "script.py"]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+    found = {int(number) for number in re.findall(r"^script\.py:(\d+): error", printed, re.MULTILINE)}
+    wrong = {number for number, line in enumerate(SCRIPT.splitlines(), start=1) if line.endswith("# error")}
+    assert found == wrong, printed
