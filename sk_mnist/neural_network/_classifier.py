@@ -345,7 +345,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         >>> len(clf.validation_scores_)
         2
         """
-        check_keras_parameters(self)
+        check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
         if goes_on:
@@ -408,7 +408,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
                 "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
             )
-        check_keras_parameters(self)
+        check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
         is_first_call = not self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=is_first_call)
         if is_first_call:
@@ -813,7 +813,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             n_epochs=n_epochs,
             first_epoch=len(self.history_.get("loss", [])),
             seed=self._seed,
-            learning_rate=peak_learning_rate(self),
+            learning_rate=peak_learning_rate(self.optimizer, self.learning_rate),
             batch_size=batch_size,
             batches_per_block=batches_per_block,
             schedule=schedule,
@@ -848,7 +848,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 raise KeyboardInterrupt
             raise ValueError(
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
-                f"(now {peak_learning_rate(self)})."
+                f"(now {peak_learning_rate(self.optimizer, self.learning_rate)})."
             )
         self.coefs_ = [layer.kernel for layer in layers]
         self.intercepts_ = [layer.bias for layer in layers]

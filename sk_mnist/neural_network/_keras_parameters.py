@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import copy
 import sys
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sk_mnist.neural_network._classifier import KerasMLPClassifier
+from typing import Any
 
 DEFAULT_LEARNING_RATE = 1e-3
 
 
-def check_keras_parameters(mlp: KerasMLPClassifier) -> None:
+def check_keras_parameters(optimizer: Any, learning_rate: float, keras_callbacks: Any) -> None:
     """Refuse an optimizer or callbacks of the wrong kind, and a learning rate that the optimizer would not use."""
     keras_module = sys.modules.get("keras")
     callback_classes = (keras_module.callbacks.Callback,) if keras_module else ()
-    if not isinstance(mlp.optimizer, str) and not _is_keras_optimizer(mlp.optimizer):
-        raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {mlp.optimizer!r}.")
-    if not isinstance(mlp.optimizer, str) and mlp.learning_rate != DEFAULT_LEARNING_RATE:
+    if not isinstance(optimizer, str) and not _is_keras_optimizer(optimizer):
+        raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {optimizer!r}.")
+    if not isinstance(optimizer, str) and learning_rate != DEFAULT_LEARNING_RATE:
         raise ValueError(
-            f"optimizer is an instance with a learning rate of its own, and learning_rate={mlp.learning_rate} is "
+            f"optimizer is an instance with a learning rate of its own, and learning_rate={learning_rate} is "
             "given too; give the rate to the instance, or the optimizer by its name."
         )
-    for callback in mlp.keras_callbacks or ():
+    for callback in keras_callbacks or ():
         if not isinstance(callback, callback_classes) and not callable(callback):
             raise TypeError(
                 "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
@@ -35,13 +32,13 @@ def check_keras_parameters(mlp: KerasMLPClassifier) -> None:
             )
 
 
-def peak_learning_rate(mlp: KerasMLPClassifier) -> float:
+def peak_learning_rate(optimizer: Any, learning_rate: float) -> float:
     """Return the largest learning rate of the schedule: the parameter, or that of an optimizer instance."""
-    if isinstance(mlp.optimizer, str):
-        return float(mlp.learning_rate)
+    if isinstance(optimizer, str):
+        return float(learning_rate)
     from sk_mnist.neural_network import _optimizers
 
-    return _optimizers.optimizer_learning_rate(mlp.optimizer)
+    return _optimizers.optimizer_learning_rate(optimizer)
 
 
 def copied_optimizer(optimizer: Any) -> Any:
