@@ -5,11 +5,13 @@ import json
 import re
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
+SCRIPTS = ("fetching", "memory", "prediction", "search", "startup", "training", "training_profile")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 # Too little work to say anything about speed, enough to go through every line.
@@ -28,12 +30,22 @@ PEERS = {
     "startup": {"scikeras": (), "Keras": (), "scikit-learn": (), **SKORCH},
 }
 
-pytestmark = pytest.mark.slow
+needs_process_memory = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc"
+)
 
 
 def run(name, *arguments, timeout=900):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+
+def run_with(change, name, *arguments, timeout=900):
+    """Run the main function of a benchmark after a change to its module, as to its targets."""
+    code = f"import sys; import {name}; {change}; sys.argv[0] = '{name}.py'; sys.exit({name}.main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=BENCHMARKS, capture_output=True, text=True, timeout=timeout
+    )
 
 
 def installed(name):
@@ -45,22 +57,177 @@ def names(rows):
     return {row["peer"].partition(" (")[0] for row in rows} - {"NumPy, the arithmetic alone"}
 
 
+@pytest.fixture
+def shared(monkeypatch):
+    """The modules that the benchmarks share, imported: a namespace with ``measure`` and ``report``."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return Namespace(measure=importlib.import_module("_measure"), report=importlib.import_module("_report"))
+
+
+@pytest.fixture
+def results(shared):
+    """Ours takes half the time of one peer, and twice that of the other."""
+    seconds = {"sk-mnist": [1.0, 1.0, 2.0], "slow": [2.0, 2.0, 3.0], "quick": [0.5, 0.5, 0.5]}
+    return [shared.measure.Result("a work", peer, values) for peer, values in seconds.items()]
+
+
+def options(tmp_path, **changed):
+    """What the command line would give to a report."""
+    return Namespace(
+        **{"check": False, "is_reduced": False, "missing": [], "settings": {}, "output": tmp_path, **changed}
+    )
+
+
+def test_no_script_but_the_shared_one_reads_the_memory_of_a_process():
+    found = {path.name for path in BENCHMARKS.glob("*.py") if "/proc" in path.read_text()}
+    assert found == {"_measure.py"}
+
+
+def test_every_script_measures_and_reports_with_the_shared_modules():
+    assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == set(SCRIPTS)
+    for name in SCRIPTS:
+        imported = set(re.findall(r"^from (_\w+) import", (BENCHMARKS / f"{name}.py").read_text(), re.MULTILINE))
+        assert imported >= {"_measure", "_options", "_report"}, name
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_measured_process_is_not_charged_for_what_the_scripts_import(name):
+    costly = ("joblib", "keras", "matplotlib", "rich", "sklearn", "tensorflow", "torch")
+    code = f"import sys; import {name}; print([name for name in {costly} if name in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True)
+    assert process.stdout.strip() == "[]", process.stderr
+
+
+def test_a_table_in_a_file_is_not_cut_and_has_no_colours(shared, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cell = "words [in brackets] that are longer than the terminal is wide, :smile:"
+    shared.report.print_table("a title", ["name", "figure"], [[cell, "1.0"], ["short"]])
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "a title",
+        f"  {'name':{len(cell)}}  figure",
+        f"  {cell}     1.0",
+        "  short",
+    ]
+
+
+def test_a_missed_target_is_named_and_gives_exit_status_1(shared, results, tmp_path, capsys):
+    checked = options(tmp_path, check=True)
+    outcomes = shared.report.report("made_up", results, {("a work", "slow"): 0.6, ("a work", "quick"): 1.5}, checked)
+    printed = capsys.readouterr().out
+    assert re.search(r"slow .* 0\.5 \(0\.5-0\.667\) +0\.6 +held", printed)
+    assert re.search(r"quick .* 2 \(2-4\) +1\.5 +missed", printed)
+    assert shared.report.exit_status(outcomes, checked) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "1 of 2 targets missed: a work, time divided by that of quick: 2, target 1.5"
+    ]
+
+
+def test_targets_that_are_held_give_exit_status_0(shared, results, tmp_path, capsys):
+    checked = options(tmp_path, check=True)
+    # A ratio that is equal to its target holds it.
+    outcomes = shared.report.report("made_up", results, {("a work", "slow"): 0.5, ("a work", "quick"): 2.5}, checked)
+    capsys.readouterr()
+    assert shared.report.exit_status(outcomes, checked) == 0
+    assert "2 targets checked, none missed" in capsys.readouterr().out
+
+
+def test_a_missed_target_does_not_matter_without_the_option(shared, results, tmp_path):
+    unchecked = options(tmp_path)
+    outcomes = shared.report.report("made_up", results, {("a work", "quick"): 1.5}, unchecked)
+    assert [outcome.is_held for outcome in outcomes] == [False]
+    assert shared.report.exit_status(outcomes, unchecked) == 0
+
+
+def test_a_check_of_nothing_says_so(shared, tmp_path, capsys):
+    assert shared.report.exit_status([], options(tmp_path, check=True)) == 0
+    assert "no target applies" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "needed"),
+    [
+        ("training", ["--quick"], "--epochs 10 --rows 60000"),
+        ("training", ["--rows", "2000"], "--epochs 10 --rows 60000"),
+        ("training", ["--until-accuracy", "0.8"], "--until-accuracy 0.9733"),
+        ("prediction", ["--many-rows", "100"], "--many-rows 10000"),
+        ("search", ["--fits", "3"], "--candidates 12 --rows 6000 --epochs 2 --fits 200"),
+    ],
+)
+def test_targets_are_not_checked_with_other_work_than_they_are_set_for(name, arguments, needed):
+    process = run(name, *arguments, "--check", timeout=60)
+    assert process.returncode == 2
+    assert needed in process.stderr
+
+
+@pytest.mark.parametrize("name", ["memory", "training_profile"])
+def test_scripts_without_targets_have_no_check(name):
+    process = run(name, "--check", timeout=60)
+    assert process.returncode == 2
+    assert "unrecognized arguments: --check" in process.stderr
+
+
+@pytest.mark.slow
+@needs_process_memory
+@pytest.mark.parametrize(("factor", "status", "verdict"), [(1e3, 0, "held"), (1e-3, 1, "missed")])
+def test_the_benchmark_of_fetching_checks_its_targets(factor, status, verdict):
+    change = f"fetching.TARGETS = {{kind: ({factor}, {1e3 * factor}) for kind in fetching.TARGETS}}"
+    process = run_with(change, "fetching", "--rounds", "1", "--check")
+    assert process.returncode == status, process.stderr
+    for kind in ("uint8", "float32"):
+        ours = rf"  {kind} +sk-mnist +[\d.]+ s \([\d.]+-[\d.]+\) +\d+ MiB +[\d.]+, [\d.]+ +.* s, .* MiB +{verdict}\n"
+        assert re.search(ours, process.stdout), process.stdout
+        assert re.search(rf"  {kind} +Keras +[\d.]+ s \([\d.]+-[\d.]+\) +\d+ MiB\n", process.stdout), process.stdout
+        assert (f"{kind}, time: " in process.stdout) == (f"{kind}, memory: " in process.stdout) == (status == 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "status"), [(1e3, 0), (1e-3, 1)])
+def test_the_benchmark_of_starts_checks_its_targets(target, status, tmp_path):
+    change = f"startup.TARGETS = {{key: {target} for key in startup.TARGETS}}"
+    arguments = ["--rounds", "1", "--peers", "scikeras", "--check", "--output", str(tmp_path)]
+    process = run_with(change, "startup", *arguments)
+    assert process.returncode == status, process.stderr
+    missed = "1 of 1 target missed: import, in a new process, time divided by that of scikeras: "
+    assert (missed in process.stdout) == (status == 1), process.stdout
+    assert ("1 target checked, none missed" in process.stdout) == (status == 0), process.stdout
+
+
+@pytest.mark.slow
+@needs_process_memory
+def test_the_memory_of_each_kind_of_fit_is_followed():
+    process = run("memory", "--fits", "2", "--settling", "1")
+    assert process.returncode == 0, process.stderr
+    assert "each of 2 fits, after 1; " in process.stdout
+    kinds = [
+        "sk-mnist, one architecture",
+        "sk-mnist, partial_fit of 1 to 31 rows",
+        "sk-mnist, another architecture each",
+        "sk-mnist, another each, with a callback",
+        "sk-mnist, another each, compiled by XLA",
+        "Keras, another architecture each",
+        "a plain tf.function, another shape each",
+    ]
+    assert re.findall(r"^  (\S.*\S)  +-?\d+\.\d\d$", process.stdout, re.MULTILINE) == kinds
+
+
 @pytest.fixture(scope="module", params=list(SMALL))
 def small(request, tmp_path_factory):
     """A benchmark that has run: its name, its output, its JSON file, and the directory of that."""
-    if request.param == "startup":
-        pytest.importorskip("skops")
     output = tmp_path_factory.mktemp(request.param)
     process = run(request.param, *SMALL[request.param], "--output", str(output))
     assert process.returncode == 0, process.stderr
     return request.param, process.stdout, json.loads((output / f"{request.param}.json").read_text()), output
 
 
+@pytest.mark.slow
 def test_every_peer_that_is_installed_takes_part(small):
     name, _, content, _ = small
     assert names(content["results"]) == {"sk-mnist", *installed(name)}
 
 
+@pytest.mark.slow
 def test_a_peer_that_is_not_installed_is_named_with_the_way_to_install_it(small):
     name, printed, content, _ = small
     missing = set(PEERS[name]) - installed(name)
@@ -69,6 +236,7 @@ def test_a_peer_that_is_not_installed_is_named_with_the_way_to_install_it(small)
         assert f"{peer} is not installed and left out: pip install 'sk-mnist[benchmark]'" in printed
 
 
+@pytest.mark.slow
 def test_there_is_a_ratio_to_every_peer(small):
     name, _, content, _ = small
     assert names(content["ratios"]) == installed(name)
@@ -78,6 +246,7 @@ def test_there_is_a_ratio_to_every_peer(small):
         assert row["ratio"] == pytest.approx(ours / theirs)
 
 
+@pytest.mark.slow
 def test_spread_surrounds_the_median_of_all_rounds(small):
     _, _, content, _ = small
     for row in content["results"]:
@@ -85,6 +254,7 @@ def test_spread_surrounds_the_median_of_all_rounds(small):
         assert 0 < row["min"] <= row["median"] <= row["max"]
 
 
+@pytest.mark.slow
 def test_everybody_got_it_right(small):
     name, _, content, _ = small
     if name == "startup":
@@ -98,18 +268,21 @@ def test_everybody_got_it_right(small):
         assert min(row["accuracy"]) > 0.15, row["peer"]
 
 
+@pytest.mark.slow
 def test_cores_and_versions_are_recorded(small):
     _, _, content, _ = small
     assert content["environment"]["cores"] >= 1
     assert {"sk-mnist", "scikit-learn", "tensorflow", "keras", "scikeras"} <= set(content["environment"]["packages"])
 
 
+@pytest.mark.slow
 def test_a_picture_is_drawn(small):
     name, _, _, output = small
     pytest.importorskip("matplotlib")
     assert (output / f"{name}.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.slow
 def test_peers_predict_with_the_same_weights(small):
     name, _, content, _ = small
     if name != "prediction":
@@ -118,39 +291,37 @@ def test_peers_predict_with_the_same_weights(small):
         assert max(detail["largest_difference"] for detail in row["details"]) < 1e-5
 
 
+@pytest.mark.slow
+@needs_process_memory
 def test_memory_is_followed_over_all_fits(small):
     name, _, content, _ = small
     if name != "search":
         pytest.skip("only the benchmark of searches follows the memory")
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("the memory of a process is read from /proc")
     assert {peer: len(figures["mebibytes"]) for peer, figures in content["memory"].items()} == {
         "sk-mnist": content["settings"]["fits"],
         "scikeras": content["settings"]["fits"],
     }
 
 
+@pytest.mark.slow
 def test_only_the_peers_asked_for_take_part(tmp_path):
     process = run("training", *SMALL["training"], "--peers", "scikit-learn", "--output", str(tmp_path))
     assert process.returncode == 0, process.stderr
     assert names(json.loads((tmp_path / "training.json").read_text())["results"]) == {"sk-mnist", "scikit-learn"}
 
 
+@pytest.mark.slow
 def test_time_to_an_accuracy_is_compared_with_the_fast_recipe(tmp_path):
-    from sk_mnist.pipeline import RECIPES
-
     arguments = ["--until-accuracy", "0.8", "--rounds", "1", "--rows", "5000", "--output", str(tmp_path)]
     process = run("training", *arguments)
     assert process.returncode == 0, process.stderr
-    if "fast" not in RECIPES:
-        assert 'no recipe "fast"' in process.stdout
-        return
     content = json.loads((tmp_path / "training_until.json").read_text())
     assert len(content["ratios"]) == 1
     (theirs,) = [row for row in content["results"] if row["peer"].startswith("Keras")]
     assert min(theirs["accuracy"]) >= 0.8
 
 
+@pytest.mark.slow
 def test_the_profile_takes_a_training_apart():
     process = run("training_profile", "--rows", "3000", "--rounds", "1", "--epochs", "2")
     assert process.returncode == 0, process.stderr

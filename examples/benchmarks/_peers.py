@@ -1,11 +1,22 @@
-"""The network 784-128-64-32-10 as each peer's users would train it: Adam, shuffled batches, float32."""
+"""The peers, and the network 784-128-64-32-10 as their users would train it: Adam, shuffled batches, float32."""
 
 import warnings
 from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
-from _harness import OURS
+
+OURS = "sk-mnist"
+
+# What each peer imports beyond the requirements of sk-mnist.
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    OURS: (),
+    "scikeras": (),
+    "Keras": (),
+    "scikit-learn": (),
+    "skorch": ("skorch", "torch"),
+    "PyTorch loop": ("torch",),
+}
 
 HIDDEN = (128, 64, 32)
 N_FEATURES = 784
@@ -37,7 +48,7 @@ def make_classifier(
     Parameters
     ----------
     peer : str
-        A key of ``_harness.PEERS``.
+        A key of ``REQUIREMENTS``.
     epochs, batch_size, learning_rate : int, int, float
         As far as training may differ.
     seed : int

@@ -11,48 +11,58 @@ training step in a plain ``tf.function``. Data: 400 rows of 64 random features. 
     python examples/benchmarks/memory.py --fits 20
 """
 
-import argparse
 import gc
-import os
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-from _harness import in_new_process
+from _measure import (
+    MEBIBYTE,
+    NO_PROCESS_MEMORY,
+    can_read_memory,
+    describe_environment,
+    in_new_process,
+    process_memory,
+    show_progress,
+)
+from _options import BenchmarkParser
+from _report import print_table
 
-# Caches and allocators fill up in the first fits.
-N_SETTLING = 40
+SIZES = {"fits": 100, "settling": 40}
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--fits", type=int, default=100, help="fits that are counted in each line (%(default)s)")
-    options = parser.parse_args()
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    print(f"MiB that a process grows by with each of {options.fits} fits, after {N_SETTLING}; {os.cpu_count()} cores\n")
+    parser = BenchmarkParser(__doc__, SIZES)
+    options = parser.parse_options()
+    if not can_read_memory():
+        parser.error(NO_PROCESS_MEMORY)
+    rows = []
     for name in FITS:
-        print(f"  {name:45} {in_new_process(growth, name, options.fits):6.2f}", flush=True)
+        mebibytes = in_new_process(growth, name, options.fits, options.settling)
+        show_progress(f"{name}: {mebibytes:.2f} MiB")
+        rows.append([name, f"{mebibytes:.2f}"])
+    cores = describe_environment()["cores"]
+    title = f"MiB that a process grows by with each of {options.fits} fits, after {options.settling}; {cores} cores"
+    print_table(title, ["", "MiB"], rows)
 
 
-def growth(name: str, n_fits: int) -> float:
+def growth(name: str, n_fits: int, n_settling: int) -> float:
     """MiB that this process grows by with each fit."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 64)).astype(np.float32), rng.integers(0, 3, 400)
-    for number in range(N_SETTLING):
+    for number in range(n_settling):
         FITS[name](X, y, number)
     before = resident_memory()
-    for number in range(N_SETTLING, N_SETTLING + n_fits):
+    for number in range(n_settling, n_settling + n_fits):
         FITS[name](X, y, number)
-    return (resident_memory() - before) / n_fits
+    return (resident_memory() - before) / MEBIBYTE / n_fits
 
 
-def resident_memory() -> float:
-    """MiB of this process, after a collection."""
+def resident_memory() -> int:
+    """Bytes of this process, after a collection."""
     gc.collect()
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    return process_memory()["VmRSS"]
 
 
 def fit_same(X: np.ndarray, y: np.ndarray, number: int) -> None:

@@ -8,64 +8,55 @@ of many calls after a few that are not counted, and the peers take turns::
 
     python examples/benchmarks/prediction.py --quick            # under 3 minutes
     python examples/benchmarks/prediction.py --rounds 5
+    python examples/benchmarks/prediction.py --check            # exit status 1 if a target is missed
 
 For one row, the arithmetic alone in plain NumPy shows what checking the input costs.
 """
 
 import pickle
-import time
+import sys
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from _harness import (
-    OURS,
-    Result,
-    by_turns,
-    count,
-    format_seconds,
-    in_new_process,
-    load_mnist,
-    make_parser,
-    mnist_files,
-    parse,
-    report,
-)
-from _peers import import_libraries, make_classifier
+from _measure import Result, by_turns, format_seconds, in_new_process, load_mnist, mnist_files, seconds_of
+from _options import BenchmarkParser
+from _peers import OURS, import_libraries, make_classifier
+from _report import count, exit_status, report
 
 FULL = {"rounds": 5, "calls": 300, "many_rows": 10_000, "many_rows_calls": 20}
 QUICK = {"rounds": 2, "calls": 100, "many_rows_calls": 10}
 N_WARM_UP = 3
 
-# The most that our time may be of a peer's.
-BARS = {
+# Upper bounds on our time divided by a peer's, by number of rows.
+TARGETS = {
     1: {"scikeras": 0.005, "scikit-learn": 1.0, "skorch": 0.4},
     10_000: {"scikeras": 0.08, "scikit-learn": 0.9, "skorch": 0.35},
 }
 ARITHMETIC = "NumPy, the arithmetic alone"
 
 
-def main() -> None:
-    """Measure, print and write."""
-    options = parse(make_parser(__doc__, FULL, QUICK), [OURS, "scikeras", "scikit-learn", "skorch"])
-    results, bars = [], {}
+def main() -> int:
+    """Measure, print and write; return the exit status."""
+    peers = [OURS, "scikeras", "scikit-learn", "skorch"]
+    options = BenchmarkParser(__doc__, FULL, quick=QUICK, peers=peers, has_targets=True).parse_options()
+    results, targets = [], {}
     with mnist_files() as data:
         model = data / "model.pickle"
         in_new_process(train, data, model)
         for n_rows, n_calls in ((1, options.calls), (options.many_rows, options.many_rows_calls)):
             work = f"predict_proba, {count(n_rows, 'row')}"
-            bars |= {(work, peer): bar for peer, bar in BARS.get(n_rows, {}).items()}
-
-            def measure(peer: str, _: int, n_rows: int = n_rows, n_calls: int = n_calls) -> dict:
-                return in_new_process(predict, peer, data, model, n_rows, n_calls)
-
+            targets |= {(work, peer): target for peer, target in TARGETS.get(n_rows, {}).items()}
+            measure = partial(in_new_process, predict, data=data, model=model, n_rows=n_rows, n_calls=n_calls)
             peers = options.peers + ([ARITHMETIC] if n_rows == 1 else [])
             results += by_turns(work, peers, options.rounds, measure)
     overhead = overhead_per_call(results)
-    report("prediction", results, bars, options, log_scale=True, extra={"overhead_seconds": overhead})
+    outcomes = report("prediction", results, targets, options, log_scale=True, extra={"overhead_seconds": overhead})
     for peer, seconds in overhead.items():
         print(f"{peer}: {format_seconds(seconds)} of a call with one row are not arithmetic")
+    return exit_status(outcomes, options)
 
 
 def train(data: Path, path: Path) -> None:
@@ -74,17 +65,13 @@ def train(data: Path, path: Path) -> None:
     path.write_bytes(pickle.dumps(make_classifier(OURS, epochs=3, batch_size=128).fit(X, y)))
 
 
-def predict(peer: str, data: Path, model: Path, n_rows: int, n_calls: int) -> dict:
+def predict(peer: str, _round: int, *, data: Path, model: Path, n_rows: int, n_calls: int) -> dict:
     """Predict again and again; median seconds, accuracy on the test images, and difference from our probabilities."""
     ours = pickle.loads(model.read_bytes())
     X, y = load_mnist(data, "test")
     predict_proba = arithmetic(ours) if peer == ARITHMETIC else with_weights(peer, ours, data).predict_proba
     rows = X[:n_rows]
-    seconds = []
-    for _ in range(N_WARM_UP + n_calls):
-        start = time.perf_counter()
-        predict_proba(rows)
-        seconds.append(time.perf_counter() - start)
+    seconds = [seconds_of(lambda: predict_proba(rows)) for _ in range(N_WARM_UP + n_calls)]
     probabilities = predict_proba(X)
     return {
         "seconds": median(seconds[N_WARM_UP:]),
@@ -138,4 +125,4 @@ def overhead_per_call(results: list[Result]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

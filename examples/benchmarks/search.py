@@ -10,20 +10,32 @@ process, and follow the memory it takes (Linux only)::
 
     python examples/benchmarks/search.py --quick                # under 3 minutes
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
+    python examples/benchmarks/search.py --check                # exit status 1 if a target is missed
 
 Worker processes that joblib starts within a search import within its time, as they do for a user. What that is worth
 shows the line in which scikeras finds its workers started, with everything imported.
 """
 
-import os
-import time
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _harness import OURS, by_turns, count, in_new_process, load_mnist, make_parser, mnist_files, parse, report
-from _peers import import_libraries, make_classifier
+from _measure import (
+    MEBIBYTE,
+    NO_PROCESS_MEMORY,
+    by_turns,
+    can_read_memory,
+    in_new_process,
+    load_mnist,
+    mnist_files,
+    process_memory,
+    seconds_of,
+)
+from _options import BenchmarkParser
+from _peers import OURS, import_libraries, make_classifier
+from _report import Outcome, count, exit_status, report
 
 FULL = {"rounds": 3, "candidates": 12, "rows": 6_000, "epochs": 2, "fits": 200}
 QUICK = {"rounds": 1, "candidates": 3, "rows": 3_000, "fits": 30}
@@ -54,43 +66,52 @@ TWO_JOBS = {
     "skorch (loky)": Way("loky"),
 }
 
-# The most that our time may be of a peer's, by number of jobs.
-BARS = {1: {"scikeras": 0.35}, 2: {"scikeras (loky)": 0.25, "scikeras (loky, workers ready)": 0.25}}
+# Upper bounds on our time divided by a peer's, by number of jobs.
+TARGETS = {1: {"scikeras": 0.35}, 2: {"scikeras (loky)": 0.25, "scikeras (loky, workers ready)": 0.25}}
 
 # Growth counts after this fit: before it, allocators and caches fill up.
 SETTLED_AFTER = 20
-GROWTH_BAR = 30.0  # MiB
+GROWTH_TARGET = 30.0  # MiB, of sk-mnist over 200 fits
 MEMORY_ROWS = 1_000
 
 
-def main() -> None:
-    """Measure, print and write."""
-    options = parse(make_parser(__doc__, FULL, QUICK), list(RATE_PARAMETERS))
-    results, bars = [], {}
+def main() -> int:
+    """Measure, print and write; return the exit status."""
+    options = BenchmarkParser(__doc__, FULL, quick=QUICK, peers=list(RATE_PARAMETERS), has_targets=True).parse_options()
+    results, targets = [], {}
     size = f"{count(options.rows, 'row')}, {count(options.epochs, 'epoch')}"
     with mnist_files() as data:
         for n_jobs in (1, 2):
             work = f"GridSearchCV, {options.candidates} x {N_FOLDS} fits, {size}, n_jobs={n_jobs}"
-            bars |= {(work, peer): bar for peer, bar in BARS[n_jobs].items()}
-
-            def measure(way: str, _: int, n_jobs: int = n_jobs) -> dict:
-                return in_new_process(search, way, data, options.candidates, options.rows, options.epochs, n_jobs)
-
+            targets |= {(work, peer): target for peer, target in TARGETS[n_jobs].items()}
+            measure = partial(
+                in_new_process,
+                search,
+                data=data,
+                n_candidates=options.candidates,
+                n_rows=options.rows,
+                epochs=options.epochs,
+                n_jobs=n_jobs,
+            )
             ways = options.peers if n_jobs == 1 else [way for way in TWO_JOBS if peer_of(way) in options.peers]
             results += by_turns(work, ways, options.rounds, measure)
         memory = measure_memory(data, [peer for peer in (OURS, "scikeras") if peer in options.peers], options.fits)
-    report(
+    outcomes = report(
         "search",
         results,
-        bars,
+        targets,
         options,
         extra={"memory": memory},
         draw_extra=partial(draw_memory, memory=memory) if memory else None,
     )
     for peer, figures in memory.items():
-        bar = f" (bar for {OURS}, 200 fits: {GROWTH_BAR:g} MiB)"
+        target = f" (target for {OURS}, {FULL['fits']} fits: {GROWTH_TARGET:g} MiB)"
         print(f"{peer}: {figures['growth']:.1f} MiB more after {len(figures['mebibytes'])} fits than after the "
-              f"{figures['settled_after']}th{bar}")  # fmt: skip
+              f"{figures['settled_after']}th{target}")  # fmt: skip
+    if OURS in memory:
+        name = f"memory that {count(options.fits, 'fit')} of {OURS} leave"
+        outcomes.append(Outcome(name, memory[OURS]["growth"], GROWTH_TARGET, "MiB"))
+    return exit_status(outcomes, options)
 
 
 def peer_of(way: str) -> str:
@@ -98,7 +119,7 @@ def peer_of(way: str) -> str:
     return way.partition(" (")[0]
 
 
-def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_jobs: int) -> dict:
+def search(way: str, _round: int, *, data: Path, n_candidates: int, n_rows: int, epochs: int, n_jobs: int) -> dict:
     """Search once; seconds and the best score."""
     from joblib import parallel_config
     from joblib.externals.loky import get_reusable_executor
@@ -119,9 +140,7 @@ def search(way: str, data: Path, n_candidates: int, n_rows: int, epochs: int, n_
         with parallel_config(backend, n_jobs=n_jobs):
             if workers_ready:
                 start_workers(peer, n_jobs)
-            start = time.perf_counter()
-            grid_search.fit(X, y)
-            seconds = time.perf_counter() - start
+            seconds = seconds_of(lambda: grid_search.fit(X, y))
     finally:
         if backend == "loky":
             # A process that multiprocessing has started waits for its children, and these would wait for more work.
@@ -139,8 +158,8 @@ def start_workers(peer: str, n_jobs: int) -> None:
 
 def measure_memory(data: Path, peers: list[str], n_fits: int) -> dict[str, Any]:
     """Memory after each of many fits in one process, by peer."""
-    if not Path("/proc/self/statm").exists():
-        print("The memory of a process is read from /proc, which this system does not have.")
+    if not can_read_memory():
+        print(NO_PROCESS_MEMORY)
         return {}
     settled = min(SETTLED_AFTER, n_fits)
     memory = {}
@@ -158,8 +177,7 @@ def fit_repeatedly(peer: str, data: Path, n_fits: int) -> list[float]:
     mebibytes = []
     for seed in range(n_fits):
         make_classifier(peer, epochs=1, learning_rate=1e-4 * (1 + seed), seed=seed).fit(X, y)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        mebibytes.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+        mebibytes.append(process_memory()["VmRSS"] / MEBIBYTE)
     return mebibytes
 
 
@@ -176,4 +194,4 @@ def draw_memory(axes: Any, memory: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,7 +12,6 @@ what a second thread brings, and the most memory it takes. Each measurement has 
 
 import argparse
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
@@ -21,23 +20,35 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from _harness import OURS, describe_environment, in_new_process, load_mnist, mnist_files
-from _peers import HIDDEN, N_CLASSES, N_FEATURES, KerasFit, import_libraries, make_classifier
+from _measure import (
+    MEBIBYTE,
+    NO_PROCESS_MEMORY,
+    can_read_memory,
+    describe_environment,
+    format_seconds,
+    in_new_process,
+    load_mnist,
+    mnist_files,
+    process_memory,
+    seconds_of,
+    show_progress,
+)
+from _options import BenchmarkParser
+from _peers import HIDDEN, N_CLASSES, N_FEATURES, OURS, KerasFit, import_libraries, make_classifier
+from _report import print_table
+
+SIZES = {"rounds": 3, "rows": 60_000, "epochs": 5}
 
 BATCH_SIZES = (32, 128)
 WAYS = ("Keras, its fit", "Keras, XLA, 64 steps a call", "sk-mnist, no XLA", "sk-mnist, XLA")
 # As in a fold of a small search.
 SHORT_FITS, SHORT_ROWS, SHORT_EPOCHS = 12, 4_000, 2
-MEBIBYTE = 2**20
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--rows", type=int, default=60_000, help="default: 60000")
-    parser.add_argument("--epochs", type=int, default=5, help="at least 2; default: 5")
-    options = parser.parse_args()
+    parser = BenchmarkParser(__doc__, SIZES)
+    options = parser.parse_options()
     if options.epochs < 2:
         parser.error("--epochs must be at least 2: the first is compared with the others")
     environment = describe_environment()
@@ -54,16 +65,18 @@ def main() -> None:
 def print_epochs(data: Path, options: argparse.Namespace, batch_size: int, rate: float) -> None:
     """Print how long what takes within a training, for each way to train."""
     n_steps = -(-options.rows // batch_size)
-    print(f"\nbatches of {batch_size} (seconds)")
-    print(f"  {'':29} {'before training':>16} {'compiling':>10} {'an epoch':>10} {'a step':>10}")
-    medians = {}
+    medians, cells = {}, []
     for way in WAYS:
         rounds = [
             in_new_process(epochs_of_a_fit, way, data, options.rows, batch_size, options.epochs)
             for _ in range(options.rounds)
         ]
         start, compiling, epoch = medians[way] = [median(values) for values in zip(*rounds, strict=True)]
-        print(f"  {way:29} {start:16.2f} {compiling:10.2f} {epoch:10.3f} {1e3 * epoch / n_steps:7.3f} ms")
+        show_progress(f"{way}, batches of {batch_size}: an epoch takes {format_seconds(epoch)}")
+        step = f"{1e3 * epoch / n_steps:.3f} ms"
+        cells.append([way, f"{start:.2f}", f"{compiling:.2f}", f"{epoch:.3f}", step])
+    columns = ["", "before training", "compiling", "an epoch", "a step"]
+    print_table(f"batches of {batch_size} (seconds)", columns, cells)
     _, compiling_slow, slow = medians["sk-mnist, no XLA"]
     _, compiling_fast, fast = medians["sk-mnist, XLA"]
     if fast < slow:
@@ -80,8 +93,6 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
     import_libraries(OURS)
     import keras
 
-    from sk_mnist.neural_network import _classifier
-
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs: Any = None) -> None:
             ticks.append(time.perf_counter())
@@ -94,12 +105,18 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
     if way.startswith("Keras"):
         fit_keras(X, y, epochs, batch_size, Clock(), fused="XLA" in way)
     else:
-        # The rule would take XLA or not by the number of steps; here both are wanted.
-        _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+        choose_xla(way)
         classifier = make_classifier(OURS, epochs=epochs, batch_size=batch_size)
         classifier.set_params(keras_callbacks=[Clock]).fit(X, y)
     start, first, *others = np.diff(ticks).tolist()
     return start, first - median(others), median(others)
+
+
+def choose_xla(way: str) -> None:
+    """Have the classifier take XLA or not, as the way says; its own rule goes by the number of steps."""
+    from sk_mnist.neural_network import _classifier
+
+    _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock: Any, *, fused: bool) -> None:
@@ -153,12 +170,13 @@ def multiplications_a_second() -> float:
 
 def print_threads(data: Path, n_rounds: int) -> None:
     """Print how long many short trainings take, one after another and two at a time."""
-    print(f"\n{SHORT_FITS} trainings of {SHORT_ROWS:,} rows, {SHORT_EPOCHS} epochs, batches of 32 (seconds)")
-    print(f"  {'':40} {'one by one':>12} {'in 2 threads':>12}")
+    cells = []
     for name, one_thread_each in (("TensorFlow's threads as they are", False), ("one thread for each operation", True)):
         rounds = [in_new_process(short_fits, data, one_thread_each) for _ in range(n_rounds)]
         alone, together = (median(values) for values in zip(*rounds, strict=True))
-        print(f"  {name:40} {alone:12.2f} {together:12.2f}")
+        cells.append([name, f"{alone:.2f}", f"{together:.2f}"])
+    title = f"{SHORT_FITS} trainings of {SHORT_ROWS:,} rows, {SHORT_EPOCHS} epochs, batches of 32 (seconds)"
+    print_table(title, ["", "one by one", "in 2 threads"], cells)
 
 
 def short_fits(data: Path, one_thread_each: bool) -> tuple[float, float]:
@@ -175,30 +193,23 @@ def short_fits(data: Path, one_thread_each: bool) -> tuple[float, float]:
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(fit, range(2)))
-        return seconds_of(lambda: list(map(fit, range(SHORT_FITS)))), seconds_of(
-            lambda: list(pool.map(fit, range(SHORT_FITS)))
-        )
-
-
-def seconds_of(work: Callable) -> float:
-    """Seconds of a call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+        alone = seconds_of(lambda: list(map(fit, range(SHORT_FITS))))
+        together = seconds_of(lambda: list(pool.map(fit, range(SHORT_FITS))))
+    return alone, together
 
 
 def print_memory(data: Path, n_rows: int) -> None:
     """Print the most memory of a process that trains, beyond what importing TensorFlow takes."""
-    if not Path("/proc/self/status").exists():
-        print("\nThe memory of a process is read from /proc, which this system does not have.")
+    if not can_read_memory():
+        print(f"\n{NO_PROCESS_MEMORY}")
         return
     size = n_rows * N_FEATURES * 4
-    print(f"\nmost memory beyond that of TensorFlow, X itself included, as a multiple of X's {size / MEBIBYTE:.0f} MiB")
+    cells = []
     for way in ("sk-mnist, no XLA", "sk-mnist, XLA"):
         total, mapped = in_new_process(peak_memory, way, data, n_rows)
-        print(
-            f"  {way:29} {total / size:.2f}, of which mapped files, such as TensorFlow's own code, {mapped / size:.2f}"
-        )
+        cells.append([way, f"{total / size:.2f}", f"{mapped / size:.2f}"])
+    title = f"most memory beyond that of TensorFlow, X itself included, as a multiple of X's {size / MEBIBYTE:.0f} MiB"
+    print_table(title, ["", "in all", "of which mapped files, such as TensorFlow's own code"], cells)
 
 
 def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
@@ -206,22 +217,13 @@ def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
     import_libraries(OURS)
     import tensorflow as tf
 
-    from sk_mnist.neural_network import _classifier
-
-    _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+    choose_xla(way)
     tf.constant(0.0)
-    before = memory_of_process()
+    before = process_memory()
     X, y = load_mnist(data, "train", n_rows)
     make_classifier(OURS, epochs=2).fit(X, y)
-    after = memory_of_process()
+    after = process_memory()
     return after["VmHWM"] - before["VmRSS"], after["RssFile"] - before["RssFile"]
-
-
-def memory_of_process() -> dict[str, int]:
-    """Bytes of this process: resident, most of it ever, pages of files."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    names = ("VmRSS", "VmHWM", "RssFile")
-    return {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.startswith(names)}
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ Train the network of the ``"reference"`` recipe with several seeds, and print lo
 the 10,000 test images beside the published ones. The same with a constant learning rate, as it was published, shows
 what the recipe's falling rate is for::
 
-    python examples/benchmarks/reproduce_reference.py            # 5 seeds, 2 to 3 minutes on 2 cores
-    python examples/benchmarks/reproduce_reference.py --seeds 1
+    python examples/reproduce_reference.py            # 5 seeds, 2 to 3 minutes on 2 cores
+    python examples/reproduce_reference.py --seeds 1
 
 The schedule was chosen on the last 10,000 training images (``--validation`` shows that choice); the test images
 were used for the report alone.
 """
 
 import argparse
-import os
 import platform
 
 import numpy as np
+from joblib import cpu_count
 
 from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline
 from sk_mnist.cli._report import PUBLISHED
@@ -42,7 +42,7 @@ def main() -> None:
     else:
         X_scored, y_scored = fetch_mnist(subset="test", return_X_y=True)
 
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}; trained on {len(y):,} images")
+    print(f"{cpu_count()} cores, Python {platform.python_version()}; trained on {len(y):,} images")
     print(f"{'':40} {'accuracy':>10} {'loss':>8} {'label-broadcast MSE':>20}")
     print_row("published", [PUBLISHED["accuracy"], PUBLISHED["log_loss"], PUBLISHED["label_broadcast_mse"]])
     for name, params in TRAININGS.items():
