@@ -20,7 +20,7 @@ import numpy as np
 from joblib import cpu_count
 
 from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline
-from sk_mnist.cli._report import PUBLISHED
+from sk_mnist.pipeline import PUBLISHED
 
 N_VALIDATION = 10_000
 TRAININGS = {
