@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from helpers.processes import run_python
 
 import sk_mnist
 from sk_mnist.cli import main
@@ -199,7 +200,7 @@ def score_and_interrupt(self, *arguments):
 _tune._Recorder.__call__ = score_and_interrupt
 sys.exit(main({[*TUNE, "--grid", "large", "--output", str(tmp_path)]!r}))
 """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    process = run_python(code)
     assert process.returncode == 130, process.stderr
     with open(tmp_path / "search.csv", newline="") as file:
         rows = list(csv.DictReader(file))

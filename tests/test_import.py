@@ -1,9 +1,7 @@
 """What importing costs, and what it must not load."""
 
-import subprocess
-import sys
-
 import pytest
+from helpers.processes import output_of
 
 import sk_mnist
 
@@ -12,12 +10,8 @@ SCIKIT_LEARN_LOADS = {"pandas"}
 HEAVY = ["tensorflow", "keras", "scikeras", "matplotlib", "pandas"]
 
 
-def run_python(code, **kwargs):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **kwargs).stdout
-
-
 def loaded_after(code):
-    return run_python(f"import sys\n{code}\nprint(*[name for name in {HEAVY} if name in sys.modules])").split()
+    return output_of(f"import sys\n{code}\nprint(*[name for name in {HEAVY} if name in sys.modules])").split()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +56,7 @@ def test_import_costs_little_more_than_numpy():
     code += "print(middle - start, time.perf_counter() - middle)"
     ratios = []
     for _ in range(5):
-        numpy_seconds, our_seconds = map(float, run_python(code).split())
+        numpy_seconds, our_seconds = map(float, output_of(code).split())
         ratios.append(our_seconds / numpy_seconds)
     # Nothing is imported, so a tenth of numpy's own time is ample, whatever the machine does at the moment.
     assert sorted(ratios)[2] < 0.1

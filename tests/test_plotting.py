@@ -1,9 +1,7 @@
-import subprocess
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.processes import output_of, run_python
 from scipy.stats import loguniform
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -41,8 +39,7 @@ def plt():
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    yield plt
-    plt.close("all")
+    return plt
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +144,7 @@ sys.modules["matplotlib.pyplot"] = None
 from sk_mnist.plotting import TrainingHistoryDisplay
 TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    last_line = result.stderr.splitlines()[-1]
+    last_line = run_python(code).stderr.splitlines()[-1]
     assert last_line == (
         "ImportError: TrainingHistoryDisplay.from_history needs matplotlib: pip install 'sk-mnist[plots]'"
     )
@@ -156,8 +152,7 @@ TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
 
 def test_importing_the_displays_does_not_import_matplotlib():
     code = "import sys, sk_mnist.plotting; print('matplotlib' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
+    assert output_of(code).strip() == "False"
 
 
 # --- DigitsDisplay ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ import tempfile
 import textwrap
 import threading
 import time
-import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,6 +25,7 @@ import pytest
 from filelock import FileLock
 from helpers import loopback
 from helpers.idx_encoding import idx_bytes
+from helpers.memory import peak_memory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,13 +48,6 @@ IDX_NAMES = {
 def npz():
     """The official file's bytes."""
     return BUNDLED_NPZ.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def arrays():
-    """The four arrays, read without this package's help."""
-    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
-        return dict(archive)
 
 
 @pytest.fixture(scope="module")
@@ -541,16 +534,6 @@ def test_a_pickle_by_the_name_of_mnist_npz_is_refused_and_not_loaded(tmp_path, n
     assert not (tmp_path / "sprung").exists()
 
 
-def peak_memory(function):
-    """Highest number of bytes that Python and NumPy held while the function ran."""
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def test_an_npz_bomb_is_not_unpacked_past_the_known_size(tmp_path, arrays):
     images = npy_header((10_000, 28, 28)) + bytes(300_000_000)
     (tmp_path / "mnist.npz").write_bytes(with_member(arrays, "x_test", images, zipfile.ZIP_DEFLATED))
@@ -940,7 +923,7 @@ def test_a_full_disk_without_a_bundled_copy_is_one_clear_error(file_size_limit, 
         fetch_test(file_size_limit)
 
 
-def test_a_data_home_that_is_a_file_is_served_from_the_package(tmp_path, official, arrays):
+def test_a_data_home_that_is_a_file_is_served_from_the_package(tmp_path, official):
     (tmp_path / "file").write_text("I am a file")
     mnist = fetch_test(tmp_path / "file")
     assert mnist.source == f"bundled: {BUNDLED_NPZ}"
@@ -973,7 +956,7 @@ def test_without_a_home_directory_the_package_serves(monkeypatch, official):
     assert fetch_test(None).source == f"bundled: {BUNDLED_NPZ}"
 
 
-def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, remotes, server, no_bundled_copy):
+def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, remotes, no_bundled_copy):
     with pytest.raises(OSError, match="is not available from any source") as caught:
         fetch_test(home)
     message = str(caught.value)
@@ -987,7 +970,7 @@ def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, r
 
 
 @posix_only
-def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, official, arrays):
+def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, official):
     code = (
         ONE_REMOTE
         + """

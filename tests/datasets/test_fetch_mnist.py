@@ -4,7 +4,6 @@ import hashlib
 import logging
 import re
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,19 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.loopback import LoopbackServer, serve
+from helpers.processes import output_of
 from joblib import Parallel, delayed
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _sources
 
 BUNDLED_NPZ = _sources.BUNDLED
-
-
-@pytest.fixture(scope="module")
-def published():
-    """The arrays of the file in the package, read without this package's help."""
-    with np.load(BUNDLED_NPZ, allow_pickle=False) as archive:
-        return dict(archive)
 
 
 @pytest.fixture
@@ -63,22 +56,22 @@ def test_each_subset_has_its_rows_as_float32_and_int64(subset, n_samples):
     assert mnist.target.dtype == np.int64
 
 
-def test_all_is_the_training_rows_and_then_the_test_rows(published):
+def test_all_is_the_training_rows_and_then_the_test_rows(arrays):
     X, y = local(subset="all", normalize=False, return_X_y=True)
-    np.testing.assert_array_equal(X[:60_000], published["x_train"].reshape(-1, 784))
-    np.testing.assert_array_equal(X[60_000:], published["x_test"].reshape(-1, 784))
-    np.testing.assert_array_equal(y, np.concatenate([published["y_train"], published["y_test"]]))
+    np.testing.assert_array_equal(X[:60_000], arrays["x_train"].reshape(-1, 784))
+    np.testing.assert_array_equal(X[60_000:], arrays["x_test"].reshape(-1, 784))
+    np.testing.assert_array_equal(y, np.concatenate([arrays["y_train"], arrays["y_test"]]))
 
 
-def test_unnormalized_pixels_are_the_published_bytes(published):
+def test_unnormalized_pixels_are_the_published_bytes(arrays):
     X, _ = local(subset="test", normalize=False, return_X_y=True)
     assert X.dtype == np.uint8
-    assert X.tobytes() == published["x_test"].tobytes()
+    assert X.tobytes() == arrays["x_test"].tobytes()
 
 
-def test_normalized_pixels_are_the_bytes_over_255_in_float32(published):
+def test_normalized_pixels_are_the_bytes_over_255_in_float32(arrays):
     X, _ = local(subset="test", return_X_y=True)
-    np.testing.assert_array_equal(X, published["x_test"].reshape(-1, 784).astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(X, arrays["x_test"].reshape(-1, 784).astype(np.float32) / np.float32(255))
     assert X.min() == 0
     assert X.max() == 1
 
@@ -125,18 +118,18 @@ def test_names_and_description_are_those_of_mnist():
     assert mnist.frame is None
 
 
-def test_the_class_counts_in_the_description_are_those_of_the_data(published):
-    train, test = np.bincount(published["y_train"]), np.bincount(published["y_test"])
+def test_the_class_counts_in_the_description_are_those_of_the_data(arrays):
+    train, test = np.bincount(arrays["y_train"]), np.bincount(arrays["y_test"])
     description = " ".join(local(subset="test").DESCR.split())
     assert f"from {train.min():,} (digit {train.argmin()}) to {train.max():,} (digit {train.argmax()})" in description
     assert f"from {test.min():,} (digit {test.argmin()}) to {test.max():,} (digit {test.argmax()})" in description
 
 
-def test_shuffle_permutes_rows_and_targets_together(published):
+def test_shuffle_permutes_rows_and_targets_together(arrays):
     X, y = local(subset="test", normalize=False, shuffle=True, random_state=0, return_X_y=True)
     order = np.random.RandomState(0).permutation(10_000)
-    np.testing.assert_array_equal(X, published["x_test"].reshape(-1, 784)[order])
-    np.testing.assert_array_equal(y, published["y_test"][order])
+    np.testing.assert_array_equal(X, arrays["x_test"].reshape(-1, 784)[order])
+    np.testing.assert_array_equal(y, arrays["y_test"][order])
 
 
 def test_shuffle_leaves_the_global_generator_alone_when_seeded():
@@ -146,7 +139,8 @@ def test_shuffle_leaves_the_global_generator_alone_when_seeded():
 
 
 def test_as_frame_gives_pandas_with_pixel_columns():
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     mnist = local(subset="test", as_frame=True)
     assert isinstance(mnist.data, pandas.DataFrame)
     assert list(mnist.data.columns) == mnist.feature_names
@@ -261,7 +255,7 @@ def test_clear_data_home_deletes_what_was_cached(tmp_path, official_server):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_importing_touches_neither_disk_nor_network(tmp_path):
+def test_importing_touches_neither_disk_nor_network():
     code = """
 import sys
 touched = []
@@ -278,8 +272,7 @@ import sk_mnist.datasets
 heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "requests"} & (set(sys.modules) - before)
 print(touched, heavy)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_repository())
-    assert run.stdout.strip() == "[] set()"
+    assert output_of(code, cwd=_repository()).strip() == "[] set()"
 
 
 def _repository():

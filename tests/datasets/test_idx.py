@@ -2,12 +2,12 @@
 
 import gzip
 import struct
-import tracemalloc
 from contextlib import suppress
 
 import numpy as np
 import pytest
 from helpers.idx_encoding import TYPE_CODES, idx_bytes
+from helpers.memory import peak_memory
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -100,16 +100,6 @@ def test_the_error_names_the_file(tmp_path):
 def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_idx(tmp_path / "absent")
-
-
-def peak_memory(function):
-    """Highest number of bytes that Python and NumPy held while the function ran."""
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

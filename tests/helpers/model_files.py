@@ -102,9 +102,3 @@ def sparse_node(members, matrix_format, data, indices, indptr, shape, *, type_na
     name = f"{len(members)}.npz"
     members[name] = content.getvalue()
     return node("SparseMatrixNode", type_name, type="scipy", file=name)
-
-
-def npz_of(arrays):
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    return content.getvalue()

@@ -8,16 +8,16 @@ import re
 import threading
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import sklearn
+from helpers.networks import assert_same_model, weights_of
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from sk_mnist import KerasMLPClassifier
-
-keras = pytest.importorskip("keras")
 
 N_ROWS, N_VALIDATION = 200, 60
 EPOCHS = 6
@@ -64,8 +64,7 @@ def assert_same_histories(ours, theirs):
 
 
 def assert_same_weights(ours, model):
-    kernels_and_biases = [array for pair in zip(ours.coefs_, ours.intercepts_, strict=True) for array in pair]
-    for one, other in zip(kernels_and_biases, model.get_weights(), strict=True):
+    for one, other in zip(weights_of(ours), model.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
@@ -123,8 +122,7 @@ class TestHooks:
     def test_batch_hooks_do_not_change_the_training(self, data):
         watched = fit_ours(data, [Hooks()], batch_size=32, dropout=0.2)
         alone = fit_ours(data, None, batch_size=32, dropout=0.2)
-        for one, other in zip(watched.coefs_, alone.coefs_, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_model(watched, alone)
 
     def test_a_batch_hook_can_stop_the_training(self, data):
         class StopInSecondBatch(keras.callbacks.Callback):
@@ -397,7 +395,7 @@ class TestLearningRate:
 
 
 class TestInstances:
-    def test_a_fit_uses_the_instance_that_it_is_given(self, data, start):
+    def test_a_fit_uses_the_instance_that_it_is_given(self, data):
         history = keras.callbacks.History()
         model = fit_ours(data, [history])
         assert history.history == {name: pytest.approx(values) for name, values in model.history_.items()}
@@ -481,8 +479,7 @@ class TestInstances:
 
     @pytest.mark.slow
     def test_optunas_pruning_callback_prunes(self, data):
-        optuna = pytest.importorskip("optuna")
-        pytest.importorskip("optuna_integration")
+        import optuna
         from optuna_integration import KerasPruningCallback
 
         study = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=2.0))
@@ -575,8 +572,7 @@ class TestKerasOwn:
         # The epochs after the last backup, and exactly the training that was cut off.
         assert went_on.n_iter_ == EPOCHS - 4
         assert went_on.loss_curve_ == whole.loss_curve_[4:]
-        for one, other in zip(went_on.coefs_, whole.coefs_, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_model(went_on, whole)
         assert not (tmp_path / "backup").exists()
 
     @pytest.mark.slow
@@ -653,7 +649,6 @@ class TestKerasOwn:
             def log_message(self, *arguments):
                 """Say nothing."""
 
-        pytest.importorskip("requests")
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             root = f"http://127.0.0.1:{server.server_port}"

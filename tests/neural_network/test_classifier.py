@@ -4,14 +4,14 @@ import copy
 import pickle
 import random
 import re
-import subprocess
-import sys
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from helpers.networks import assert_same_model, small
+from helpers.processes import output_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone, is_classifier
@@ -28,16 +28,12 @@ from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network._forward import BATCH_ROWS
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
-SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
 def blobs():
+    """Those of conftest.py, with more rows."""
     return make_classification(600, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
-
-
-def small(**params):
-    return KerasMLPClassifier(**{**SMALL, **params})
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +44,6 @@ def model(blobs):
 @pytest.fixture(scope="module")
 def without_hidden_layers(blobs):
     return small(hidden_layer_sizes=(), epochs=2).fit(*blobs)
-
-
-def assert_same_model(one, other):
-    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 class TestReferenceNetwork:
@@ -208,7 +199,7 @@ class TestInputOfPredictions:
         with pytest.raises(ValueError, match=r"X has values of up to 3e\+38, for which .* overflow float32\. Scale X"):
             getattr(model, method)(self.CONTAINERS[container](X), *arguments)
 
-    def test_large_but_finite_values_are_no_error(self, blobs, model):
+    def test_large_but_finite_values_are_no_error(self, model):
         # The sums of the first layer stay finite, and their sum over the rows does not.
         far = np.full((10_000, 12), 1e36, dtype=np.float32)
         first_layer = far @ model.coefs_[0] + model.intercepts_[0]
@@ -269,13 +260,11 @@ class TestFit:
 import hashlib, numpy
 from sklearn.datasets import make_classification
 from sk_mnist import KerasMLPClassifier
-from sk_mnist.neural_network._forward import BATCH_ROWS
 X, y = make_classification(1000, random_state=0)
 model = KerasMLPClassifier((32, 16), epochs={epochs}, dropout=0.2, random_state=0).fit(X, y)
 print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.intercepts_)).hexdigest())
 """
-        run = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in "ab"]
-        assert run[0].stdout == run[1].stdout
+        assert output_of(code) == output_of(code)
 
     @pytest.mark.parametrize("params", [{}, {"dropout": 0.3}, {"early_stopping": True}], ids=str)
     def test_global_random_state_is_left_alone(self, blobs, params):
@@ -512,7 +501,8 @@ class TestInput:
             model.predict(frame[frame.columns[::-1]])
 
     def test_polars_frames(self, blobs):
-        polars = pytest.importorskip("polars")
+        import polars
+
         X, y = blobs
         frame = polars.DataFrame(X, schema=[f"x{i}" for i in range(12)])
         model = small().fit(frame, polars.Series(y))

@@ -8,17 +8,11 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_classification
+from helpers.networks import assert_same_model, small
+from helpers.processes import run_python
 from sklearn.model_selection import GridSearchCV
 
-from sk_mnist import KerasMLPClassifier, load, save
-
-SMALL = {"hidden_layer_sizes": (16, 8), "learning_rate": 0.01, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
+from sk_mnist import load, save
 
 
 @pytest.fixture(autouse=True)
@@ -52,29 +46,28 @@ def interrupted(model, *data, **fit_params):
 
 class TestInterrupt:
     def test_the_network_trained_so_far_is_kept(self, blobs, tmp_path):
-        model = interrupted(KerasMLPClassifier(**SMALL, epochs=50, keras_callbacks=[interrupting(4)]), *blobs)
-        ended = KerasMLPClassifier(**SMALL, epochs=4).fit(*blobs)
+        model = interrupted(small(epochs=50, keras_callbacks=[interrupting(4)]), *blobs)
+        ended = small(epochs=4).fit(*blobs)
         assert model.n_iter_ == 4
         assert model.loss_curve_ == ended.loss_curve_
-        for one, other in zip(model.coefs_, ended.coefs_, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_model(model, ended)
         np.testing.assert_array_equal(model.predict(blobs[0]), ended.predict(blobs[0]))
         restored = load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops"))
         assert restored.loss_curve_ == ended.loss_curve_
 
     def test_in_the_first_epoch_too(self, blobs, tmp_path):
         params = {"epochs": 50, "batch_size": 50, "keras_callbacks": [interrupting(3, "on_train_batch_end")]}
-        model = interrupted(KerasMLPClassifier(**SMALL | params), *blobs)
+        model = interrupted(small(**params), *blobs)
         assert model.n_iter_ == 0
         assert model.loss_curve_ == []
         assert np.isnan(model.loss_)
         assert np.isnan(model.best_loss_)
-        start = KerasMLPClassifier(**SMALL | {"epochs": 1, "learning_rate": 1e-30}).fit(*blobs)
+        start = small(epochs=1, learning_rate=1e-30).fit(*blobs)
         assert not np.allclose(model.coefs_[0], start.coefs_[0])
         load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops")).predict(blobs[0])
 
     def test_before_the_first_step_there_is_nothing_to_keep(self, blobs):
-        model = KerasMLPClassifier(**SMALL, keras_callbacks=[interrupting(0)])
+        model = small(keras_callbacks=[interrupting(0)])
         with pytest.raises(KeyboardInterrupt):
             model.fit(*blobs)
         assert not hasattr(model, "coefs_")
@@ -83,37 +76,35 @@ class TestInterrupt:
         X, y = blobs
         validation = {"X_val": X[300:], "y_val": y[300:]}
         params = {"epochs": 50, "early_stopping": True, "n_iter_no_change": 100}
-        model = KerasMLPClassifier(**SMALL, **params, keras_callbacks=[interrupting(30)])
+        model = small(**params, keras_callbacks=[interrupting(30)])
         interrupted(model, X[:300], y[:300], **validation)
         assert model.best_epoch_ < 30  # or the test tells nothing
-        best = KerasMLPClassifier(**SMALL, epochs=model.best_epoch_).fit(X[:300], y[:300])
-        for one, other in zip(model.coefs_, best.coefs_, strict=True):
-            np.testing.assert_array_equal(one, other)
+        best = small(epochs=model.best_epoch_).fit(X[:300], y[:300])
+        assert_same_model(model, best)
 
     @pytest.mark.parametrize("goes_on", ["warm_start", pytest.param("partial_fit", marks=pytest.mark.slow)])
     def test_training_goes_on_from_there(self, blobs, goes_on):
-        model = KerasMLPClassifier(**SMALL, epochs=50, warm_start=True, keras_callbacks=[interrupting(4)])
+        model = small(epochs=50, warm_start=True, keras_callbacks=[interrupting(4)])
         interrupted(model, *blobs).set_params(keras_callbacks=None, epochs=2)
         if goes_on == "warm_start":
             model.fit(*blobs)
         else:
             model.partial_fit(*blobs).partial_fit(*blobs)
-        whole = KerasMLPClassifier(**SMALL, epochs=6).fit(*blobs)
+        whole = small(epochs=6).fit(*blobs)
         assert model.loss_curve_ == whole.loss_curve_
-        for one, other in zip(model.coefs_, whole.coefs_, strict=True):
-            np.testing.assert_array_equal(one, other)
+        assert_same_model(model, whole)
 
     def test_partial_fit_is_interrupted_like_fit(self, blobs):
         params = {"batch_size": 50, "keras_callbacks": [interrupting(3, "on_train_batch_end")]}
-        model = KerasMLPClassifier(**SMALL | params)
+        model = small(**params)
         with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
             model.partial_fit(*blobs, classes=[0, 1, 2])
         assert model.predict(blobs[0]).shape == (400,)
 
     def test_the_next_fit_is_as_ever(self, blobs):
-        expected = KerasMLPClassifier(**SMALL, epochs=3).fit(*blobs)
-        interrupted(KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[interrupting(1)]), *blobs)
-        again = KerasMLPClassifier(**SMALL, epochs=3).fit(*blobs)
+        expected = small(epochs=3).fit(*blobs)
+        interrupted(small(epochs=3, keras_callbacks=[interrupting(1)]), *blobs)
+        again = small(epochs=3).fit(*blobs)
         assert again.loss_curve_ == expected.loss_curve_
 
     def test_at_the_end_of_training_it_loses_nothing(self, blobs):
@@ -125,14 +116,14 @@ class TestInterrupt:
 
             return keras.callbacks.LambdaCallback(on_train_end=interrupt)
 
-        model = interrupted(KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[factory]), *blobs)
+        model = interrupted(small(epochs=3, keras_callbacks=[factory]), *blobs)
         assert model.n_iter_ == 3
 
     def test_at_the_end_of_an_epoch_scores_and_weights_agree(self, blobs):
         X, y = blobs
         params = {"epochs": 20, "early_stopping": True, "n_iter_no_change": 100}
         for epoch in (0, 1, 2, 5):
-            model = KerasMLPClassifier(**SMALL | params, keras_callbacks=[interrupting(epoch, "on_epoch_end")])
+            model = small(**params, keras_callbacks=[interrupting(epoch, "on_epoch_end")])
             interrupted(model, X[:300], y[:300], X_val=X[300:], y_val=y[300:])
             assert model.n_iter_ == epoch
             if epoch:
@@ -140,11 +131,11 @@ class TestInterrupt:
 
     def test_it_passes_where_training_has_diverged_or_warnings_are_errors(self, blobs):
         diverging = {"learning_rate": 1e30, "activation": "elu", "optimizer": "sgd", "epochs": 9}
-        model = KerasMLPClassifier(**SMALL | diverging, keras_callbacks=[interrupting(5)])
+        model = small(**diverging, keras_callbacks=[interrupting(5)])
         with np.errstate(all="ignore"), pytest.raises(KeyboardInterrupt):
             model.fit(*blobs)
         assert not hasattr(model, "coefs_")
-        model = KerasMLPClassifier(**SMALL, epochs=9, keras_callbacks=[interrupting(5)])
+        model = small(epochs=9, keras_callbacks=[interrupting(5)])
         with warnings.catch_warnings(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
             warnings.simplefilter("error")
             model.fit(*blobs)
@@ -161,7 +152,7 @@ class TestInterrupt:
             )
 
         before = signal.getsignal(signal.SIGINT)
-        KerasMLPClassifier(**SMALL, epochs=1, keras_callbacks=[factory]).fit(*blobs)
+        small(epochs=1, keras_callbacks=[factory]).fit(*blobs)
         assert seen == [before] == [signal.getsignal(signal.SIGINT)]
 
     @pytest.mark.slow
@@ -172,7 +163,7 @@ class TestInterrupt:
             fits.append(len(fits))
             return interrupting(1 if len(fits) == 3 else -1)()
 
-        model = KerasMLPClassifier(**SMALL, epochs=3, keras_callbacks=[third])
+        model = small(epochs=3, keras_callbacks=[third])
         search = GridSearchCV(model, {"alpha": [0, 1e-4, 1e-3, 1e-2, 0.1, 1]}, cv=3)
         with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
             search.fit(*blobs)
@@ -264,7 +255,7 @@ def train():
 
     def output(self, before, in_child, fork):
         code = self.CODE.format(before=before, fork=self.TRAIN.format(in_child=in_child or "pass") + fork)
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        run = run_python(code, timeout=120)
         assert "child ended with 0" in run.stdout, run.stdout + run.stderr
         return run.stdout
 

@@ -1,16 +1,14 @@
 """Nothing outside the estimator changes a fit, and a fit is refused where it could not be one."""
 
-import subprocess
-import sys
-
+import keras
 import numpy as np
 import pytest
+from helpers.networks import assert_close_models, assert_same_model
+from helpers.processes import output_of, run_python
 from sklearn.datasets import load_iris
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
-
-keras = pytest.importorskip("keras")
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
 MOSTLY_SLOW = ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "nadam"))]
@@ -27,14 +25,10 @@ def fit(iris, optimizer="sgd", **params):
     return KerasMLPClassifier((8,), optimizer=optimizer, **params).fit(*iris)
 
 
-def weights_of(model):
-    return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
-
-
 @pytest.fixture(scope="module")
 def expected(iris):
     clear_workspaces()
-    return {optimizer: weights_of(fit(iris, optimizer)) for optimizer in OPTIMIZERS}
+    return {optimizer: fit(iris, optimizer) for optimizer in OPTIMIZERS}
 
 
 def mixed_float16():
@@ -92,8 +86,8 @@ def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, n
         during = fit(iris, optimizer)
     finally:
         undo()
-    np.testing.assert_array_equal(weights_of(during), expected[optimizer])
-    np.testing.assert_array_equal(weights_of(fit(iris, optimizer)), expected[optimizer])
+    assert_same_model(during, expected[optimizer])
+    assert_same_model(fit(iris, optimizer), expected[optimizer])
 
 
 @pytest.mark.slow
@@ -133,7 +127,7 @@ def test_the_models_given_out_are_of_the_estimators_dtype(iris, name):
 
 def test_a_seed_means_the_same_first_weights_in_every_dtype(iris):
     single, double = (fit(iris, dtype=dtype, learning_rate=1e-30, dropout=0.0) for dtype in ("float32", "float64"))
-    np.testing.assert_allclose(weights_of(single), weights_of(double), rtol=0, atol=1e-20)
+    assert_close_models(single, double, rtol=0, atol=1e-20)
 
 
 class TestPlaces:
@@ -161,12 +155,6 @@ class TestPlaces:
             fit(iris)
 
 
-def run_python(code):
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    return run
-
-
 WRONG = {
     "optimizer": "optimizer=type('Lookalike', (), {'apply_gradients': print, 'get_config': dict})()",
     "keras_callbacks": "keras_callbacks=[3]",
@@ -192,7 +180,7 @@ except (TypeError, ValueError) as error:
     print(error)
 print("tensorflow" in sys.modules or "keras" in sys.modules)
 """
-    *error, imported = run_python(code).stdout.splitlines()
+    *error, imported = output_of(code).splitlines()
     assert name in "".join(error)
     assert imported == "False"
 
@@ -212,7 +200,9 @@ from sk_mnist import KerasMLPClassifier
 for n_units in range(2, 10):
     KerasMLPClassifier((n_units,), epochs=1).fit(*load_iris(return_X_y=True))
 """
-    assert "retracing" not in run_python(code).stderr
+    run = run_python(code)
+    assert run.returncode == 0, run.stderr
+    assert "retracing" not in run.stderr
 
 
 @pytest.mark.slow
@@ -234,11 +224,11 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sk_mnist import KerasMLPClassifier
 X, y = load_iris(return_X_y=True)
-KerasMLPClassifier((4,), epochs=1, early_stopping=True).fit(X, y).partial_fit
+KerasMLPClassifier((4,), epochs=1, early_stopping=True).fit(X, y)
 print("now scikit-learn's")
 LogisticRegression(max_iter=1000).fit(X, y)
 """
-    fitted = [line for line in run_python(code).stdout.splitlines() if line.startswith(("fitted", "now"))]
+    fitted = [line for line in output_of(code).splitlines() if line.startswith(("fitted", "now"))]
     assert fitted[0] == "now scikit-learn's"
     assert "fitted LogisticRegression" in fitted
 
@@ -262,6 +252,6 @@ make_pipeline(StandardScaler(), KerasMLPClassifier((4,), epochs=1)).fit(X, y)
 for run in mlflow.search_runs(output_format="list"):
     print("recorded", run.data.params["steps"])
 """
-    recorded = [line for line in run_python(code).stdout.splitlines() if line.startswith("recorded")]
+    recorded = [line for line in output_of(code).splitlines() if line.startswith("recorded")]
     assert len(recorded) == 1
     assert "KerasMLPClassifier" in recorded[0]

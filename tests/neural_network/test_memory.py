@@ -2,31 +2,19 @@
 
 import gc
 import resource
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_classification
+from helpers.networks import small
+from helpers.processes import output_of
 
-from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
-
-SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 1, "random_state": 0}
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
 ]
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
-
-
-def small(**params):
-    return KerasMLPClassifier(**{**SMALL, **params})
 
 
 # At the start of the programs below: figures of the kernel in MiB, and TensorFlow started.
@@ -46,9 +34,7 @@ tf.constant(0.0)
 
 
 def printed_by(code):
-    run = subprocess.run([sys.executable, "-c", PRELUDE + code], capture_output=True, text=True, timeout=500)
-    assert run.returncode == 0, run.stderr
-    return float(run.stdout)
+    return float(output_of(PRELUDE + code, timeout=500))
 
 
 class TestOneFit:
@@ -196,10 +182,10 @@ class TestManyFits:
     def test_clear_workspaces_frees_what_is_kept(self, blobs):
         # Three networks of 61 MiB each, which are more than malloc keeps for itself.
         clear_workspaces()
-        small(hidden_layer_sizes=(4,)).fit(*blobs)
+        small(hidden_layer_sizes=(4,), epochs=1).fit(*blobs)
         before = _resident()
         for i in range(3):
-            small(hidden_layer_sizes=(4000 + i, 4000), optimizer="sgd").fit(*blobs)
+            small(hidden_layer_sizes=(4000 + i, 4000), epochs=1, optimizer="sgd").fit(*blobs)
         kept = _resident() - before
         clear_workspaces()
         assert kept > 150
@@ -214,7 +200,7 @@ def _resident():
 
 def _growth(step, n_before, n_counted):
     """Growth of the process in MiB over ``n_counted`` steps, after ``n_before`` to settle."""
-    model = small()
+    model = small(epochs=1)
     for i in range(n_before):
         step(model, i)
     before = _resident()

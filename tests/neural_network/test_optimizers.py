@@ -5,43 +5,23 @@ import pickletools
 
 import cloudpickle
 import joblib
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from helpers.networks import assert_same_model, small, weights_of
 from sklearn.base import clone
-from sklearn.datasets import make_classification
 from sklearn.model_selection import cross_val_score
 
 from sk_mnist import KerasMLPClassifier
 
-keras = pytest.importorskip("keras")
-tf = pytest.importorskip("tensorflow")
-
-SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "random_state": 0}
 # One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
 FULL = {"hidden_layer_sizes": (8,), "batch_size": 400, "epochs": 5, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
-
-
-def small(**params):
-    return KerasMLPClassifier(**{**SMALL, **params})
 
 
 def joblib_copy(model):
     """Pickle as joblib does for its workers: classes and functions by value."""
     return pickle.loads(cloudpickle.dumps(model))
-
-
-def weights_of(model):
-    return [array for pair in zip(model.coefs_, model.intercepts_, strict=True) for array in pair]
-
-
-def assert_same_model(one, other):
-    for a, b in zip(weights_of(one), weights_of(other), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def keras_weights(blobs, optimizer, epochs=FULL["epochs"]):
@@ -107,12 +87,6 @@ class Locked(keras.optimizers.SGD):
 def make_excluding():
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
-    return optimizer
-
-
-def make_with_instance_method():
-    optimizer = keras.optimizers.SGD(0.1)
-    optimizer.update_step = lambda gradient, variable, rate: variable.assign_sub(3 * rate * gradient)
     return optimizer
 
 
@@ -373,7 +347,8 @@ class TestNamesAndInstances:
 
     def test_an_instance_does_as_its_name(self, blobs):
         instance = keras.optimizers.Adam(0.01)
-        by_instance = KerasMLPClassifier(**SMALL, optimizer=instance).fit(*blobs)
+        # An instance carries its own rate, and learning_rate keeps its default.
+        by_instance = small(optimizer=instance, learning_rate=1e-3).fit(*blobs)
         assert_same_model(by_instance, small(learning_rate=0.01).fit(*blobs))
         assert not instance.built
 

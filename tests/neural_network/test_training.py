@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +11,12 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
+from helpers.networks import assert_close_models, assert_same_model, small
+from helpers.processes import output_of, run_python
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline
@@ -29,32 +29,8 @@ from sk_mnist.plotting import TrainingHistoryDisplay
 
 mpl.use("Agg")
 
-SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
 # Where sums must come out the same in whatever order they are taken.
 EXACT = {"dtype": "float64", "batch_size": 10_000}
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    return make_classification(400, n_features=12, n_informative=8, n_classes=3, class_sep=2.0, random_state=0)
-
-
-def small(**params):
-    return KerasMLPClassifier(**{**SMALL, **params})
-
-
-def weights_of(model):
-    return model.coefs_ + model.intercepts_
-
-
-def assert_same_model(one, other):
-    for a, b in zip(weights_of(one), weights_of(other), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def assert_close_models(one, other, rtol=1e-7):
-    for a, b in zip(weights_of(one), weights_of(other), strict=True):
-        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-9)
 
 
 class TestWeights:
@@ -621,7 +597,7 @@ except RuntimeError as error:
 else:
     print("fitted")
 """
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        run = run_python(code, timeout=120)
         assert outcome in run.stdout, run.stderr
 
 
@@ -684,11 +660,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 def _last_line_printed(code, environment):
     """Run code in a process with these variables, and none else that limit threads."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, timeout=300
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout.splitlines()[-1]
+    return output_of(code, env=inherited | environment).splitlines()[-1]
 
 
 def _fit_and_count_threads(X, y):

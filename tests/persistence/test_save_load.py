@@ -6,7 +6,6 @@ import os
 import pickle
 import re
 import stat
-import subprocess
 import sys
 import warnings
 import zipfile
@@ -19,7 +18,8 @@ import pandas as pd
 import pytest
 import sklearn
 import skops.io
-from helpers.model_files import change_schema, nodes_of
+from helpers.model_files import change_schema, members_of, nodes_of, pack
+from helpers.processes import output_of, run_python
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
@@ -133,12 +133,8 @@ def saved(fitted, tmp_path):
 
 def rewrite(path, change):
     """Rewrite the members of a zip file, uncompressed, with ``change(name, content)``."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            if (changed := change(name, content)) is not None:
-                archive.writestr(name, changed)
+    changed = {name: change(name, content) for name, content in members_of(path.read_bytes()).items()}
+    path.write_bytes(pack({name: content for name, content in changed.items() if content is not None}))
 
 
 class TestRoundTrip:
@@ -155,7 +151,7 @@ import numpy, sk_mnist
 proba = sk_mnist.load({str(saved)!r}).predict_proba(numpy.load({str(tmp_path / "images.npy")!r}))
 numpy.save({str(tmp_path / "proba.npy")!r}, proba)
 """
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        output_of(code)
         np.testing.assert_array_equal(np.load(tmp_path / "proba.npy"), fitted.predict_proba(images[0]))
 
     def test_all_that_was_fitted_comes_back(self, fitted, saved):
@@ -314,9 +310,6 @@ class TestSave:
         assert saved.read_bytes() == before
 
     def test_a_pickle_takes_what_a_file_does_not(self, fitted, images):
-        class Subclass(KerasMLPClassifier):
-            pass
-
         mlp = pickle.loads(pickle.dumps(fitted["mlp"])).set_params(dtype="float64")
         mlp.note = "mine"
         again = pickle.loads(pickle.dumps(mlp))
@@ -490,7 +483,7 @@ class TestDamage:
         if kind == "pipe":
             os.mkfifo(path)
         code = f"import sk_mnist; sk_mnist.load({str(path)!r})"
-        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        process = run_python(code, timeout=60)
         assert ("Is a directory" if kind == "directory" else "Not a regular file") in process.stderr
         assert process.returncode == 1
 
@@ -630,5 +623,5 @@ model = keras.models.load_model({str(tmp_path / "model.keras")!r})
 numpy.save({str(tmp_path / "proba.npy")!r}, model.predict(numpy.load({str(tmp_path / "X.npy")!r}), verbose=0))
 assert "sk_mnist" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    output_of(code)
     np.testing.assert_allclose(np.load(tmp_path / "proba.npy"), fitted["mlp"].predict_proba(X), atol=1e-5)
