@@ -227,14 +227,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, heading in enumerate(columns):
         table.add_column(heading, justify="left" if number < n_names else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(
-        file=StringIO(), width=TABLE_WIDTH, color_system=None, force_terminal=False, markup=False, emoji=False
-    )
+    console = Console(file=StringIO(), width=TABLE_WIDTH, color_system=None, markup=False, emoji=False)
     console.print(table)
     print(f"\n{title}")
     for line in console.file.getvalue().splitlines():
