@@ -11,10 +11,10 @@ import sys
 import time
 
 import pytest
-from helpers.processes import run_python
 
 import sk_mnist
 from sk_mnist.cli import main
+from tests.helpers.processes import run_python
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Two passes over all images: enough to be right nine times in ten, quick enough to run often.

@@ -1,11 +1,11 @@
 """scikit-learn's common checks, on every public estimator, with no expected failure."""
 
 import pytest
-from helpers.estimator_cases import CASES
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sk_mnist
+from tests.helpers.estimator_cases import CASES
 
 # The checks fit PixelScaler on numbers of a few units, which are no pictures.
 not_pictures = pytest.mark.filterwarnings("ignore:The brightest pixel of X is")

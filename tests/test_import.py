@@ -1,9 +1,9 @@
 """What importing costs, and what it must not load."""
 
 import pytest
-from helpers.processes import output_of
 
 import sk_mnist
+from tests.helpers.processes import output_of
 
 # Importing scikit-learn's base imports pandas where it is installed, to tell frames apart.
 SCIKIT_LEARN_LOADS = {"pandas"}

@@ -1,7 +1,6 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
-from helpers.processes import output_of, run_python
 from scipy.stats import loguniform
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -24,6 +23,7 @@ from sk_mnist.plotting import (
     TrainingHistoryDisplay,
     WeightsDisplay,
 )
+from tests.helpers.processes import output_of, run_python
 
 HISTORY = {
     "loss": [0.9, 0.5, 0.3, 0.2],

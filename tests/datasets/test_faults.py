@@ -23,14 +23,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
-from helpers import loopback
-from helpers.idx_encoding import idx_bytes
-from helpers.memory import peak_memory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _cache, _download, _sources
+from tests.helpers import loopback
+from tests.helpers.idx_encoding import idx_bytes
+from tests.helpers.memory import peak_memory
 
 REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.loopback import LoopbackServer, serve
-from helpers.processes import output_of
 from joblib import Parallel, delayed
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
 from sk_mnist.datasets import _sources
+from tests.helpers.loopback import LoopbackServer, serve
+from tests.helpers.processes import output_of
 
 BUNDLED_NPZ = _sources.BUNDLED
 

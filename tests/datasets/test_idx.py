@@ -6,13 +6,13 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from helpers.idx_encoding import TYPE_CODES, idx_bytes
-from helpers.memory import peak_memory
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from sk_mnist.datasets._idx import read_idx
+from tests.helpers.idx_encoding import TYPE_CODES, idx_bytes
+from tests.helpers.memory import peak_memory
 
 arrays = st.sampled_from(sorted(TYPE_CODES)).flatmap(
     lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))

@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 import sklearn
-from helpers.networks import assert_same_model, weights_of
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from sk_mnist import KerasMLPClassifier
+from tests.helpers.networks import assert_same_model, weights_of
 
 N_ROWS, N_VALIDATION = 200, 60
 EPOCHS = 6

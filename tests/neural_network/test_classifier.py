@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from helpers.networks import assert_same_model, small
-from helpers.processes import output_of
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone, is_classifier
@@ -26,6 +24,8 @@ from sklearn.neural_network import MLPClassifier
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network._forward import BATCH_ROWS
+from tests.helpers.networks import assert_same_model, small
+from tests.helpers.processes import output_of
 
 ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
 

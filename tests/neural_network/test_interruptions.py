@@ -8,11 +8,11 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers.networks import assert_same_model, small
-from helpers.processes import run_python
 from sklearn.model_selection import GridSearchCV
 
 from sk_mnist import load, save
+from tests.helpers.networks import assert_same_model, small
+from tests.helpers.processes import run_python
 
 
 @pytest.fixture(autouse=True)

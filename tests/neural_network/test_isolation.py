@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from helpers.networks import assert_close_models, assert_same_model
-from helpers.processes import output_of, run_python
 from sklearn.datasets import load_iris
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
+from tests.helpers.networks import assert_close_models, assert_same_model
+from tests.helpers.processes import output_of, run_python
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
 MOSTLY_SLOW = ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "nadam"))]

@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.networks import small
-from helpers.processes import output_of
 
 from sk_mnist.neural_network import clear_workspaces
+from tests.helpers.networks import small
+from tests.helpers.processes import output_of
 
 pytestmark = [
     pytest.mark.slow,

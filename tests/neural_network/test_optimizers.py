@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.networks import assert_same_model, small, weights_of
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from sk_mnist import KerasMLPClassifier
+from tests.helpers.networks import assert_same_model, small, weights_of
 
 # One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
 FULL = {"hidden_layer_sizes": (8,), "batch_size": 400, "epochs": 5, "random_state": 0}

@@ -11,8 +11,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
-from helpers.networks import assert_close_models, assert_same_model, small
-from helpers.processes import output_of, run_python
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -26,6 +24,8 @@ from sklearn.utils import compute_class_weight
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
 from sk_mnist.plotting import TrainingHistoryDisplay
+from tests.helpers.networks import assert_close_models, assert_same_model, small
+from tests.helpers.processes import output_of, run_python
 
 mpl.use("Agg")
 

@@ -13,8 +13,19 @@ import numpy as np
 import pytest
 import sklearn
 import skops.io
-from helpers.memory import peak_memory
-from helpers.model_files import (
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, StandardScaler
+from sklearn.random_projection import SparseRandomProjection
+
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+from tests.helpers.memory import peak_memory
+from tests.helpers.model_files import (
     add_attribute,
     array_node,
     attributes,
@@ -30,18 +41,7 @@ from helpers.model_files import (
     tuple_of,
     type_node,
 )
-from helpers.processes import run_python
-from scipy import sparse
-from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import VotingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, StandardScaler
-from sklearn.random_projection import SparseRandomProjection
-
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+from tests.helpers.processes import run_python
 
 SPARSE = "scipy.sparse.spmatrix"  # a name that skops trusts; it reads whatever matrix the member holds
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.model_files import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import SparseRandomProjection
+
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+from sk_mnist.persistence._schema import _FORMS
+from tests.helpers.model_files import (
     add_attribute,
     array_node,
     dict_of,
@@ -20,16 +30,6 @@ from helpers.model_files import (
     pack,
     tuple_of,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sklearn.ensemble import VotingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.random_projection import SparseRandomProjection
-
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
-from sk_mnist.persistence._schema import _FORMS
 
 WORKER = Path(__file__).parents[1] / "helpers" / "load_worker.py"
 # What only skops reads, if it is trusted.

@@ -18,8 +18,6 @@ import pandas as pd
 import pytest
 import sklearn
 import skops.io
-from helpers.model_files import change_schema, members_of, nodes_of, pack
-from helpers.processes import output_of, run_python
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
@@ -55,6 +53,8 @@ import sk_mnist
 from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
 from sk_mnist.persistence import register_onnx_converters
 from sk_mnist.persistence._reader import TYPES
+from tests.helpers.model_files import change_schema, members_of, nodes_of, pack
+from tests.helpers.processes import output_of, run_python
 
 
 class Mine(StandardScaler):

@@ -1,0 +1,1 @@
+"""Tests, a file or a folder for each room of the package."""
