@@ -76,7 +76,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     Raises
     ------
     ValueError
-        If ``X`` has another number of dimensions, or rows that are no such images.
+        If ``X`` has another number of dimensions, or its rows are not as long as an image has pixels.
     """
     X = np.asarray(X)
     if X.ndim == 4 and X.shape[3] == 1:

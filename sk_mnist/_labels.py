@@ -36,7 +36,7 @@ def check_labels_1d(y: ArrayLike, name: str) -> NDArray:
     return y
 
 
-def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
+def check_metric_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
     """Return finite, non-negative float64 weights of which some are positive; None stays None."""
     if sample_weight is None:
         return None
@@ -62,16 +62,23 @@ def check_label_set(labels: ArrayLike) -> NDArray:
 
 def check_same_kind(reference: NDArray, y: NDArray, reference_name: str, name: str) -> None:
     """Refuse to compare strings with numbers: numpy would call "3" and 3 equal here and different there."""
-    if (reference.dtype.kind in "OUST") != (y.dtype.kind in "OUST"):
+    if _holds_strings(reference) != _holds_strings(y):
         raise ValueError(
             f"{name} has dtype {y.dtype} but {reference_name} {reference.dtype}; use strings or numbers for both."
         )
 
 
+def _holds_strings(y: NDArray) -> bool:
+    return y.dtype.kind in "UST" or (y.dtype.kind == "O" and len(y) > 0 and isinstance(y[0], str))
+
+
 def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
     """Return the position of each label of `y` in the sorted `labels`; one that is not there is an error."""
-    check_same_kind(labels, y, "labels", name)
-    positions = np.searchsorted(labels, y)
+    check_same_kind(labels, y, "the classes", name)
+    try:
+        positions = np.searchsorted(labels, y)
+    except TypeError as error:
+        raise ValueError(f"{name} has dtype {y.dtype}, and the classes {labels.dtype}: {error}") from error
     positions[positions == len(labels)] = 0
     if (unseen := labels[positions] != y).any():
         raise ValueError(
@@ -114,5 +121,5 @@ def check_predictions(
         codes=encode_labels(y_true, labels, "y_true"),
         y_proba=y_proba / row_sums,
         labels=labels,
-        sample_weight=check_sample_weight(sample_weight, len(y_true)),
+        sample_weight=check_metric_weight(sample_weight, len(y_true)),
     )

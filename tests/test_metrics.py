@@ -1,3 +1,4 @@
+import builtins
 import json
 from itertools import pairwise
 
@@ -149,6 +150,39 @@ def test_unsorted_or_repeated_labels_are_an_error(metric, labels):
 def test_a_label_that_is_not_among_labels_is_an_error(metric):
     with pytest.raises(ValueError, match="not among the classes"):
         metric([0, 1, 7], UNIFORM, labels=[0, 1, 2])
+
+
+def test_a_string_is_not_cut_to_the_length_of_the_known_ones():
+    with pytest.raises(ValueError, match=r"not among the classes \['a', 'b'\]: \['aaa'\]"):
+        expected_calibration_error(["aaa", "b"], [[0.7, 0.3], [0.2, 0.8]], labels=["a", "b"])
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_dates_are_never_compared_with_numbers(metric):
+    days = np.array(["2026-01-01", "2026-01-02", "2026-01-03"], dtype="datetime64[D]")
+    with pytest.raises(ValueError, match="y_true has dtype datetime64"):
+        metric(days, UNIFORM, labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize("metric", PROBABILITY_METRICS)
+def test_no_labels_are_an_error(metric):
+    with pytest.raises(ValueError, match="not empty"):
+        metric([0, 1, 2], UNIFORM, labels=[])
+
+
+def test_numbers_in_an_object_array_are_numbers():
+    labels = np.array([0, 1, 2], dtype=object)
+    assert expected_calibration_error([0, 1, 2], UNIFORM, labels=labels) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("label", ["[red]", ":smile:", "with\ttab", "x" * 12_000], ids=lambda label: label[:7])
+def test_tables_print_labels_in_full(label, monkeypatch):
+    # As in a notebook, where libraries for terminals display instead of returning.
+    shell = type("ZMQInteractiveShell", (), {})
+    monkeypatch.setattr(builtins, "get_ipython", shell, raising=False)
+    dummy = DummyClassifier().fit([[0], [0], [0]], [label, label, "other"])
+    printed = str(evaluate(dummy, [[0], [0]], [label, "other"]))
+    assert printed.count(label) == 4  # classes, both sides of the matrix, the confused pair
 
 
 @pytest.mark.parametrize("metric", PROBABILITY_METRICS)

@@ -2,6 +2,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy.stats import loguniform
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
@@ -543,3 +544,28 @@ def test_three_parameters_need_a_choice():
 def test_what_is_no_search_is_an_error(classifier):
     with pytest.raises(ValueError, match="LogisticRegression has no cv_results_"):
         SearchResultsDisplay.from_estimator(classifier)
+
+
+class Constant(ClassifierMixin, BaseEstimator):
+    """Predicts its first class with all confidence."""
+
+    def __init__(self, classes):
+        self.classes_ = classes
+
+    def predict(self, X):
+        return np.repeat(np.min(self.classes_), len(X))
+
+    def predict_proba(self, X):
+        return np.eye(len(self.classes_))[np.zeros(len(X), dtype=int)]
+
+
+def test_numbers_in_an_object_array_are_classes(digits):
+    X, y = digits
+    display = DigitsDisplay.from_estimator(Constant(np.arange(10).astype(object)), X[:4], y[:4])
+    assert display.confidence.tolist() == [1.0] * 4
+
+
+def test_classes_that_are_not_sorted_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="sorted"):
+        DigitsDisplay.from_estimator(Constant(np.arange(10)[::-1]), X[:4], y[:4])

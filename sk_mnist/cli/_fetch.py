@@ -1,4 +1,4 @@
-"""``sk-mnist fetch``: MNIST into the cache, out of it, or checked there."""
+"""``sk-mnist fetch``: put MNIST into the cache, check it there, or remove it."""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ def run(options: argparse.Namespace) -> None:
     result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
     console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
-    console.print(f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {joblib.cpu_count()} cores.")
+    n_cores = joblib.cpu_count()
+    on_cores = f"{n_cores} core" + ("s" if n_cores > 1 else "")
+    console.print(f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {on_cores}.")
     written = [
         save(pipeline, options.output / "model.skops"),
         _output.write_json(options.output / "metrics.json", {**result.to_dict(), "fit_seconds": seconds}),

@@ -1,4 +1,4 @@
-"""MNIST, from wherever it can be had: the cache, the network, or the copy in this package."""
+"""MNIST, from the first source that has it: a cache, the network, or the copy in this package."""
 
 from sk_mnist.datasets._cache import clear_data_home, get_data_home
 from sk_mnist.datasets._mnist import fetch_mnist

@@ -107,7 +107,7 @@ class CacheStatus(NamedTuple):
     home : Path
         The directory.
     origin : str or None
-        Where the fetcher had its ``mnist.npz`` from; None if it did not write one here.
+        Where the fetcher got the ``mnist.npz`` that it wrote here; None if it wrote none.
     sha256 : str or None
         Of ``mnist.npz``; None if there is none.
     problem : str or None

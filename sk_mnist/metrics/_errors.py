@@ -13,8 +13,8 @@ from sklearn.utils import check_consistent_length
 from sk_mnist._labels import (
     check_label_set,
     check_labels_1d,
+    check_metric_weight,
     check_predictions,
-    check_sample_weight,
     encode_labels,
 )
 from sk_mnist._sklearn import Interval, validate_params
@@ -103,7 +103,7 @@ def most_confused_pairs(
         encode_labels(y_true, known, "y_true"),
         encode_labels(y_pred, known, "y_pred"),
         labels=np.arange(len(known)),
-        sample_weight=check_sample_weight(sample_weight, len(y_true)),
+        sample_weight=check_metric_weight(sample_weight, len(y_true)),
     )
     return confused_pairs(matrix, known, n_pairs)
 

@@ -35,6 +35,7 @@ from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._batches import batches_per_block
 from sk_mnist.neural_network._keras_parameters import (
     DEFAULT_LEARNING_RATE,
+    OPTIMIZERS,
     check_keras_parameters,
     copied_callbacks,
     copied_optimizer,
@@ -54,11 +55,6 @@ from sk_mnist.neural_network._training import (
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
-
-# Keras' optimizers that need no argument but a learning rate.
-OPTIMIZERS = (
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
-)  # fmt: skip
 
 # A training of at least this many steps is worth the second or so that XLA takes to compile it.
 XLA_MIN_STEPS = 2000
@@ -914,18 +910,18 @@ class _EpochTasks:
         self.estimator = estimator
         self.data = {"X": X, "y": y}
         self.metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.fit_context = begin_fit(estimator, max_subtasks=estimator.epochs, metadata=self.metadata, **self.data)
+        self.context = begin_fit(estimator, max_subtasks=estimator.epochs, metadata=self.metadata, **self.data)
 
     def begin(self) -> None:
-        self.context = self.fit_context.subcontext(task_name="epoch")
-        self.context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
+        self.epoch_context = self.context.subcontext(task_name="epoch")
+        self.epoch_context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
 
     def end(self, get_layers: Callable[[], list[Layer]]) -> bool:
         def fitted_attributes() -> dict[str, Any]:
             layers = get_layers()
             return {"coefs_": [layer.kernel for layer in layers], "intercepts_": [layer.bias for layer in layers]}
 
-        return self.context.call_on_fit_task_end(
+        return self.epoch_context.call_on_fit_task_end(
             estimator=self.estimator,
             metadata=self.metadata,
             reconstruction_attributes=fitted_attributes,
@@ -933,7 +929,7 @@ class _EpochTasks:
         )
 
     def end_fit(self) -> None:
-        self.fit_context.call_on_fit_task_end(estimator=self.estimator, metadata=self.metadata, **self.data)
+        self.context.call_on_fit_task_end(estimator=self.estimator, metadata=self.metadata, **self.data)
 
 
 def _check_two_dimensional(X: Any) -> None:

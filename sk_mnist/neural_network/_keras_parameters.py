@@ -1,7 +1,7 @@
 """Parameters that hold objects of Keras, an optimizer or callbacks: checked, copied, described.
 
-Nothing here imports Keras before it is needed: without Keras imported nobody has an instance of its classes, and a
-mistake need not cost the seconds of its import.
+Nothing here imports Keras to check: as long as it is not imported, nobody has an instance of its classes, and a bad
+argument does not cost the seconds of its import.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import copy
 import sys
 from typing import Any
+
+# Keras' optimizers that need no argument but a learning rate.
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
 
 DEFAULT_LEARNING_RATE = 1e-3
 
@@ -53,7 +58,7 @@ def copied_optimizer(optimizer: Any) -> Any:
 
 
 def described_optimizer(optimizer: Any) -> Any:
-    """Return a tuple that an equal optimizer can be made of; what is not an instance is returned as it is."""
+    """Return an optimizer instance as a tuple, of which an equal one can be made; a name as it is."""
     if not _is_keras_optimizer(optimizer):
         return optimizer
     from sk_mnist.neural_network import _optimizers

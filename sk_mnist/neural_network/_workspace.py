@@ -1,4 +1,4 @@
-"""Keras: workspaces, which are compiled networks that one fit after another is lent."""
+"""Keras: workspaces, which are compiled networks, lent to one fit after another."""
 
 import gc
 import threading

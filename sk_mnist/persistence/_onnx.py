@@ -181,15 +181,30 @@ def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:
 def _activation(out: Any, name: str, opset: int) -> Any:
     from skl2onnx.algebra import onnx_ops as ops
 
-    plain = {"relu": ops.OnnxRelu, "tanh": ops.OnnxTanh, "sigmoid": ops.OnnxSigmoid, "elu": ops.OnnxElu}
-    if name in plain:
-        return plain[name](out, op_version=opset)
-    if name == "silu":
-        return ops.OnnxMul(out, ops.OnnxSigmoid(out, op_version=opset), op_version=opset)
+    activations = {
+        "relu": ops.OnnxRelu,
+        "tanh": ops.OnnxTanh,
+        "sigmoid": ops.OnnxSigmoid,
+        "elu": ops.OnnxElu,
+        "gelu": _gelu,
+        "silu": _silu,
+    }
+    return activations[name](out, op_version=opset)
+
+
+def _silu(out: Any, op_version: int) -> Any:
+    from skl2onnx.algebra.onnx_ops import OnnxMul, OnnxSigmoid
+
+    return OnnxMul(out, OnnxSigmoid(out, op_version=op_version), op_version=op_version)
+
+
+def _gelu(out: Any, op_version: int) -> Any:
+    from skl2onnx.algebra.onnx_ops import OnnxAdd, OnnxDiv, OnnxErf, OnnxMul
+
     half, one, root = (np.array([value], dtype=np.float32) for value in (0.5, 1.0, np.sqrt(2)))
-    erf = ops.OnnxErf(ops.OnnxDiv(out, root, op_version=opset), op_version=opset)
-    share = ops.OnnxMul(ops.OnnxAdd(erf, one, op_version=opset), half, op_version=opset)
-    return ops.OnnxMul(out, share, op_version=opset)
+    erf = OnnxErf(OnnxDiv(out, root, op_version=op_version), op_version=op_version)
+    share = OnnxMul(OnnxAdd(erf, one, op_version=op_version), half, op_version=op_version)
+    return OnnxMul(out, share, op_version=op_version)
 
 
 def _onnx_labels(classes: np.ndarray) -> np.ndarray:

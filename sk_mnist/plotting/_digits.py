@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sk_mnist._images import as_images
-from sk_mnist._labels import check_labels_1d, check_same_kind, encode_labels
+from sk_mnist._labels import check_label_set, check_labels_1d, check_same_kind, encode_labels
 from sk_mnist.plotting._base import import_pyplot, make_axes
 
 ORDERS = ("given", "confidently_wrong")
@@ -135,7 +135,7 @@ class DigitsDisplay:
         y_pred = estimator.predict(X)
         if hasattr(estimator, "predict_proba"):
             y_proba = estimator.predict_proba(X)
-            columns = encode_labels(y_pred, estimator.classes_, "the result of predict")
+            columns = encode_labels(y_pred, check_label_set(estimator.classes_), "the result of predict")
             confidence = y_proba[np.arange(len(y_proba)), columns]
         return cls.from_predictions(
             X,

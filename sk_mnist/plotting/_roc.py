@@ -215,7 +215,7 @@ class MulticlassRocDisplay:
                     "marker": MARKERS[k % len(CLASS_COLORS)],
                     "markersize": 5,
                     "markerfacecolor": "white" if cycle % 2 else None,
-                    # Markers at other places on each curve, lest they cover each other.
+                    # Markers at other places on each curve, so that they do not cover each other.
                     "markevery": (0.02 * (k % 10), 0.25),
                 }
             label = f"{name} (AUC {self.roc_auc[name]:.4f})"

@@ -51,6 +51,7 @@ from sklearn.utils import all_estimators
 
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
+from sk_mnist.neural_network._forward import ACTIVATIONS
 from sk_mnist.persistence import register_onnx_converters
 from sk_mnist.persistence._reader import TYPES
 from tests.helpers.model_files import change_schema, members_of, nodes_of, pack
@@ -544,7 +545,7 @@ class TestOnnx:
         pipe = make_mnist_pipeline(epochs=1, random_state=0).fit(X, y)
         np.testing.assert_allclose(self.run(to_onnx(pipe), X)[1], pipe.predict_proba(X), atol=1e-5)
 
-    @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"])
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
     def test_every_activation(self, activation):
         X = 3 * np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
         y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
