@@ -99,9 +99,9 @@ def fit_varied_with_callbacks(X: np.ndarray, y: np.ndarray, number: int) -> None
 def fit_varied_with_xla(X: np.ndarray, y: np.ndarray, number: int) -> None:
     """Fit another architecture each time, compiled by XLA, which takes long trainings only."""
     from sk_mnist import KerasMLPClassifier
-    from sk_mnist.neural_network import _classifier
+    from sk_mnist.neural_network import _training
 
-    _classifier.XLA_MIN_STEPS = 0
+    _training.XLA_MIN_STEPS = 0
     KerasMLPClassifier((32 + number, 16), epochs=1).fit(X, y)
 
 

@@ -114,9 +114,9 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
 
 def choose_xla(way: str) -> None:
     """Have the classifier take XLA or not, as the way says; its own rule goes by the number of steps."""
-    from sk_mnist.neural_network import _classifier
+    from sk_mnist.neural_network import _training
 
-    _classifier.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
+    _training.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock: Any, *, fused: bool) -> None:

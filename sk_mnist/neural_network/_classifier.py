@@ -31,7 +31,7 @@ from sk_mnist._sklearn import (
     with_callbacks,
 )
 from sk_mnist._tensorflow import check_process
-from sk_mnist.neural_network import _forward
+from sk_mnist.neural_network import _forward, _training
 from sk_mnist.neural_network._batches import batches_per_block
 from sk_mnist.neural_network._keras_parameters import (
     DEFAULT_LEARNING_RATE,
@@ -55,9 +55,6 @@ from sk_mnist.neural_network._training import (
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
-
-# A training of at least this many steps is worth the second or so that XLA takes to compile it.
-XLA_MIN_STEPS = 2000
 
 
 class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -778,7 +775,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         batch_size = min(int(self.batch_size), len(data))
         # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
         use_xla = (
-            n_epochs * -(-len(data) // batch_size) >= XLA_MIN_STEPS
+            n_epochs * -(-len(data) // batch_size) >= _training.XLA_MIN_STEPS
             and batch_size == self.batch_size
             and not _callbacks.have_batch_hooks(callbacks)
         )

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# A training of at least this many steps is worth the second or so that XLA takes to compile it.
+XLA_MIN_STEPS = 2000
+
 
 class Layer(NamedTuple):
     """The weights of a dense layer."""

@@ -1,5 +1,7 @@
 """MNIST as it was published."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -11,3 +13,11 @@ def arrays():
     """The four arrays of the file in the package, read without this package's help."""
     with np.load(BUNDLED, allow_pickle=False) as archive:
         return dict(archive)
+
+
+@pytest.fixture
+def delays(monkeypatch):
+    """Seconds that were to be waited before retries, which are made at once."""
+    delays = []
+    monkeypatch.setattr(time, "sleep", delays.append)
+    return delays

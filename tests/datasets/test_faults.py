@@ -32,6 +32,7 @@ from tests.helpers import loopback
 from tests.helpers.idx_encoding import idx_bytes
 from tests.helpers.memory import peak_memory
 
+HANG = 60  # seconds
 REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")
 BUNDLED_NPZ = _sources.BUNDLED
@@ -224,7 +225,7 @@ def test_without_retries_a_passing_fault_is_asked_once(home, server, official):
     assert server.hits[official] == 1
 
 
-def test_an_unknown_name_is_looked_up_once_for_each_remote(home, monkeypatch):
+def test_an_unknown_name_is_looked_up_once_for_each_remote(home, delays, monkeypatch):
     asked = []
 
     def refuse(host, *args, **kwargs):
@@ -232,35 +233,33 @@ def test_an_unknown_name_is_looked_up_once_for_each_remote(home, monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    start = time.monotonic()
-    fetch_mnist(data_home=home, subset="test", n_retries=5, delay=2.0)
-    assert time.monotonic() - start < 3
+    fetch_mnist(data_home=home, subset="test", n_retries=5)
+    assert delays == []
     assert asked == ["storage.googleapis.com", "ossci-datasets.s3.amazonaws.com", "storage.googleapis.com"]
 
 
-def test_a_refused_connection_is_not_retried(home, monkeypatch):
+def test_a_refused_connection_is_not_retried(home, delays, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     remote = _sources.Remote(f"http://127.0.0.1:{port}/", (_sources.NPZ_FILE,))
     monkeypatch.setattr(_sources, "REMOTES", (remote,))
-    start = time.monotonic()
-    assert fetch_test(home, n_retries=5, delay=2.0).source.startswith("bundled")
-    assert time.monotonic() - start < 3
+    assert fetch_test(home, n_retries=5).source.startswith("bundled")
+    assert delays == []
 
 
-def test_a_resolver_that_hangs_costs_under_three_seconds(home, server, official, monkeypatch):
+def test_a_resolver_that_hangs_is_given_up(home, server, official, monkeypatch):
     release, resolve = threading.Event(), socket.getaddrinfo
 
     def hang(*args, **kwargs):
-        release.wait(60)
+        release.wait(HANG)
         return resolve(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     start = time.monotonic()
     try:
         assert fetch_test(home).source.startswith("bundled")
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < HANG / 2
     finally:
         release.set()
     for thread in threading.enumerate():
@@ -292,19 +291,20 @@ def black_hole():
 
 
 def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(home, black_hole, impatient, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=6)
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch)
 
 
 @pytest.mark.slow
-def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(home, black_hole, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=15)
+def test_a_network_that_swallows_packets_costs_the_total_timeout_once(home, black_hole, monkeypatch):
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch)
 
 
-def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
+def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch):
     monkeypatch.setattr(_sources, "REMOTES", tuple(remote._replace(url=black_hole) for remote in _sources.REMOTES))
     start = time.monotonic()
     assert fetch_mnist(data_home=home, subset="test").source.startswith("bundled")
-    assert time.monotonic() - start < seconds
+    # Without it there would be a timeout for each of three remotes and four attempts.
+    assert time.monotonic() - start < 2.5 * _download.TOTAL_TIMEOUT
     monkeypatch.setattr(socket, "socket", None)
     assert fetch_mnist(data_home=home, subset="test").source == f"cache: {home}"
 
@@ -364,12 +364,11 @@ def test_the_second_mirror_is_asked_only_for_what_the_first_did_not_give(home, r
     assert sum(hits for path, hits in server.hits.items() if path.startswith("/second/")) == 1
 
 
-def test_a_mirror_serves_before_a_passing_fault_of_the_official_url_is_waited_out(home, remotes, server, idx):
+def test_a_mirror_serves_before_a_passing_fault_of_the_official_url_is_waited_out(home, remotes, server, idx, delays):
     server.routes["/official/mnist.npz"] = loopback.status(503)
     serve_idx(server, "first", idx)
-    start = time.monotonic()
     assert fetch_test(home, delay=20).source == f"download: {server.url}first/"
-    assert time.monotonic() - start < 20
+    assert delays == []
 
 
 # What the headers of the official gzip files say of the files in them: names, and times in seconds since 1970.

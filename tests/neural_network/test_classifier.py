@@ -364,6 +364,7 @@ class TestScikitLearn:
         search = GridSearchCV(small(), {"learning_rate": [1e-5, 1e-2], "dropout": [0.0]}, cv=2, n_jobs=n_jobs)
         assert search.fit(*blobs).best_params_["learning_rate"] == 1e-2
 
+    @pytest.mark.slow
     def test_grid_search_gives_the_same_in_processes_threads_and_one_by_one(self, blobs):
         def scores(n_jobs, backend):
             with joblib.parallel_config(backend):

@@ -131,6 +131,7 @@ def test_a_seed_means_the_same_first_weights_in_every_dtype(iris):
 
 
 class TestPlaces:
+    @pytest.mark.slow
     def test_a_graph_is_no_place_to_train(self, iris):
         import tensorflow as tf
 

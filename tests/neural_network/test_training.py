@@ -250,7 +250,9 @@ class TestContinuation:
             own_networks.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
         assert_same_model(one_network, own_networks)
 
-    @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+    @pytest.mark.parametrize(
+        "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "rmsprop"))]
+    )
     def test_pickling_in_between_changes_nothing(self, blobs, optimizer):
         X, y = blobs
         straight, pickled = small(optimizer=optimizer, dropout=0.2), small(optimizer=optimizer, dropout=0.2)

@@ -212,7 +212,7 @@ def sparse_coefs(schema, members, estimator, matrix_format, index):
     attributes(schema, estimator)["coefs_"]["content"][0] = matrix
 
 
-@pytest.mark.parametrize("matrix_format", ["csr", "csc"])
+@pytest.mark.parametrize("matrix_format", ["csr", pytest.param("csc", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("estimator", ["KerasMLPClassifier", "MLPClassifier"])
 def test_sparse_weights_that_point_outside_of_memory_are_refused(data, pipeline, estimator, matrix_format, tmp_path):
     with warnings.catch_warnings():
@@ -266,6 +266,7 @@ def test_a_sparse_matrix_that_passes_scipys_own_check_is_checked(data, indptr, n
     assert run_python(CRASH, path).returncode < 0
 
 
+@pytest.mark.slow
 def test_labels_that_are_not_sorted_are_refused_where_they_are_looked_up(tmp_path):
     # Not sorted because of NaN, so that bisection ends past the last one, and a row is written past its end.
     path = save(LabelBinarizer(pos_label=0x4141414141).fit(list("abcde")), tmp_path / "model.skops")
@@ -295,6 +296,7 @@ def test_labels_that_are_not_sorted_are_refused_where_they_are_looked_up(tmp_pat
     assert run_python(code, path).returncode < 0
 
 
+@pytest.mark.slow
 def test_times_are_not_taken_for_labels_where_they_are_looked_up(tmp_path):
     # Sorted in years, but not after the conversion to the unit of the data, which overflows.
     path = save(LabelBinarizer(pos_label=0x4141414141).fit(list("abcde")), tmp_path / "model.skops")

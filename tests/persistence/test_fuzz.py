@@ -242,7 +242,7 @@ def mutated(content, rng):
     return pack(members)
 
 
-@pytest.mark.parametrize("n_files", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_files", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_changed_file_gives_the_right_estimator_or_value_error(n_files, models, worker, tmp_path):
     contents = {name: (models / name).read_bytes() for name in ("ours", "voting", "skops")}
     outcomes = {"loaded": 0, "ValueError": 0}
@@ -318,6 +318,7 @@ def build(tree, members, ids):
     return {**built, "__id__": ids[-1]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["voting", "skops"])
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees(), n_copies=st.integers(1, 30))
