@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -41,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
-        options.run(options)
+        with warnings.catch_warnings():
+            # A fit warns that it keeps what was trained. The command keeps nothing, and reports the interrupt itself.
+            warnings.filterwarnings("ignore", message="Training interrupted by user")
+            options.run(options)
     except UsageError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
