@@ -30,7 +30,7 @@ def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:
     X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
         Grey images, or rows, which are returned as they are.
     caller : str
-        Who takes them, for the error message.
+        Name of the estimator or function that takes them, used in the error message.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     image_shape : tuple of (int, int) or None
         Height and width of rows; None takes them for square.
     name : str, default="X"
-        What ``X`` is, for the error message.
+        Name of the argument, used in the error message.
 
     Returns
     -------

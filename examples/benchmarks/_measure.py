@@ -1,4 +1,4 @@
-"""How benchmarks measure: in new processes, by turns, on MNIST read from files; and the memory of a process.
+"""How benchmarks measure: peers take turns, each in a new process that reads MNIST from files.
 
 The measured processes import this module too, so it imports nothing that would cost them time.
 """

@@ -801,14 +801,14 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
         return _workspace.train(spec, recipe, self._state(layer_sizes), data, validation, plan, callbacks)
 
-    def _plan(self, n_epochs: int, schedule: str, batch_size: int, batches_per_block: int) -> TrainingPlan:
+    def _plan(self, n_epochs: int, schedule: str, batch_size: int, n_batches: int) -> TrainingPlan:
         return TrainingPlan(
             n_epochs=n_epochs,
             first_epoch=len(self.history_.get("loss", [])),
             seed=self._seed,
             learning_rate=peak_learning_rate(self.optimizer, self.learning_rate),
             batch_size=batch_size,
-            batches_per_block=batches_per_block,
+            batches_per_block=n_batches,
             schedule=schedule,
             alpha=float(self.alpha),
             dropout=float(self.dropout),

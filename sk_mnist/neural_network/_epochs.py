@@ -108,7 +108,7 @@ class Training:
         layers, slots = state.layers, None
         if state.optimizer is not None and state.optimizer[0] == self.network.spec.optimizer:
             slots = state.optimizer[1]
-            if len(slots) == self.network.n_slots + len(arrays_of(layers)):
+            if len(slots) == self.network.n_slots + 2 * len(layers):
                 slots, layers = slots[: self.network.n_slots], layers_of(slots[self.network.n_slots :])
         self.network.set_layers(layers)
         self.network.set_optimizer(slots)

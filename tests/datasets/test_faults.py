@@ -32,7 +32,6 @@ from tests.helpers import loopback
 from tests.helpers.idx_encoding import idx_bytes
 from tests.helpers.memory import peak_memory
 
-HANG = 60  # seconds
 REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")
 BUNDLED_NPZ = _sources.BUNDLED
@@ -248,18 +247,30 @@ def test_a_refused_connection_is_not_retried(home, delays, monkeypatch):
     assert delays == []
 
 
+def seconds_without_a_network(home):
+    """What reading and caching the package's copy takes on this machine at this moment, with nothing to wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sources, "REMOTES", ())
+        start = time.monotonic()
+        fetch_test(home)
+        seconds = time.monotonic() - start
+    clear_data_home(home)
+    return seconds
+
+
 def test_a_resolver_that_hangs_is_given_up(home, server, official, monkeypatch):
     release, resolve = threading.Event(), socket.getaddrinfo
 
     def hang(*args, **kwargs):
-        release.wait(HANG)
+        release.wait(60)
         return resolve(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
+    undisturbed = seconds_without_a_network(home)
     start = time.monotonic()
     try:
         assert fetch_test(home).source.startswith("bundled")
-        assert time.monotonic() - start < HANG / 2
+        assert time.monotonic() - start - undisturbed < 3
     finally:
         release.set()
     for thread in threading.enumerate():
@@ -291,20 +302,20 @@ def black_hole():
 
 
 def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(home, black_hole, impatient, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch)
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=6)
 
 
 @pytest.mark.slow
-def test_a_network_that_swallows_packets_costs_the_total_timeout_once(home, black_hole, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch)
+def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(home, black_hole, monkeypatch):
+    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=15)
 
 
-def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch):
+def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
     monkeypatch.setattr(_sources, "REMOTES", tuple(remote._replace(url=black_hole) for remote in _sources.REMOTES))
+    undisturbed = seconds_without_a_network(home)
     start = time.monotonic()
     assert fetch_mnist(data_home=home, subset="test").source.startswith("bundled")
-    # Without it there would be a timeout for each of three remotes and four attempts.
-    assert time.monotonic() - start < 2.5 * _download.TOTAL_TIMEOUT
+    assert time.monotonic() - start - undisturbed < seconds
     monkeypatch.setattr(socket, "socket", None)
     assert fetch_mnist(data_home=home, subset="test").source == f"cache: {home}"
 
