@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
     from sk_mnist.datasets import get_data_home as get_data_home
@@ -21,6 +22,7 @@ __version__ = "0.1.0.dev0"
 # Where each public name lives. Nothing is imported until it is asked for (PEP 562), so `import sk_mnist` is free.
 _HOME = {
     "KerasMLPClassifier": "sk_mnist.neural_network",
+    "RandomWarp": "sk_mnist.augmentation",
     "fetch_mnist": "sk_mnist.datasets",
     "get_data_home": "sk_mnist.datasets",
     "clear_data_home": "sk_mnist.datasets",
@@ -33,6 +35,7 @@ _HOME = {
     "to_onnx": "sk_mnist.persistence",
 }
 _MODULES = (
+    "augmentation",
     "datasets",
     "metrics",
     "model_selection",

@@ -1,13 +1,13 @@
 """Which rows, with which weights, at which step: the NumPy side of training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
 
-from sk_mnist.neural_network._training import TrainingData
+from sk_mnist.neural_network._training import MakeTargets, TrainingData
 
 # Rows in a block, which one call trains on. With XLA, enough to hide the call, and few enough to stay in the cache.
 # Without it the call is the least of the costs, and small blocks save memory.
@@ -30,6 +30,9 @@ class Block(NamedTuple):
     y: np.ndarray  # (n_batches, batch_size), int32
     sample_weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
     n_steps: int
+    targets: (
+        np.ndarray
+    )  # (n_batches, batch_size, n_classes): probabilities to learn; (n_batches, batch_size, 0) if none
 
 
 def batches_per_block(batch_size: int, n_features: int, itemsize: int, *, use_xla: bool) -> int:
@@ -43,8 +46,21 @@ def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(n_samples)
 
 
+def distorting_generator(seed: int, epoch: int, first_row: int) -> np.random.Generator:
+    """Generator for the distortions of rows in an epoch, from the row at this place in its order on."""
+    # The last number tells it from the generators of the order and of dropout.
+    return np.random.default_rng((seed, epoch, first_row, 1))
+
+
 def epoch_blocks(
-    data: TrainingData, order: np.ndarray, batch_size: int, n_batches: int, *, fill: bool
+    data: TrainingData,
+    order: np.ndarray,
+    batch_size: int,
+    n_batches: int,
+    *,
+    fill: bool,
+    distort: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    make_targets: MakeTargets | None = None,
 ) -> Iterator[Block]:
     """Cut an epoch into blocks of batches.
 
@@ -60,27 +76,58 @@ def epoch_blocks(
         Batches in a block.
     fill : bool
         Whether to fill up the last block with batches of weight 0, so that all blocks have one shape.
+    distort : callable, default=None
+        From rows, and the place of the first one in ``order``, to the rows that are trained on.
+    make_targets : callable, default=None
+        From rows as they are trained on, and their labels, to the probabilities to learn.
 
     Yields
     ------
     block : Block
     """
-    block_rows = n_batches * batch_size
-    for start in range(0, len(order), block_rows):
-        chosen = order[start : start + block_rows]
-        n_steps = -(-len(chosen) // batch_size)
-        shape = (n_batches if fill else n_steps, batch_size)
-        weights = np.zeros(shape[0] * batch_size, dtype=data.sample_weight.dtype)
-        weights[: len(chosen)] = data.sample_weight[chosen]
-        # Rows of weight 0 fill up the last batch.
-        chosen = np.pad(chosen, (0, len(weights) - len(chosen)))
-        # The rows get no name here, or this frame would keep them while the next ones are gathered.
-        yield Block(
-            take_rows(data, chosen).reshape(*shape, data.X.shape[1]),
-            data.y[chosen].reshape(shape),
-            weights.reshape(shape),
-            n_steps,
-        )
+    n_rows, block_rows = len(order), n_batches * batch_size
+    # Rows of weight 0 fill up the last batch.
+    order = np.pad(order, (0, -n_rows % (block_rows if fill else batch_size)))
+    chunk_rows = block_rows
+    if distort is not None:
+        # Whatever the blocks are, so that they make no difference to what is trained on.
+        itemsize = data.sample_weight.itemsize
+        chunk_rows = batch_size * batches_per_block(batch_size, data.X.shape[1], itemsize, use_xla=True)
+    for chunk_start in range(0, len(order), chunk_rows):
+        chunk = order[chunk_start : chunk_start + chunk_rows]
+        distorted = None if distort is None else distort(take_rows(data, chunk), chunk_start)
+        for start in range(0, len(chunk), block_rows):
+            chosen = slice(start, start + block_rows)
+            n_real = n_rows - chunk_start - start
+            # The rows get no name here, or this frame would keep them while the next ones are gathered.
+            yield _make_block(
+                take_rows(data, chunk[chosen]) if distorted is None else distorted[chosen],
+                data.y[chunk[chosen]],
+                data.sample_weight[chunk[chosen]],
+                n_real,
+                batch_size,
+                make_targets,
+            )
+
+
+def _make_block(
+    rows: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray,
+    n_real: int,
+    batch_size: int,
+    make_targets: MakeTargets | None,
+) -> Block:
+    """Make a block of rows, of which the first ``n_real`` count."""
+    sample_weight[n_real:] = 0
+    targets = np.empty((len(y), 0), rows.dtype) if make_targets is None else make_targets(rows, y)
+    return Block(
+        rows.reshape(-1, batch_size, rows.shape[1]),
+        y.reshape(-1, batch_size),
+        sample_weight.reshape(-1, batch_size),
+        -(-min(n_real, len(y)) // batch_size),
+        targets.reshape(len(y) // batch_size, batch_size, targets.shape[1]),
+    )
 
 
 def take_rows(data: TrainingData, chosen: np.ndarray) -> np.ndarray:

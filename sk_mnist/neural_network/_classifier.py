@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -28,9 +29,11 @@ from sk_mnist._sklearn import (
     check_partial_fit_first_call,
     check_sample_weight,
     fit_context,
+    validate_estimator,
     with_callbacks,
 )
 from sk_mnist._tensorflow import check_process
+from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, warp_rows
 from sk_mnist.neural_network import _forward, _training
 from sk_mnist.neural_network._batches import batches_per_block
 from sk_mnist.neural_network._keras_parameters import (
@@ -43,8 +46,12 @@ from sk_mnist.neural_network._keras_parameters import (
     peak_learning_rate,
 )
 from sk_mnist.neural_network._schedules import SCHEDULES
+from sk_mnist.neural_network._teacher import fit_teacher, target_maker
 from sk_mnist.neural_network._training import (
+    MONITORS,
+    Distort,
     Layer,
+    MakeTargets,
     NetworkSpec,
     NetworkState,
     TrainingData,
@@ -55,6 +62,10 @@ from sk_mnist.neural_network._training import (
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
+
+
+# Distortions by name.
+AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic": {}}
 
 
 class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -103,16 +114,36 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     label_smoothing : float, default=0.0
         In [0, 1): the share of each label that is spread evenly over all classes in the loss [5]_.
 
+    augmentation : RandomWarp, {"affine", "elastic"} or None, default=None
+        Random distortions of the images in ``X``, drawn anew in each epoch [6]_: "elastic" is ``RandomWarp()`` and
+        "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, 16 images share each
+        draw. Rows are taken for square images unless a :class:`~sk_mnist.RandomWarp` says otherwise, and the background
+        must be 0.
+
+    teacher : classifier, default=None
+        A classifier with ``predict_proba``, whose probabilities the network learns beside the labels [7]_. ``fit``
+        first fits a clone of it on the rows that it trains on; a fitted one in a
+        :class:`~sklearn.frozen.FrozenEstimator` is used as it is. It gives its probabilities on the rows as they are
+        trained on, distortions included [8]_. It is not kept, only the parameter is; ``set_params(teacher=None)`` drops
+        it from a model before saving.
+
+    teacher_weight : float, default=0.7
+        Share in [0, 1] of the teacher's probabilities in what the network learns; the rest is the labels. Not used
+        without a ``teacher``.
+
     early_stopping : bool, default=False
-        Whether to hold out a part of the training data, stop when the accuracy on it has not improved for
+        Whether to hold out a part of the training data, stop when ``monitor`` on it has not improved for
         ``n_iter_no_change`` epochs, and keep the weights of the best epoch. The part is
         stratified and drawn with ``random_state``; ``X_val`` and ``y_val`` of ``fit`` replace it.
+
+    monitor : {"val_accuracy", "val_loss"}, default="val_accuracy"
+        The score of validation data that says which epoch is the best: the highest accuracy or the lowest loss.
 
     validation_fraction : float, default=0.1
         Share in (0, 1) of the training data to hold out if ``early_stopping``.
 
     n_iter_no_change : int or numpy.inf, default=5
-        Number of epochs without a better validation accuracy before training stops; infinity trains all ``epochs``
+        Number of epochs without a better ``monitor`` before training stops; infinity trains all ``epochs``
         and keeps the best one.
 
     class_weight : dict or "balanced", default=None
@@ -180,8 +211,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data.
 
     best_epoch_ : int or None
-        Epoch with the best validation accuracy of the last call: ``validation_scores_[best_epoch_ - 1]``. None if that
-        call had no validation data. With ``early_stopping`` it is the one whose weights were kept.
+        Epoch with the best ``monitor`` of the last call; the first such epoch if there are several. None if that call
+        had no validation data. With ``early_stopping`` it is the one whose weights were kept.
 
     See Also
     --------
@@ -205,6 +236,12 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     .. [4] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
        2018. https://arxiv.org/abs/1708.07120
     .. [5] Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016.
+    .. [6] Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document
+       Analysis", ICDAR 2003.
+    .. [7] Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.
+       https://arxiv.org/abs/1503.02531
+    .. [8] Beyer et al., "Knowledge Distillation: A Good Teacher Is Patient and Consistent", CVPR 2022.
+       https://arxiv.org/abs/2106.05237
 
     Examples
     --------
@@ -231,7 +268,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "augmentation": [StrOptions(set(AUGMENTATIONS)), RandomWarp, None],
+        "teacher": [HasMethods(["fit", "predict_proba"]), None],
+        "teacher_weight": [Interval(Real, 0, 1, closed="both")],
         "early_stopping": ["boolean"],
+        "monitor": [StrOptions(set(MONITORS))],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -255,7 +296,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         batch_size: int = 32,
         epochs: int = 20,
         label_smoothing: float = 0.0,
+        augmentation: Any = None,
+        teacher: Any = None,
+        teacher_weight: float = 0.7,
         early_stopping: bool = False,
+        monitor: str = "val_accuracy",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         class_weight: dict | str | None = None,
@@ -275,7 +320,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.batch_size = batch_size
         self.epochs = epochs
         self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
+        self.teacher = teacher
+        self.teacher_weight = teacher_weight
         self.early_stopping = early_stopping
+        self.monitor = monitor
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
@@ -339,6 +388,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         2
         """
         check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
+        augmentation = self._augmentation()
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
         if goes_on:
@@ -347,8 +397,10 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             self._start_anew(np.unique(y))
         data, weight = self._training_data(X, y, sample_weight)
         data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
+        distort = self._distortion(augmentation)
         tasks = _EpochTasks(self, X, y, sample_weight)
-        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, tasks)
+        make_targets = self._targets(data, sample_weight)
+        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, distort, make_targets, tasks)
         self._store(result)
         tasks.end_fit()
         return self
@@ -357,9 +409,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch more.
 
-        The optimizer goes on from where it stood, at the constant ``learning_rate``. No validation data is held out and
-        scikit-learn's callbacks are not called. Calls may differ in their number of rows; one compiled network serves
-        them all.
+        The optimizer goes on from where it stood, at the constant ``learning_rate``, and distortions do not fade. No
+        validation data is held out and scikit-learn's callbacks are not called. Calls may differ in their number of
+        rows; one compiled network serves them all.
 
         Parameters
         ----------
@@ -380,8 +432,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Raises
         ------
         ValueError
-            If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``
-            or ``early_stopping=True``, which a part of the data cannot serve.
+            If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``,
+            ``early_stopping=True`` or a ``teacher`` that is not fitted, which a part of the data cannot serve.
 
         Examples
         --------
@@ -401,7 +453,13 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
                 "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
             )
+        if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
+            raise ValueError(
+                "partial_fit sees a part of the data, on which it does not fit a teacher. Fit it first, and set "
+                "teacher=FrozenEstimator(fitted), from sklearn.frozen."
+            )
         check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
+        augmentation = self._augmentation()
         is_first_call = not self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=is_first_call)
         if is_first_call:
@@ -410,7 +468,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if check_partial_fit_first_call(self, classes):
             self._start_anew(self.classes_)
         data, _ = self._training_data(X, y, sample_weight)
-        self._store(self._train(data, None, n_epochs=1, schedule="constant"))
+        distort, make_targets = self._distortion(augmentation), self._targets(data, sample_weight)
+        self._store(self._train(data, None, 1, "constant", distort, make_targets))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -755,12 +814,42 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 f"{n_classes} classes. {advice}"
             )
 
+    def _augmentation(self) -> RandomWarp | None:
+        """Return the distortions that ``augmentation`` asks for."""
+        if self.augmentation is None:
+            return None
+        if isinstance(self.augmentation, str):
+            return RandomWarp(**AUGMENTATIONS[self.augmentation])
+        validate_estimator(self.augmentation)
+        return self.augmentation
+
+    def _distortion(self, augmentation: RandomWarp | None) -> Distort | None:
+        if augmentation is None:
+            return None
+        shape = find_image_shape(augmentation, self.n_features_in_)
+
+        def distort(rows: np.ndarray, generator: np.random.Generator, progress: float) -> np.ndarray:
+            return warp_rows(augmentation, rows, shape, generator, strength=fading_strength(augmentation, progress))
+
+        return distort
+
+    def _targets(self, data: TrainingData, sample_weight: Any) -> MakeTargets | None:
+        if self.teacher is None:
+            return None
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, data.X)
+            sample_weight = sample_weight if data.rows is None else sample_weight[data.rows]
+        teacher = fit_teacher(self.teacher, data, self.classes_, sample_weight)
+        return target_maker(teacher, self.teacher_weight, self.label_smoothing, self.classes_)
+
     def _train(
         self,
         data: TrainingData,
         validation: TrainingData | None,
         n_epochs: int,
         schedule: str,
+        distort: Distort | None,
+        make_targets: MakeTargets | None,
         tasks: _EpochTasks | None = None,
     ) -> TrainingResult:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -788,12 +877,14 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             has_dropout=self.dropout > 0,
             has_smoothing=self.label_smoothing > 0,
             has_penalty=self.alpha > 0,
+            has_teacher=make_targets is not None,
             optimizer_class=recipe.optimizer_class,
             optimizer=recipe.key,
             dtype=self.dtype,
             xla_shape=(n_batches, batch_size) if use_xla else None,
         )
         plan = self._plan(n_epochs, schedule, batch_size, n_batches)
+        plan.distort, plan.make_targets = distort, make_targets
         if tasks is None:
             # partial_fit trains without tasks, and its next call goes on from this one.
             plan.keeps_optimizer = True
@@ -814,6 +905,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             dropout=float(self.dropout),
             label_smoothing=float(self.label_smoothing),
             is_verbose=bool(self.verbose),
+            monitor=self.monitor,
             patience=self.n_iter_no_change if self.early_stopping else None,
             keeps_optimizer=self.warm_start,
         )
@@ -870,7 +962,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.loss_curve_ = history["loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.validation_scores_ = history.get("val_accuracy")
-        scores = [epoch["val_accuracy"] for epoch in epochs if "val_accuracy" in epoch]
+        scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
         self.best_epoch_ = n_before + int(np.argmax(scores)) + 1 if scores else None
 
     def _logits(self, X: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from sk_mnist.neural_network._batches import (
     MAX_PREFETCHED_BYTES,
     Block,
+    distorting_generator,
     epoch_blocks,
     epoch_order,
     prefetched,
@@ -20,6 +21,7 @@ from sk_mnist.neural_network._batches import (
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
 from sk_mnist.neural_network._schedules import learning_rates
 from sk_mnist.neural_network._training import (
+    MONITORS,
     Layer,
     NetworkState,
     TrainingData,
@@ -130,21 +132,22 @@ class Training:
 
     def _run_epochs(self, first_epoch: int) -> Logs:
         logs: Logs = {}
+        plan = self.plan
         for epoch in range(first_epoch, self.last_epoch):
             start = time.perf_counter()
-            self.plan.on_epoch_begin()
+            plan.on_epoch_begin()
             self._tell("on_epoch_begin", epoch)
             logs = self._train_epoch(epoch)
             with self._average_in_place():
                 if self.validation is not None:
                     logs |= self._validate(self.validation)
-                is_last = self.plan.on_epoch_end(self.network.get_layers)
+                is_last = plan.on_epoch_end(self.network.get_layers)
                 logs = self.callbacks.end_epoch(epoch, logs)
                 self._check_rate("on_epoch_end")
                 if self.validation is not None:
-                    self._best.update(logs["val_accuracy"], self.network.get_layers)
+                    self._best.update(MONITORS[plan.monitor] * logs[plan.monitor], self.network.get_layers)
             self.history.append(logs)
-            if self.plan.is_verbose:
+            if plan.is_verbose:
                 _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
             if is_last or self.callbacks.stops or self._best.is_past:
                 break
@@ -176,6 +179,8 @@ class Training:
             # A callback that has stopped the training before it began gets one batch, as from Keras.
             1 if self.callbacks.has_batch_hooks or self.callbacks.stops else plan.batches_per_block,
             fill=network.spec.xla_shape is not None,
+            distort=self._distorted_in(epoch),
+            make_targets=plan.make_targets,
         )
 
         def as_tensors(block: Block) -> tuple[int, list[Any]]:
@@ -201,6 +206,14 @@ class Training:
             if self.callbacks.stops:
                 break
         return _means(sums)
+
+    def _distorted_in(self, epoch: int) -> Callable[[np.ndarray, int], np.ndarray] | None:
+        """What distorts the rows of an epoch, from the place of the first one in its order."""
+        plan, distort = self.plan, self.plan.distort
+        if distort is None:
+            return None
+        progress = (epoch - plan.first_epoch) / plan.n_epochs
+        return lambda rows, first_row: distort(rows, distorting_generator(plan.seed, epoch, first_row), progress)
 
     def _validate(self, validation: TrainingData) -> Logs:
         self._tell("on_test_begin")
@@ -278,11 +291,11 @@ class Training:
 
 
 class _BestEpoch:
-    """The best validation accuracy so far, and the weights that reached it."""
+    """The best validation score so far, higher being better, and the weights that reached it."""
 
     def __init__(self, patience: float | None) -> None:
         self._patience = patience
-        self._accuracy = -np.inf
+        self._score = -np.inf
         self._n_worse = 0
         self.layers: Layers | None = None
 
@@ -291,10 +304,10 @@ class _BestEpoch:
         """Whether it lies as many epochs back as patience lasts."""
         return self._patience is not None and self._n_worse >= self._patience
 
-    def update(self, accuracy: float, get_layers: Callable[[], Layers]) -> None:
+    def update(self, score: float, get_layers: Callable[[], Layers]) -> None:
         self._n_worse += 1
-        if self._patience is not None and accuracy > self._accuracy:
-            self._accuracy, self.layers, self._n_worse = accuracy, get_layers(), 0
+        if self._patience is not None and score > self._score:
+            self._score, self.layers, self._n_worse = score, get_layers(), 0
 
 
 def _means(sums: np.ndarray) -> Logs:

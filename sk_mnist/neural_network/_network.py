@@ -201,11 +201,13 @@ class Network:
 
     def _compile_block(self) -> Any:
         n_batches, batch_size = self.spec.xla_shape or (None, None)
+        n_targets = self.spec.n_classes if self.spec.has_teacher else 0
         signature = [
             tf.TensorSpec((n_batches, batch_size, self.spec.n_features), self.spec.dtype),  # X
             tf.TensorSpec((n_batches, batch_size), tf.int32),  # y
             tf.TensorSpec((n_batches, batch_size), self.spec.dtype),  # sample_weight
             tf.TensorSpec((), tf.int32),  # n_steps
+            tf.TensorSpec((n_batches, batch_size, n_targets), self.spec.dtype),  # targets
             tf.TensorSpec((n_batches,), tf.float32),  # learning rates
             tf.TensorSpec((4,), self.spec.dtype),  # hyperparameters
         ]
@@ -221,6 +223,7 @@ class Network:
         y: tf.Tensor,
         weight: tf.Tensor,
         n_steps: tf.Tensor,
+        targets: tf.Tensor,
         rates: tf.Tensor,
         hyperparameters: tf.Tensor,
     ) -> list[tf.Tensor]:
@@ -228,7 +231,7 @@ class Network:
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             self._rate_variable.assign(rates[step])
-            batch = self._train_batch(X[step], y[step], weight[step], *tf.unstack(hyperparameters))
+            batch = self._train_batch(X[step], y[step], weight[step], targets[step], *tf.unstack(hyperparameters))
             return (step + 1, *(total + value for total, value in zip(sums, batch, strict=True)))
 
         _, *sums = tf.while_loop(
@@ -241,6 +244,7 @@ class Network:
         X: tf.Tensor,
         y: tf.Tensor,
         weight: tf.Tensor,
+        targets: tf.Tensor,
         alpha: tf.Tensor,
         dropout: tf.Tensor,
         dropout_scale: tf.Tensor,
@@ -250,7 +254,7 @@ class Network:
         trainable = [variable for variable in self._weights if variable.trainable]
         with tf.GradientTape() as tape:
             probabilities = self._forward(X, dropout, dropout_scale)
-            weighted_loss = tf.reduce_sum(weight * self._row_losses(y, probabilities, label_smoothing))
+            weighted_loss = tf.reduce_sum(weight * self._row_losses(y, targets, probabilities, label_smoothing))
             if self.spec.has_penalty:
                 # scikit-learn's penalty and scale: MLPClassifier adds it to the sum over a batch, then divides.
                 kernels = [layer.kernel for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
@@ -273,7 +277,11 @@ class Network:
                 X = layer(X, training=True)
         return X
 
-    def _row_losses(self, y: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor) -> tf.Tensor:
+    def _row_losses(
+        self, y: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor
+    ) -> tf.Tensor:
+        if self.spec.has_teacher:
+            return keras.losses.categorical_crossentropy(targets, probabilities)
         if not self.spec.has_smoothing:
             return keras.losses.sparse_categorical_crossentropy(y, probabilities)
         labels = tf.one_hot(y, self.spec.n_classes, dtype=probabilities.dtype)

@@ -8,6 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# From rows of an epoch to what is trained on: with a generator, and the share of the epochs that has passed.
+Distort = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
+
+# From rows as they are trained on, and their encoded labels, to the probabilities to learn.
+MakeTargets = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# Validation scores that say which epoch is best, with the factor that makes higher the better.
+MONITORS = {"val_accuracy": 1.0, "val_loss": -1.0}
+
 # A training of at least this many steps is worth the second or so that XLA takes to compile it.
 XLA_MIN_STEPS = 2000
 
@@ -40,6 +49,7 @@ class NetworkSpec:
     has_dropout: bool
     has_smoothing: bool
     has_penalty: bool
+    has_teacher: bool
     optimizer_class: type
     optimizer: str  # the optimizer's settings without the learning rate, as OptimizerRecipe.key
     dtype: str
@@ -84,8 +94,11 @@ class TrainingPlan:
     alpha: float = 0.0
     dropout: float = 0.0
     label_smoothing: float = 0.0
+    distort: Distort | None = None
+    make_targets: MakeTargets | None = None  # None: the labels are what is learned
     is_verbose: bool = False
-    patience: float | None = None  # epochs without a better validation accuracy before stopping; None: never stop
+    monitor: str = "val_accuracy"  # name of the validation score that says which epoch is best
+    patience: float | None = None  # epochs without a better one before stopping; None: never stop
     keeps_optimizer: bool = True
     on_epoch_begin: Callable[[], None] = lambda: None
     # Takes the layers as a function, because copying them costs; returns True to stop the training.
