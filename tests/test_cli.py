@@ -61,7 +61,27 @@ def test_published_and_measured_figures_stand_side_by_side(trained):
 
 
 def test_progress_is_shown_by_epoch(trained):
-    assert "KerasMLPClassifier - fit" in trained[1].stdout
+    output, process = trained
+    history = json.loads((output / "history.json").read_text())
+    line = next(line for line in process.stdout.splitlines() if line.startswith("Epoch"))
+    assert "2/2" in line
+    assert line.rstrip().endswith(f"loss {history['loss'][-1]:.4f}, accuracy {history['accuracy'][-1]:.2%}")
+
+
+def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path):
+    process = run("train", "--recipe", "accurate", "--epochs", "1", "--validation", "55000", "--output", str(tmp_path))
+    assert (process.returncode, process.stderr) == (0, "")
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert f"validation accuracy {history['val_accuracy'][-1]:.2%}" in process.stdout
+    images, labels = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
+    network = sk_mnist.make_mnist_pipeline("accurate", epochs=1, random_state=0).fit(images[:5000], labels[:5000])
+    assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])
+
+
+def test_validation_leaves_images_to_train_on(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--validation", "60000"])
+    assert "--validation 60000 leaves nothing of the 60000 training images" in capsys.readouterr().err
 
 
 def test_files_are_written_whole_and_no_others(trained):

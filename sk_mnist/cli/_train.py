@@ -14,6 +14,7 @@ from sk_mnist.cli._options import UsageError, make_directory, positive, seed
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+    from sklearn.utils import Bunch
 
 DEFAULT_OUTPUT = Path("sk-mnist-output")
 
@@ -26,6 +27,12 @@ def add_command(commands: Any) -> None:
     train.add_argument("--epochs", type=positive(int), help="passes over the 60,000 images (default: the recipe's)")
     train.add_argument("--batch-size", type=positive(int), help="images in a step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
+    train.add_argument(
+        "--validation",
+        type=positive(int),
+        metavar="N",
+        help="keep the last N training images out of the training, and show the accuracy on them after each epoch",
+    )
     train.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
     train.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help=f"where files go (default: {DEFAULT_OUTPUT})"
@@ -36,9 +43,9 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
     import joblib
-    from sklearn.callback import ProgressBar
 
     from sk_mnist._tensorflow import start_tensorflow
+    from sk_mnist.cli._progress import TrainingProgress
     from sk_mnist.datasets import fetch_mnist
     from sk_mnist.metrics import evaluate
     from sk_mnist.persistence import save
@@ -55,14 +62,15 @@ def run(options: argparse.Namespace) -> None:
     )
     with console.status("Starting TensorFlow"):
         start_tensorflow()
-    if not options.quiet:
-        pipeline.set_callbacks(ProgressBar())
-    start = time.perf_counter()
-    pipeline.fit(train.data, train.target)
-    seconds = time.perf_counter() - start
-    pipeline.set_callbacks()
-    result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
+    if not options.quiet:
+        mlp.set_callbacks(TrainingProgress(console))
+    data, held_out = _hold_out(train, options.validation)
+    start = time.perf_counter()
+    pipeline.fit(*data, **held_out)
+    seconds = time.perf_counter() - start
+    mlp.set_callbacks()
+    result = evaluate(pipeline, test.data, test.target)
     console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
     n_cores = joblib.cpu_count()
     on_cores = f"{n_cores} core" + ("s" if n_cores > 1 else "")
@@ -93,6 +101,18 @@ def _make_pipeline(options: argparse.Namespace) -> Pipeline:
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _hold_out(train: Bunch, n_held_out: int | None) -> tuple[tuple, dict[str, Any]]:
+    """Return the images and labels to train on, and what `fit` gets beside them to validate with."""
+    if n_held_out is None:
+        return (train.data, train.target), {}
+    n_images = len(train.target)
+    if n_held_out >= n_images:
+        raise UsageError(f"--validation {n_held_out} leaves nothing of the {n_images} training images to train on")
+    rest = n_images - n_held_out
+    held_out = {"mlp__X_val": train.data[rest:], "mlp__y_val": train.target[rest:]}
+    return (train.data[:rest], train.target[:rest]), held_out
 
 
 def _draw_history(pipeline: Pipeline) -> Any:

@@ -935,12 +935,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
                 f"(now {peak_learning_rate(self.optimizer, self.learning_rate)})."
             )
-        self.coefs_ = [layer.kernel for layer in layers]
-        self.intercepts_ = [layer.bias for layer in layers]
         self._optimizer_state = result.state.optimizer
-        self.out_activation_ = "softmax"
-        self.n_layers_ = len(self.coefs_) + 1
-        self._record(result.history)
+        for name, value in self._fitted_attributes(layers, result.history).items():
+            setattr(self, name, value)
         if result.is_interrupted:
             try:
                 warnings.warn("Training interrupted by user.", stacklevel=3)
@@ -948,8 +945,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 # MLPClassifier swallows it, and a search then goes on with its next fit.
                 raise KeyboardInterrupt
 
-    def _record(self, epochs: list[dict[str, float]]) -> None:
-        """Add the epochs of a training run to the history, and set the attributes that depend on it."""
+    def _fitted_attributes(self, layers: list[Layer], epochs: list[dict[str, float]]) -> dict[str, Any]:
+        """Return the attributes that a training run leaves behind: its weights, and its epochs after those before."""
         n_before = len(self.history_.get("loss", []))
         names = dict.fromkeys(["loss", "accuracy", *self.history_, *(name for epoch in epochs for name in epoch)])
         history = {}
@@ -957,13 +954,19 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             before = self.history_.get(name, [])
             # NaN where an epoch has no such value, so that all lists have one entry for each epoch.
             history[name] = before + [np.nan] * (n_before - len(before)) + [e.get(name, np.nan) for e in epochs]
-        self.history_ = history
-        self.n_iter_ = len(epochs)
-        self.loss_curve_ = history["loss"]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        self.validation_scores_ = history.get("val_accuracy")
         scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
-        self.best_epoch_ = n_before + int(np.argmax(scores)) + 1 if scores else None
+        return {
+            "coefs_": [layer.kernel for layer in layers],
+            "intercepts_": [layer.bias for layer in layers],
+            "out_activation_": "softmax",
+            "n_layers_": len(layers) + 1,
+            "history_": history,
+            "n_iter_": len(epochs),
+            "loss_curve_": history["loss"],
+            "loss_": history["loss"][-1] if history["loss"] else np.nan,
+            "validation_scores_": history.get("val_accuracy"),
+            "best_epoch_": n_before + int(np.argmax(scores)) + 1 if scores else None,
+        }
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -1005,10 +1008,9 @@ class _EpochTasks:
         self.epoch_context = self.context.subcontext(task_name="epoch")
         self.epoch_context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
 
-    def end(self, get_layers: Callable[[], list[Layer]]) -> bool:
+    def end(self, get_layers: Callable[[], list[Layer]], epochs: list[dict[str, float]]) -> bool:
         def fitted_attributes() -> dict[str, Any]:
-            layers = get_layers()
-            return {"coefs_": [layer.kernel for layer in layers], "intercepts_": [layer.bias for layer in layers]}
+            return self.estimator._fitted_attributes(get_layers(), epochs)
 
         return self.epoch_context.call_on_fit_task_end(
             estimator=self.estimator,

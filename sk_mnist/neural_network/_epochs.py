@@ -141,7 +141,7 @@ class Training:
             with self._average_in_place():
                 if self.validation is not None:
                     logs |= self._validate(self.validation)
-                is_last = plan.on_epoch_end(self.network.get_layers)
+                is_last = plan.on_epoch_end(self.network.get_layers, [*self.history, logs])
                 logs = self.callbacks.end_epoch(epoch, logs)
                 self._check_rate("on_epoch_end")
                 if self.validation is not None:

@@ -101,8 +101,9 @@ class TrainingPlan:
     patience: float | None = None  # epochs without a better one before stopping; None: never stop
     keeps_optimizer: bool = True
     on_epoch_begin: Callable[[], None] = lambda: None
-    # Takes the layers as a function, because copying them costs; returns True to stop the training.
-    on_epoch_end: Callable[[Callable[[], list[Layer]]], bool] = lambda get_layers: False
+    # Takes the layers as a function, because copying them costs, and the values of each epoch so far; returns True to
+    # stop the training.
+    on_epoch_end: Callable[[Callable[[], list[Layer]], list[dict[str, float]]], bool] = lambda get_layers, logs: False
 
 
 @dataclass

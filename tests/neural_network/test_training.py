@@ -456,6 +456,31 @@ class TestScikitLearnsCallbacks:
         assert len(scores) == 4
         assert scores[-1] == model.score(*blobs)
 
+    def test_an_epochs_estimator_is_as_if_fit_had_stopped_there(self, blobs):
+        seen = []
+
+        class Remember:
+            def setup(self, estimator, context):
+                pass
+
+            def teardown(self, estimator, context):
+                pass
+
+            def on_fit_task_begin(self, estimator, context):
+                pass
+
+            def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+                if context.task_name == "epoch":
+                    seen.append(fitted_estimator)
+
+        X, y = blobs
+        small(epochs=3).set_callbacks(Remember()).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+        stopped = small(epochs=2).fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+        assert seen[1].history_ == stopped.history_
+        assert (seen[1].n_iter_, seen[1].best_epoch_, seen[1].loss_) == (2, stopped.best_epoch_, stopped.loss_)
+        assert seen[1].predict_proba(X).tolist() == stopped.predict_proba(X).tolist()
+        assert vars(seen[1]).keys() >= vars(stopped).keys()
+
     def test_bars_go_down_to_epochs(self, blobs, capsys):
         small(epochs=4).set_callbacks(ProgressBar()).fit(*blobs)
         assert "KerasMLPClassifier - fit" in capsys.readouterr().out
