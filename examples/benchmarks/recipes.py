@@ -3,13 +3,15 @@ How accurate the recipes are, and what each of their ingredients is worth
 =========================================================================
 
 Train the recipes, and the alternatives that were tried, with several seeds, and print mean and spread of their
-accuracy. What is chosen is chosen by the last 10,000 training images; then the chosen ones are trained on all 60,000
-and scored on the test images. Each result is kept in a file as soon as it is there, so that a run that was interrupted
-goes on, and the tables of a complete file are printed at once::
+accuracy. What is chosen is chosen by the last 10,000 training images, with trainings on the others; only then are the
+chosen ones trained on all 60,000 and scored on the test images. Each result is kept in a file as soon as it is there,
+so that a run that was interrupted goes on, and the tables of a complete file are printed at once::
 
     python examples/benchmarks/recipes.py                        # the tables of recipes.json, beside this file
     python examples/benchmarks/recipes.py --results mine.json    # all trainings anew: hours on 2 cores
-    python examples/benchmarks/recipes.py --results mine.json --only accurate --split test
+    python examples/benchmarks/recipes.py --results mine.json --split test --only accurate
+
+Networks are kept in ``--models``: some are the teachers of others, and ``robustness.py`` reads them.
 """
 
 import argparse
@@ -17,108 +19,191 @@ import json
 import platform
 import re
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from _peers import REQUIREMENTS, import_libraries, make_classifier
+from _report import print_table
 from joblib import cpu_count
+from scipy.stats import binomtest
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import log_loss
+from sklearn.metrics import accuracy_score, log_loss
 
 import sk_mnist
-from sk_mnist import RandomWarp, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import KerasMLPClassifier, fetch_mnist, load, make_mnist_pipeline, save
 
 N_VALIDATION = 10_000
-SEEDS = [0, 1, 2]
+SPLITS = ("validation", "test")
+TEACHER_SEEDS = (0, 1, 2)
 
-# Trainings by name: recipe, parameters that differ from it, and the trainings whose networks are its teachers.
+
+@dataclass(frozen=True)
+class Training:
+    """A way to train a network.
+
+    Attributes
+    ----------
+    recipe : str
+        Of ``make_mnist_pipeline``, or a peer.
+    params : dict
+        Parameters that differ from the recipe's.
+    teachers : str
+        The training whose networks, one for each of ``TEACHER_SEEDS``, are the teacher together; empty for none.
+    seeds : tuple of int
+        Random states to train with.
+    """
+
+    recipe: str
+    params: dict[str, Any] = field(default_factory=dict)
+    teachers: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+def short(seeds: tuple[int, ...] = (0, 1, 2), **params: Any) -> Training:
+    """Return the accurate recipe in a sixth of the time, to see what a change to it is worth."""
+    return Training("accurate", {"epochs": 150, **params}, seeds=seeds)
+
+
 TRAININGS = {
-    "reference": ("reference", {}, []),
-    "fast": ("fast", {}, []),
-    "accurate": ("accurate", {}, []),
-    "accurate, 150 epochs": ("accurate", {"epochs": 150}, []),
-    "accurate, 150 epochs, no distortions": ("accurate", {"epochs": 150, "augmentation": None}, []),
-    "accurate, 150 epochs, affine only": ("accurate", {"epochs": 150, "augmentation": RandomWarp(elastic=0)}, []),
-    "accurate, 150 epochs, no fading": ("accurate", {"epochs": 150, "augmentation": RandomWarp(fade=0)}, []),
-    "accurate, 150 epochs, constant rate": (
-        "accurate",
-        {"epochs": 150, "learning_rate_schedule": "constant", "learning_rate": 1e-3},
-        [],
-    ),
-    "accurate, 150 epochs, one cycle": ("accurate", {"epochs": 150, "learning_rate_schedule": "one_cycle"}, []),
-    "accurate, 150 epochs, rate 1e-3": ("accurate", {"epochs": 150, "learning_rate": 1e-3}, []),
-    "accurate, 150 epochs, rate 4e-3": ("accurate", {"epochs": 150, "learning_rate": 4e-3}, []),
-    "accurate, 150 epochs, batches of 128": ("accurate", {"epochs": 150, "batch_size": 128}, []),
-    "wide": ("wide", {}, []),
-    "student": ("accurate", {"teacher_weight": 0.7}, ["accurate"]),
+    "validation": {
+        "accurate": Training("accurate"),
+        "accurate, 150 epochs": short(),
+    },
+    "test": {
+        "fast": Training("fast"),
+        "reference": Training("reference"),
+        "accurate": Training("accurate"),
+        "wide": Training("wide"),
+        "distilled": Training("accurate", teachers="accurate"),
+    },
 }
 
 
 def main() -> None:
     """Train what is missing, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = Path(__file__).parent
-    parser.add_argument("--results", type=Path, default=here / "recipes.json", help="file of the results")
-    parser.add_argument("--models", type=Path, default=Path("sk-mnist-output"), help="directory of the networks")
-    parser.add_argument("--only", default="", help="trainings whose whole name matches this regular expression")
-    parser.add_argument("--split", choices=["validation", "test"], default="validation", help="what is scored")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    results, models = Path(__file__).with_suffix(".json"), Path("sk-mnist-output") / "networks"
+    parser.add_argument("--results", type=Path, default=results, help="file of the results (default: recipes.json)")
+    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
+    parser.add_argument("--split", choices=SPLITS, help="what is scored (default: both)")
+    parser.add_argument("--only", default=".*", help="trainings whose whole name matches this regular expression")
     options = parser.parse_args()
-    results = json.loads(options.results.read_text()) if options.results.exists() else []
-    data = load_split(options.split)
-    for name in TRAININGS:
-        if re.fullmatch(options.only, name):
-            for seed in options.seeds:
-                train(name, seed, data, options, results)
+    study = Study(options.results, options.models)
+    splits = (options.split,) if options.split else SPLITS
+    for split in splits:
+        for name, training in TRAININGS[split].items():
+            for seed in training.seeds if re.fullmatch(options.only, name) else ():
+                if not study.has_result(split, name, seed):
+                    study.network(split, name, seed)
+    for split in splits:
+        print_results(split, study.results)
 
 
-def load_split(split: str) -> tuple:
-    """Return training data and the data that is scored."""
-    X, y = fetch_mnist(subset="train", return_X_y=True)
-    if split == "validation":
-        return X[:-N_VALIDATION], y[:-N_VALIDATION], X[-N_VALIDATION:], y[-N_VALIDATION:]
-    return X, y, *fetch_mnist(subset="test", return_X_y=True)
+class Study:
+    """The results so far, and the networks that they belong to."""
 
+    def __init__(self, results: Path, models: Path) -> None:
+        self.path, self.models = results, models
+        self.results: list[dict[str, Any]] = json.loads(results.read_text()) if results.exists() else []
+        self._data: dict[str, tuple] = {}
 
-def train(name: str, seed: int, data: tuple, options: argparse.Namespace, results: list):
-    """Train with a seed, unless that has been done, and return the fitted network."""
-    path = options.models / f"{name.replace(',', '').replace(' ', '_')}-{options.split}-{seed}.skops"
-    if path.exists():
-        return load(path)
-    recipe, params, teachers = TRAININGS[name]
-    X, y, X_scored, y_scored = data
-    teacher = combined([train(t, s, data, options, results) for t in teachers for s in SEEDS], X, y)
-    network = make_mnist_pipeline(recipe, random_state=seed, teacher=teacher, **params)["mlp"]
-    start = time.perf_counter()
-    network.fit(X, y)
-    seconds = time.perf_counter() - start
-    probabilities = network.predict_proba(X_scored)
-    results.append(
-        {
+    def has_result(self, split: str, name: str, seed: int) -> bool:
+        """Whether a training has been scored."""
+        return any((r["split"], r["training"], r["seed"]) == (split, name, seed) for r in self.results)
+
+    def network(self, split: str, name: str, seed: int) -> Any:
+        """Return a fitted classifier: one that is kept, or a new one, which is scored once and kept."""
+        path = self.models / f"{re.sub('[^a-z0-9.]+', '-', name.lower())}-{split}-{seed}.skops"
+        if path.exists():
+            return load(path)
+        training = TRAININGS[split][name]
+        X, y, X_scored, y_scored = self._load(split)
+        teacher = self._teacher(split, training.teachers)
+        classifier = make_network(training, seed, teacher)
+        start = time.perf_counter()
+        classifier.fit(X, y)
+        seconds = time.perf_counter() - start
+        self._record(split, name, seed, seconds, classifier.predict_proba(X_scored), y_scored)
+        if isinstance(classifier, KerasMLPClassifier):
+            self.models.mkdir(parents=True, exist_ok=True)
+            save(classifier.set_params(teacher=None), path)
+        return classifier
+
+    def _load(self, split: str) -> tuple:
+        if split not in self._data:
+            X, y = fetch_mnist(subset="train", return_X_y=True)
+            scored = fetch_mnist(subset="test", return_X_y=True)
+            if split == "validation":
+                X, y, scored = X[:-N_VALIDATION], y[:-N_VALIDATION], (X[-N_VALIDATION:], y[-N_VALIDATION:])
+            self._data[split] = X, y, *scored
+        return self._data[split]
+
+    def _teacher(self, split: str, name: str) -> Any:
+        if not name:
+            return None
+        networks = [FrozenEstimator(self.network(split, name, seed)) for seed in TEACHER_SEEDS]
+        voting = VotingClassifier([(f"network {i}", network) for i, network in enumerate(networks)], voting="soft")
+        X, y, *_ = self._load(split)
+        # Nothing is trained: the classes are all that it learns here.
+        return FrozenEstimator(voting.fit(X[:1000], y[:1000]))
+
+    def _record(
+        self, split: str, name: str, seed: int, seconds: float, probabilities: np.ndarray, y: np.ndarray
+    ) -> None:
+        result = {
+            "split": split,
             "training": name,
-            "split": options.split,
             "seed": seed,
-            "accuracy": float(np.mean(network.classes_[probabilities.argmax(axis=1)] == y_scored)),
-            "log_loss": float(log_loss(y_scored, probabilities.astype(float))),
+            "accuracy": accuracy_score(y, probabilities.argmax(axis=1)),
+            "log_loss": log_loss(y, probabilities.astype(float)),
             "seconds": round(seconds, 1),
             "cores": cpu_count(),
             "python": platform.python_version(),
             "sk_mnist": sk_mnist.__version__,
         }
-    )
-    options.results.write_text(json.dumps(results, indent=1) + "\n")
-    options.models.mkdir(parents=True, exist_ok=True)
-    save(network.set_params(teacher=None, augmentation=None), path)
-    print(json.dumps(results[-1]), flush=True)
-    return network
+        print(json.dumps(result), flush=True)
+        self.results.append(result)
+        self.path.write_text(json.dumps(self.results, indent=1) + "\n")
 
 
-def combined(networks: list, X: np.ndarray, y: np.ndarray):
-    """Return one classifier with the mean probabilities of fitted networks; None if there are none."""
-    if not networks:
-        return None
-    voting = VotingClassifier([(f"network {i}", FrozenEstimator(n)) for i, n in enumerate(networks)], voting="soft")
-    return FrozenEstimator(voting.fit(X[:1000], y[:1000]))
+def make_network(training: Training, seed: int, teacher: Any) -> Any:
+    """Return an unfitted classifier."""
+    if training.recipe in REQUIREMENTS:
+        import_libraries(training.recipe)
+        return make_classifier(training.recipe, seed=seed, **training.params)
+    return make_mnist_pipeline(training.recipe, random_state=seed, teacher=teacher, **training.params)["mlp"]
+
+
+def print_results(split: str, results: list[dict[str, Any]]) -> None:
+    """Print mean and spread of each training."""
+    rows = []
+    for name in TRAININGS[split]:
+        found = [r for r in results if (r["split"], r["training"]) == (split, name)]
+        if found:
+            accuracies = [r["accuracy"] for r in found]
+            correct = round(float(np.mean(accuracies)) * N_VALIDATION)
+            low, high = binomtest(correct, N_VALIDATION).proportion_ci(method="wilson")
+            spread = f"{np.std(accuracies, ddof=1):.2%}" if len(found) > 1 else ""
+            each = " ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+            loss, seconds = np.mean([r["log_loss"] for r in found]), np.mean([r["seconds"] for r in found])
+            rows.append(
+                [
+                    name,
+                    f"{np.mean(accuracies):.2%}",
+                    spread,
+                    f"{low:.2%}-{high:.2%}",
+                    each,
+                    f"{loss:.4f}",
+                    f"{seconds:,.0f} s",
+                ]
+            )
+    scored = {"validation": "the last 10,000 training images", "test": "the 10,000 test images"}[split]
+    n_scored = sum(r["split"] == split for r in results)
+    columns = ["training", "mean", "sd", "95 % interval", "seeds", "log loss", "time"]
+    print_table(f"Accuracy on {scored}, which were scored {n_scored} times", columns, rows)
 
 
 if __name__ == "__main__":
