@@ -94,7 +94,7 @@ def test_what_is_saved_names_public_modules_only(modules_in):
     assert modules == {"sk_mnist.neural_network", "sk_mnist.preprocessing"}
 
 
-ROOMS = ["datasets", "metrics", "model_selection", "neural_network", "plotting", "preprocessing"]
+ROOMS = ["augmentation", "datasets", "metrics", "model_selection", "neural_network", "plotting", "preprocessing"]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -108,7 +108,7 @@ def test_every_public_class_names_its_public_module(room):
 
 
 def test_top_level_names_are_those_of_the_rooms():
-    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler"):
+    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler", "RandomWarp"):
         public = getattr(sk_mnist, name)
         assert getattr(sys.modules[public.__module__], name) is public
 
