@@ -1,12 +1,16 @@
 """KerasMLPClassifier(augmentation=...): what is distorted, when, and what is not."""
 
+import copy
 import os
+import pickle
 
 import keras
 import numpy as np
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -287,6 +291,30 @@ class TestReproducibility:
         assert len(batches) == epochs * -(-600 // batch_size)
         assert_close_models(hooked, without, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(hooked.loss_curve_, without.loss_curve_, rtol=1e-9)
+
+
+COPIES = {"clone": clone, "deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
+
+
+@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+class TestCopies:
+    def test_a_copy_has_a_warp_of_its_own_and_trains_alike(self, digits, make_copy):
+        model = augmented()
+        copied = make_copy(model)
+        assert copied.augmentation is not model.augmentation
+        assert copied.augmentation.get_params() == model.augmentation.get_params()
+        model.fit(*digits)
+        assert_same_model(copied.fit(*digits), model)
+        if make_copy is not clone:
+            assert_same_model(make_copy(model), model)
+
+    def test_a_frozen_teacher_stays_frozen(self, digits, make_copy):
+        # It passes on what it does not have, such as __deepcopy__, to the network in it.
+        model = augmented(teacher=FrozenEstimator(small(epochs=1).fit(*digits)))
+        copied = make_copy(model)
+        assert type(copied.teacher) is FrozenEstimator
+        assert_same_model(copied.teacher.estimator, model.teacher.estimator)
+        assert_same_model(copied.fit(*digits), model.fit(*digits))
 
 
 class TestSearch:

@@ -67,6 +67,13 @@ def test_a_saved_model_predicts_as_it_did(model, expected, frame):
 
 
 @of_other_versions
+def test_a_saved_model_has_the_defaults_of_newer_parameters(model):
+    mlp = model["mlp"]
+    assert (mlp.augmentation, mlp.teacher, mlp.teacher_weight, mlp.monitor) == (None, None, 0.7, "val_accuracy")
+    assert repr(mlp).startswith("KerasMLPClassifier(")
+
+
+@of_other_versions
 def test_training_a_saved_model_goes_on(model, expected, frame):
     before = len(model["mlp"].loss_curve_)
     assert before > 0
