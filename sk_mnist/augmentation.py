@@ -26,12 +26,22 @@ _DTYPES = ["float32", "float64", "uint8", "int8", "uint16", "int16", "uint32", "
 # Strength at the end of the training that `fade` leads to.
 _FINAL_STRENGTH = 0.5
 
-# Images that share a warp in training. Their pixels are interpolated by one sparse matrix, which makes it several times
-# as fast; docs/accuracy.md says what it costs.
-GROUP_SIZE = 16
+# Images that share a warp in training, at most, and the warps among which images are dealt out, at least. Pixels of
+# images that share one are interpolated by one sparse matrix, which makes it several times as fast; docs/accuracy.md
+# says what it costs.
+_MAX_SHARING = 16
+_MIN_WARPS = 256
 
-# Images that are warped at a time, few enough to stay in the cache.
+# Images of which `transform` makes floats at a time.
 _CHUNK_SIZE = 512
+
+# Warps, and pixels of them, that are computed at a time: few enough to stay in the cache.
+_WARPS_AT_A_TIME = 32
+_POINTS_AT_A_TIME = _WARPS_AT_A_TIME * 784
+
+# Largest strength in pixels. It is more than any image has, and little enough that no float32 overflows: an index made
+# of NaN would point anywhere in memory.
+_MAX_PIXELS = 1e6
 
 
 class RandomWarp(DocLinkMixin, BaseEstimator):
@@ -53,7 +63,7 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
         Largest natural logarithm of the factor by which height and width, each on its own, grow or shrink.
 
     shear : float, default=0.12
-        Largest horizontal shift from one row of pixels to the next, in pixels.
+        Largest vertical shift from one column of pixels to the next, in pixels.
 
     translation : float, default=1.5
         Largest shift in each direction, in pixels.
@@ -96,9 +106,9 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
         "rotation": [Interval(Real, 0, 180, closed="both")],
         "scale": [Interval(Real, 0, 5, closed="both")],
-        "shear": [Interval(Real, 0, None, closed="left")],
-        "translation": [Interval(Real, 0, None, closed="left")],
-        "elastic": [Interval(Real, 0, None, closed="left")],
+        "shear": [Interval(Real, 0, _MAX_PIXELS, closed="both")],
+        "translation": [Interval(Real, 0, _MAX_PIXELS, closed="both")],
+        "elastic": [Interval(Real, 0, _MAX_PIXELS, closed="both")],
         "fade": [Interval(Real, 0, 1, closed="both")],
         "image_shape": [tuple, list, None],
     }
@@ -135,7 +145,7 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
         Returns
         -------
         X_distorted : ndarray of the shape and dtype of ``X``
-            Integers are rounded.
+            Integers are rounded. Booleans and float16 become float32.
 
         Raises
         ------
@@ -160,8 +170,9 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
         warped = np.empty_like(rows)
         for start in range(0, len(rows), _CHUNK_SIZE):
             chunk = rows[start : start + _CHUNK_SIZE]
-            values = chunk.astype(np.float64 if chunk.dtype.itemsize > 4 else np.float32, copy=False)
-            values = warp_rows(self, values, shape, generator, group_size=1)
+            # float32 holds integers of 16 bits, but not all of 32.
+            values = chunk.astype(np.result_type(chunk.dtype, np.float32), copy=False)
+            values = warp_rows(self, values, shape, generator, n_warps=len(chunk))
             warped[start : start + _CHUNK_SIZE] = np.rint(values) if rows.dtype.kind in "iu" else values
         return warped.reshape(np.shape(X))
 
@@ -201,7 +212,8 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
     height, width = int(shape[0]), int(shape[1])
     if given is not None and tuple(given[:2]) != (height, width):
         raise ValueError(
-            f"image_shape={shape!r} of RandomWarp differs from the images, which are {given[0]} x {given[1]}."
+            f"image_shape={shape!r} of RandomWarp differs from X, whose images are {given[0]} x {given[1]}. Set it to "
+            f"({given[0]}, {given[1]}) or None."
         )
     if height * width != n_pixels:
         raise ValueError(
@@ -217,14 +229,19 @@ def fading_strength(warp: RandomWarp, progress: float) -> float:
     return 1.0 if faded <= 0 else 1 - (1 - _FINAL_STRENGTH) * faded / warp.fade
 
 
+def n_shared_warps(n_rows: int) -> int:
+    """Warps that rows of training data share."""
+    return max(_MIN_WARPS, -(-n_rows // _MAX_SHARING))
+
+
 def warp_rows(
     warp: RandomWarp,
     rows: NDArray,
     shape: tuple[int, int],
     generator: np.random.Generator,
     *,
+    n_warps: int,
     strength: float = 1.0,
-    group_size: int = GROUP_SIZE,
 ) -> NDArray:
     """Distort images that come as rows.
 
@@ -238,11 +255,10 @@ def warp_rows(
         Height and width.
     generator : numpy.random.Generator
         Draws the distortions.
+    n_warps : int
+        Distortions among which the images are dealt out in turn, so that a batch of rows in a sequence sees many.
     strength : float, default=1.0
         Factor of all amounts.
-    group_size : int, default=16
-        Images that share a distortion. They lie as far apart as possible, so that a batch of rows in a sequence sees
-        many distortions.
 
     Returns
     -------
@@ -250,13 +266,13 @@ def warp_rows(
         In the dtype of ``rows``.
     """
     n_rows, (height, width) = len(rows), shape
-    n_groups = -(-n_rows // group_size)
+    n_groups = min(n_warps, n_rows)
     group_size = -(-n_rows // n_groups)
     if n_rows < n_groups * group_size:
         rows = np.concatenate([rows, np.zeros((n_groups * group_size - n_rows, height * width), rows.dtype)])
     images = rows.reshape(group_size, n_groups, height, width)
     warped = np.empty((group_size, n_groups, height * width), rows.dtype)
-    step = max(1, _CHUNK_SIZE // group_size)
+    step = max(1, min(_WARPS_AT_A_TIME, _POINTS_AT_A_TIME // (height * width)))
     for start in range(0, n_groups, step):
         groups = slice(start, min(start + step, n_groups))
         points = _source_points(warp, shape, generator, groups.stop - start, strength)
@@ -325,10 +341,12 @@ def _interpolation(points: NDArray, shape: tuple[int, int], dtype: np.dtype) -> 
     np.subtract(x, weights[..., 3], out=weights[..., 1])
     y += weights[..., 1]
     np.subtract(1, y, out=weights[..., 0])
-    row *= framed_width
-    row += column
-    corner = row.astype(np.int32)
-    corner += np.arange(len(corner), dtype=np.int32)[:, np.newaxis] * framed_size + framed_width + 1
-    indices = corner[..., np.newaxis] + np.array([0, 1, framed_width, framed_width + 1], np.int32)
-    starts = np.arange(0, 4 * n_points + 1, 4, dtype=np.int32)
+    # SciPy follows the indices anywhere, so that they must not overflow.
+    index_dtype = np.int32 if 4 * max(n_points, len(y) * framed_size) < 2**31 else np.int64
+    corner = row.astype(index_dtype)
+    corner *= framed_width
+    corner += column.astype(index_dtype)
+    corner += np.arange(len(corner), dtype=index_dtype)[:, np.newaxis] * framed_size + framed_width + 1
+    indices = corner[..., np.newaxis] + np.array([0, 1, framed_width, framed_width + 1], index_dtype)
+    starts = np.arange(0, 4 * n_points + 1, 4, dtype=index_dtype)
     return csr_array((weights.ravel(), indices.ravel(), starts), shape=(n_points, len(corner) * framed_size))

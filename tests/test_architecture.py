@@ -16,12 +16,13 @@ PACKAGE = Path(sk_mnist.__file__).parent
 ROOMS = {
     "datasets": set(),
     "preprocessing": set(),
-    "neural_network": set(),
+    "augmentation": set(),
+    "neural_network": {"augmentation"},
     "metrics": set(),
     "plotting": {"metrics"},
-    "pipeline": {"preprocessing", "neural_network"},
+    "pipeline": {"preprocessing", "augmentation", "neural_network"},
     "model_selection": {"metrics"},
-    "persistence": {"preprocessing", "neural_network"},
+    "persistence": {"preprocessing", "augmentation", "neural_network"},
     "cli": {"datasets", "metrics", "plotting", "pipeline", "model_selection", "persistence"},
 }
 

@@ -95,7 +95,12 @@ def epoch_blocks(
         chunk_rows = batch_size * batches_per_block(batch_size, data.X.shape[1], itemsize, use_xla=True)
     for chunk_start in range(0, len(order), chunk_rows):
         chunk = order[chunk_start : chunk_start + chunk_rows]
-        distorted = None if distort is None else distort(take_rows(data, chunk), chunk_start)
+        distorted = None
+        if distort is not None:
+            # What fills up the last block is left out, because with XLA it is more.
+            distorted = distort(take_rows(data, chunk[: n_rows - chunk_start]), chunk_start)
+            if len(distorted) < len(chunk):
+                distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
         for start in range(0, len(chunk), block_rows):
             chosen = slice(start, start + block_rows)
             n_real = n_rows - chunk_start - start

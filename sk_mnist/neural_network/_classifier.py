@@ -33,7 +33,7 @@ from sk_mnist._sklearn import (
     with_callbacks,
 )
 from sk_mnist._tensorflow import check_process
-from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, warp_rows
+from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
 from sk_mnist.neural_network import _forward, _training
 from sk_mnist.neural_network._batches import batches_per_block
 from sk_mnist.neural_network._keras_parameters import (
@@ -116,9 +116,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     augmentation : RandomWarp, {"affine", "elastic"} or None, default=None
         Random distortions of the images in ``X``, drawn anew in each epoch [6]_: "elastic" is ``RandomWarp()`` and
-        "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, 16 images share each
-        draw. Rows are taken for square images unless a :class:`~sk_mnist.RandomWarp` says otherwise, and the background
-        must be 0.
+        "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, up to 16 images share
+        a draw. Rows are taken for square images unless a :class:`~sk_mnist.RandomWarp` says otherwise, and the
+        background must be 0.
 
     teacher : classifier, default=None
         A classifier with ``predict_proba``, whose probabilities the network learns beside the labels [7]_. ``fit``
@@ -683,7 +683,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             from sk_mnist.neural_network import _optimizers
 
             state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}
-        super().__setstate__(state)
+        # Parameters that an older version did not have.
+        super().__setstate__({**KerasMLPClassifier().get_params(deep=False), **state})
 
     def __copy__(self) -> Self:
         # Not by way of __getstate__, which leaves out what cannot be pickled.
@@ -698,6 +699,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 copied.__dict__[name] = copy.deepcopy(value, memo)
         copied.optimizer = copied_optimizer(self.optimizer)
         copied.keras_callbacks = copied_callbacks(self.keras_callbacks)
+        if type(self.teacher) is FrozenEstimator:
+            # It would pass __deepcopy__ on to its estimator, so that the copy would not be frozen.
+            copied.teacher = FrozenEstimator(copy.deepcopy(self.teacher.estimator, memo))
         return copied
 
     def __sklearn_clone__(self) -> Self:
@@ -829,7 +833,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         shape = find_image_shape(augmentation, self.n_features_in_)
 
         def distort(rows: np.ndarray, generator: np.random.Generator, progress: float) -> np.ndarray:
-            return warp_rows(augmentation, rows, shape, generator, strength=fading_strength(augmentation, progress))
+            n_warps, strength = n_shared_warps(len(rows)), fading_strength(augmentation, progress)
+            return warp_rows(augmentation, rows, shape, generator, n_warps=n_warps, strength=strength)
 
         return distort
 

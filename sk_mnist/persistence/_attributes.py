@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
+from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
@@ -125,6 +126,12 @@ _LIST_OF_ARRAYS = _Attribute(
 )
 _OUTPUT_CONFIG = _Attribute(is_output_config, "set by set_output")
 
+# Parameters that hold an estimator, which is checked like any other part of the model, and whether one may.
+_ESTIMATORS: dict[str, Callable[[Any], bool]] = {
+    "augmentation": lambda value: isinstance(value, RandomWarp),
+    "teacher": lambda value: isinstance(value, BaseEstimator) and hasattr(value, "predict_proba"),
+}
+
 _SHARED = {"n_features_in_": _COUNT, "feature_names_in_": _NAMES}
 _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
     KerasMLPClassifier: {
@@ -149,6 +156,7 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
         OUTPUT_CONFIG: _OUTPUT_CONFIG,
     },
+    RandomWarp: {},
     ImageFlattener: {
         **_SHARED,
         "image_shape_": _Attribute(_is_image_shape, "a tuple of 1 to 3 integers"),
@@ -162,7 +170,8 @@ def _check_own(estimator: BaseEstimator) -> None:
     parameters, known = defaults(own_class), _ATTRIBUTES[own_class]
     for attribute, value in vars(estimator).items():
         if attribute in parameters:
-            if not is_plain(value):
+            holds_estimator = own_class is KerasMLPClassifier and attribute in _ESTIMATORS
+            if not is_plain(value) and not (holds_estimator and _ESTIMATORS[attribute](value)):
                 raise ValueError(f"{attribute} of its {name} is or holds {shown(value)}")
         elif attribute in known:
             if not known[attribute].is_right(value):
@@ -227,6 +236,13 @@ def _check_flattener(flattener: ImageFlattener) -> None:
         raise ValueError(f"its ImageFlattener has {flattener.n_features_in_} pixels in images of shape {shape}")
 
 
+def _check_warp(warp: RandomWarp) -> None:
+    _check_own(warp)
+    shape = warp.image_shape
+    if shape is not None and not (len(shape) == 2 and all(is_int(length, 1, _MAX_COUNT) for length in shape)):
+        raise ValueError(f"image_shape of its {type(warp).__name__} is not two integers of at least 1")
+
+
 def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
     missing = attributes - vars(estimator).keys()
     if missing and missing != attributes:
@@ -237,4 +253,5 @@ OWN_CHECKS: dict[type[BaseEstimator], Callable[[Any], None]] = {
     KerasMLPClassifier: _check_mlp,
     PixelScaler: _check_scaler,
     ImageFlattener: _check_flattener,
+    RandomWarp: _check_warp,
 }

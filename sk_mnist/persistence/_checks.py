@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sk_mnist._sklearn import OUTPUT_CONFIG
@@ -113,6 +114,13 @@ def _check_pipeline(pipeline: Pipeline) -> None:
         raise ValueError(f"its Pipeline has steps of the same name: {names!r:.200}")
 
 
+def _check_frozen(frozen: FrozenEstimator) -> None:
+    # It answers with whatever its estimator has, and an attribute of its own would come before that.
+    if vars(frozen).keys() != {"estimator"} or not isinstance(frozen.estimator, BaseEstimator):
+        held = ", ".join(f"{name:.100}={shown(value)}" for name, value in vars(frozen).items())
+        raise ValueError(f"its FrozenEstimator has the attributes {held:.300}, not an estimator alone")
+
+
 def _check_name(name: Any, owner: BaseEstimator) -> None:
     # Notebooks get names of parameters in JavaScript, and scikit-learn searches its own pages for them.
     if not isinstance(name, str) or not re.fullmatch(r"[\w .:-]*", name) or "__" in name:
@@ -176,6 +184,7 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
 
 _CHECKS: dict[Any, Callable[[Any], None]] = {
     **OWN_CHECKS,
+    FrozenEstimator: _check_frozen,
     Pipeline: _check_pipeline,
     (sparse.spmatrix, sparse.sparray): _check_sparse,
     np.random.RandomState: _check_random_state,

@@ -6,6 +6,7 @@ BUNCH = "sklearn.utils._bunch.Bunch"
 # of them. Others hand it to compiled code that does not check it: k-means reads past a centre that is too short, a
 # one-hot encoder writes past a matrix that is too narrow. Or they call methods that the file names: StackingClassifier.
 TYPES = {
+    "sk_mnist.augmentation.RandomWarp",
     "sk_mnist.neural_network.KerasMLPClassifier",
     "sk_mnist.preprocessing.ImageFlattener",
     "sk_mnist.preprocessing.PixelScaler",
@@ -18,6 +19,7 @@ TYPES = {
     "sklearn.dummy.DummyClassifier",
     "sklearn.ensemble._voting.VotingClassifier",
     "sklearn.feature_selection._variance_threshold.VarianceThreshold",
+    "sklearn.frozen._frozen.FrozenEstimator",
     "sklearn.linear_model._base.LinearRegression",
     "sklearn.linear_model._logistic.LogisticRegression",
     "sklearn.linear_model._logistic.LogisticRegressionCV",

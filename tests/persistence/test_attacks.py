@@ -17,13 +17,14 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelBinarizer, StandardScaler
 from sklearn.random_projection import SparseRandomProjection
 
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, RandomWarp, load, save
 from tests.helpers.memory import peak_memory
 from tests.helpers.model_files import (
     add_attribute,
@@ -1005,6 +1006,163 @@ def test_a_file_without_an_estimator_is_refused(saved, root):
     with pytest.raises(ValueError, match=r"it holds a (dict|int|list), not an estimator"):
         load(saved)
     assert not hasattr(skops.io.load(saved), "fit")
+
+
+# Estimators in parameters
+
+
+def warp_node(**parameters):
+    values = {name: literal(value) for name, value in RandomWarp().get_params().items()}
+    return node("ObjectNode", "sk_mnist.augmentation.RandomWarp", content=dict_of({**values, **parameters}))
+
+
+IMPOSTORS = {
+    "a Pipeline": lambda: sklearn_node(Pipeline, steps=list_of([scaler_step("a")])),
+    "a classifier": lambda: nested_estimators(1),
+    "a dict": lambda: dict_of({"rotation": literal(3.0)}),
+    "a list of warps": lambda: list_of([warp_node()]),
+    "an unknown name": lambda: literal("rotate"),
+    "a number": lambda: literal(3),
+}
+
+
+@pytest.mark.parametrize("make", IMPOSTORS.values(), ids=IMPOSTORS)
+def test_distortions_are_a_name_or_a_warp(saved, make):
+    change_schema(saved, set_attribute("KerasMLPClassifier", "augmentation", lambda _: make()))
+    with pytest.raises(ValueError, match=r"augmentation of its KerasMLPClassifier is|The 'augmentation' parameter of"):
+        load(saved)
+    assert load_unguarded(saved)["mlp"].augmentation is not None
+
+
+def test_a_warp_of_a_type_that_is_not_trusted_is_refused(saved, trap):
+    attack = node("ObjectNode", "sk_mnist_trap.Trap", content=dict_of({}))
+    change_schema(saved, set_attribute("KerasMLPClassifier", "augmentation", lambda _: attack))
+    with pytest.raises(ValueError, match=r"types that are not trusted: sk_mnist_trap\.Trap"):
+        load(saved)
+    assert not trap.exists()
+    load_unguarded(saved)
+    assert trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"translation": literal(1e300)}, "The 'translation' parameter of RandomWarp"),
+        ({"elastic": literal(1e39)}, "The 'elastic' parameter of RandomWarp"),
+        ({"shear": literal(np.nan)}, "The 'shear' parameter of RandomWarp"),
+        ({"rotation": list_of([literal(1.0)])}, "The 'rotation' parameter of RandomWarp"),
+        ({"rotation": nested_estimators(1)}, "rotation of its RandomWarp is or holds a LogisticRegression"),
+        ({"image_shape": tuple_of([literal(-2), literal(-3)])}, "image_shape of its RandomWarp is not two integers"),
+        ({"image_shape": tuple_of([literal(2), literal(3.0)])}, "image_shape of its RandomWarp is not two integers"),
+        ({"image_shape": tuple_of([literal(6)])}, "image_shape of its RandomWarp is not two integers"),
+        ({"image_shape": literal("6")}, "The 'image_shape' parameter of RandomWarp"),
+        ({"note": literal("mine")}, "its RandomWarp has an attribute 'note', which fitting does not leave"),
+        ({"transform": literal("mine")}, "its RandomWarp has an attribute 'transform' that hides one of its own"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("place", ["a classifier", "a file of its own"])
+def test_a_warp_is_such_as_can_be_made(saved, parameters, reason, place, tmp_path):
+    if place == "a classifier":
+        change_schema(saved, set_attribute("KerasMLPClassifier", "augmentation", lambda _: warp_node(**parameters)))
+    else:
+        saved = save(RandomWarp(), tmp_path / "warp.skops")
+        change_schema(saved, lambda schema, _: schema.update(warp_node(**parameters)))
+    with pytest.raises(ValueError, match=reason):
+        load(saved)
+    assert load_unguarded(saved) is not None
+
+
+TEACHERS = {
+    "a scaler": lambda: sklearn_node(StandardScaler, with_mean=literal(True)),
+    "a warp": lambda: warp_node(),
+    "a dict": lambda: dict_of({"predict_proba": literal("mine")}),
+    "a Bunch": lambda: node(
+        "DictNode", "sklearn.utils._bunch.Bunch", **dict_fields({"predict_proba": literal("mine")})
+    ),
+    "a name": lambda: literal("LogisticRegression"),
+    "a list": lambda: list_of([nested_estimators(1)]),
+}
+
+
+@pytest.mark.parametrize("make", TEACHERS.values(), ids=TEACHERS)
+def test_a_teacher_is_a_classifier(saved, make):
+    change_schema(saved, set_attribute("KerasMLPClassifier", "teacher", lambda _: make()))
+    with pytest.raises(ValueError, match=r"teacher of its KerasMLPClassifier is|The 'teacher' parameter of"):
+        load(saved)
+    assert load_unguarded(saved)["mlp"].teacher is not None
+
+
+def test_no_other_parameter_holds_an_estimator(saved):
+    change_schema(saved, set_attribute("KerasMLPClassifier", "class_weight", lambda _: warp_node()))
+    with pytest.raises(ValueError, match="class_weight of its KerasMLPClassifier is or holds a RandomWarp"):
+        load(saved)
+    assert load_unguarded(saved) is not None
+
+
+def test_a_teacher_is_checked_like_any_estimator(saved):
+    # Parts of it, too: its own teacher hides a method.
+    inner = warp_node(transform=literal("mine"))
+    values = {name: literal(value) for name, value in KerasMLPClassifier(()).get_params().items() if value != ()}
+    parameters = {**values, "hidden_layer_sizes": list_of([]), "augmentation": inner}
+    teacher = node("ObjectNode", "sk_mnist.neural_network.KerasMLPClassifier", content=dict_of(parameters))
+    change_schema(saved, set_attribute("KerasMLPClassifier", "teacher", lambda _: teacher))
+    with pytest.raises(ValueError, match="its RandomWarp has an attribute 'transform' that hides"):
+        load(saved)
+    assert load_unguarded(saved)["mlp"].teacher.augmentation.transform == "mine"
+
+
+def test_settings_of_the_machine_are_not_taken_for_a_teacher(saved):
+    parameters = {name: literal(value) for name, value in LogisticRegression().get_params().items()}
+    teacher = sklearn_node(LogisticRegression, **{**parameters, "n_jobs": literal(12)})
+    change_schema(saved, set_attribute("KerasMLPClassifier", "teacher", lambda _: teacher))
+    with pytest.warns(UserWarning, match="^n_jobs=12 of LogisticRegression was set to None"):
+        assert load(saved)["mlp"].teacher.n_jobs is None
+
+
+def test_a_chain_of_teachers_is_no_longer_than_estimators_may_be_in_each_other(saved):
+    def change(schema, _):
+        mlp = json.dumps(next(n for n in nodes_of(schema) if n["__class__"] == "KerasMLPClassifier"))
+        innermost = schema
+        for _ in range(7):
+            attributes(innermost, "KerasMLPClassifier")["teacher"] = innermost = json.loads(mlp)
+
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match="more than 7 estimators in each other"):
+        load(saved)
+
+
+FROZEN = {
+    "HTML": {
+        "estimator": node("DictNode", "sklearn.utils._bunch.Bunch", **dict_fields({"_repr_svg_": literal(SCRIPT)}))
+    },
+    "no estimator": {"estimator": literal(None)},
+    "nothing": {},
+    "a method": {"estimator": nested_estimators(1), "predict_proba": literal("mine")},
+    "classes": {"estimator": nested_estimators(1), "classes_": list_of([literal("mine")])},
+}
+
+
+@pytest.mark.parametrize("content", FROZEN.values(), ids=FROZEN)
+@pytest.mark.parametrize("place", ["teacher", "step"])
+def test_a_frozen_estimator_has_an_estimator_and_nothing_else(saved, content, place):
+    # It answers with whatever its estimator has: notebooks would get HTML from a Bunch.
+    frozen = sklearn_node(FrozenEstimator, **content)
+
+    def change(schema, _):
+        if place == "teacher":
+            attributes(schema, "KerasMLPClassifier")["teacher"] = frozen
+        else:
+            attributes(schema, "Pipeline")["steps"]["content"][2]["content"][1] = frozen
+
+    change_schema(saved, change)
+    with pytest.raises(ValueError, match="is damaged, or no model"):
+        load(saved)
+    loaded = load_unguarded(saved)
+    found = loaded["mlp"].teacher if place == "teacher" else loaded["mlp"]
+    assert type(found) is FrozenEstimator
+    if "_repr_svg_" in str(content):
+        assert found._repr_svg_ == SCRIPT
 
 
 # Words

@@ -28,6 +28,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning, NotFittedError
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticRegressionCV, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
@@ -50,7 +51,7 @@ from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, PixelScaler, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
+from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
 from sk_mnist.neural_network._forward import ACTIVATIONS
 from sk_mnist.persistence import register_onnx_converters
 from sk_mnist.persistence._reader import TYPES
@@ -113,6 +114,7 @@ KNOWN_MODELS = [
     ColumnTransformer([("a", StandardScaler(), [0, 1]), ("b", PixelScaler(), [2])]),
     VotingClassifier([("a", LogisticRegression()), ("b", KerasMLPClassifier((3,), epochs=1, random_state=0))]),
     VotingClassifier([("a", GaussianNB()), ("b", make_pipeline(PixelScaler(), LogisticRegression()))]),
+    FrozenEstimator(GaussianNB().fit(np.eye(4), [0, 1, 2, 0])),
 ]
 
 
@@ -232,6 +234,50 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         loaded = load(save(DummyClassifier(strategy="constant", constant=constant), tmp_path / "model.skops"))
         np.testing.assert_array_equal(loaded.constant, constant, strict=True)
 
+    @pytest.mark.parametrize(
+        "warp",
+        [
+            RandomWarp(),
+            RandomWarp(rotation=3, fade=0, image_shape=(2, 4)),
+            RandomWarp(elastic=np.float64(0.5), image_shape=[np.int64(4), 2]),
+        ],
+        ids=["defaults", "numbers", "numbers of NumPy"],
+    )
+    def test_distortions_alone_and_in_a_classifier(self, warp, tmp_path):
+        loaded = load(save(warp, tmp_path / "warp.skops"))
+        assert type(loaded) is RandomWarp
+        assert loaded.get_params() == warp.get_params()
+        X = np.random.default_rng(0).uniform(size=(40, 8 if warp.image_shape else 9))
+        np.testing.assert_array_equal(loaded.transform(X, random_state=0), warp.transform(X, random_state=0))
+        mlp = KerasMLPClassifier((3,), epochs=2, augmentation=warp, random_state=0).fit(X, X[:, 0] > 0.5)
+        loaded = load(save(mlp, tmp_path / "model.skops"))
+        assert loaded.augmentation.get_params() == warp.get_params()
+        again = clone(loaded).fit(X, X[:, 0] > 0.5)
+        np.testing.assert_array_equal(again.coefs_[0], mlp.coefs_[0])
+
+    def test_distortions_by_name(self, tmp_path):
+        assert load(save(KerasMLPClassifier(augmentation="affine"), tmp_path / "model.skops")).augmentation == "affine"
+
+    @pytest.mark.parametrize("kind", ["one", "voting", "pipeline", "frozen", "frozen voting"])
+    def test_teachers_of_known_types(self, kind, tmp_path):
+        X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
+        y = (X[:, 0] > 0.5).astype(int)
+        mlp = KerasMLPClassifier((3,), epochs=2, augmentation=RandomWarp(), random_state=0)
+        voting = VotingClassifier([("a", mlp), ("b", make_pipeline(PixelScaler(), mlp))], voting="soft")
+        teacher = {
+            "one": LogisticRegression(),
+            "voting": voting,
+            "pipeline": make_pipeline(StandardScaler(), GaussianNB()),
+            "frozen": FrozenEstimator(LogisticRegression().fit(X, y)),
+            "frozen voting": FrozenEstimator(clone(voting).fit(X, y)),
+        }[kind]
+        model = clone(mlp).set_params(teacher=teacher).fit(X, y)
+        pipe = make_pipeline(PixelScaler(), model).fit(X, y)
+        loaded = load(save(pipe, tmp_path / "model.skops"))
+        assert type(loaded[-1].teacher) is type(teacher)
+        np.testing.assert_array_equal(loaded.predict_proba(X), pipe.predict_proba(X))
+        np.testing.assert_array_equal(clone(loaded).fit(X, y).predict_proba(X), pipe.predict_proba(X))
+
     def test_frames_and_pandas_output(self, tmp_path):
         X = pd.DataFrame({"a": [0, 255], "b": [3, 200]})
         scaler = PixelScaler().set_output(transform="pandas").fit(X)
@@ -294,13 +340,15 @@ class TestSave:
         ("change", "reason"),
         [
             (lambda mlp: mlp.set_params(dropout=7), "The 'dropout' parameter"),
+            (lambda mlp: mlp.set_params(augmentation=RandomWarp(shear=-1)), "The 'shear' parameter"),
+            (lambda mlp: mlp.set_params(teacher=PixelScaler()), "teacher of its .* is or holds a PixelScaler"),
             (lambda mlp: mlp.set_params(dtype="float64"), "weights of float32"),
             (lambda mlp: mlp.coefs_[0].fill(np.nan), "not all finite"),
             (lambda mlp: setattr(mlp, "note", "mine"), "attribute 'note'"),
             (lambda mlp: setattr(mlp, "predict", "mine"), "attribute 'predict' that hides"),
             (lambda mlp: setattr(mlp, "classes_", mlp.classes_[::-1]), "classes_ of its"),
         ],
-        ids=["parameter", "dtype", "NaN", "attribute", "method", "order"],
+        ids=["parameter", "strength", "teacher", "dtype", "NaN", "attribute", "method", "order"],
     )
     def test_what_load_would_refuse_is_refused(self, fitted, saved, change, reason):
         before = saved.read_bytes()

@@ -67,6 +67,13 @@ def test_a_saved_model_predicts_as_it_did(model, expected, frame):
 
 
 @of_other_versions
+def test_a_saved_model_has_the_defaults_of_newer_parameters(model):
+    mlp = model["mlp"]
+    assert (mlp.augmentation, mlp.teacher, mlp.teacher_weight, mlp.monitor) == (None, None, 0.7, "val_accuracy")
+    assert repr(mlp).startswith("KerasMLPClassifier(")
+
+
+@of_other_versions
 def test_training_a_saved_model_goes_on(model, expected, frame):
     before = len(model["mlp"].loss_curve_)
     assert before > 0
@@ -94,7 +101,7 @@ def test_what_is_saved_names_public_modules_only(modules_in):
     assert modules == {"sk_mnist.neural_network", "sk_mnist.preprocessing"}
 
 
-ROOMS = ["datasets", "metrics", "model_selection", "neural_network", "plotting", "preprocessing"]
+ROOMS = ["augmentation", "datasets", "metrics", "model_selection", "neural_network", "plotting", "preprocessing"]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -108,7 +115,7 @@ def test_every_public_class_names_its_public_module(room):
 
 
 def test_top_level_names_are_those_of_the_rooms():
-    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler"):
+    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler", "RandomWarp"):
         public = getattr(sk_mnist, name)
         assert getattr(sys.modules[public.__module__], name) is public
 

@@ -1,0 +1,344 @@
+"""KerasMLPClassifier(augmentation=...): what is distorted, when, and what is not."""
+
+import copy
+import os
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from sk_mnist import PixelScaler, RandomWarp
+from sk_mnist.neural_network._training import XLA_MIN_STEPS
+from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
+from tests.helpers.processes import output_of
+
+# For images of 8 x 8 pixels.
+SMALL_WARP = {"rotation": 8.0, "translation": 0.6, "elastic": 0.2}
+
+# Steps at a rate of next to nothing, so that the training loss of an epoch measures the images that it saw.
+STILL = {"learning_rate": 1e-30, "warm_start": True}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """600 images of scikit-learn's digits as rows in [0, 1]."""
+    X, y = load_digits(return_X_y=True)
+    return X[:600] / 16, y[:600]
+
+
+def augmented(**params):
+    return small(**{"epochs": 3, "augmentation": RandomWarp(**SMALL_WARP), **params})
+
+
+def differ(one, other):
+    return any((a != b).any() for a, b in zip(weights_of(one), weights_of(other), strict=True))
+
+
+class TestChoice:
+    @pytest.mark.parametrize(("name", "warp"), [("elastic", RandomWarp()), ("affine", RandomWarp(elastic=0))])
+    def test_names_stand_for_warps(self, digits, name, warp):
+        by_name, by_warp = augmented(augmentation=name).fit(*digits), augmented(augmentation=warp).fit(*digits)
+        assert_same_model(by_name, by_warp)
+        assert by_name.augmentation == name
+
+    def test_each_choice_trains_on_other_images(self, digits):
+        models = [augmented(augmentation=choice).fit(*digits) for choice in (None, "affine", "elastic", RandomWarp())]
+        assert differ(models[0], models[1])
+        assert differ(models[1], models[2])
+        assert not differ(models[2], models[3])
+
+    def test_warps_of_no_strength_are_no_augmentation(self, digits):
+        nothing = RandomWarp(rotation=0, scale=0, shear=0, translation=0, elastic=0)
+        assert_close_models(augmented(augmentation=nothing).fit(*digits), augmented(augmentation=None).fit(*digits))
+
+    def test_images_that_are_not_square_need_a_shape(self, digits):
+        X, y = digits[0].reshape(-1, 8, 8)[:, :, 2:6].reshape(-1, 32), digits[1]
+        tall = augmented(augmentation=RandomWarp(**SMALL_WARP, image_shape=(8, 4))).fit(X, y)
+        wide = augmented(augmentation=RandomWarp(**SMALL_WARP, image_shape=(4, 8))).fit(X, y)
+        assert differ(tall, wide)
+
+
+# Each with the refusal, before TensorFlow is imported and before an epoch is trained.
+REFUSED = {
+    "unknown name": ("'rotate'", "np.zeros((4, 64))", "The 'augmentation' parameter of KerasMLPClassifier must be"),
+    "other estimator": (
+        "PixelScaler()",
+        "np.zeros((4, 64))",
+        "The 'augmentation' parameter of KerasMLPClassifier must be",
+    ),
+    "not square": ("'affine'", "np.zeros((4, 63))", "Rows of 63 pixels are not square images, which image_shape=None"),
+    "other shape": ("RandomWarp(image_shape=(8, 8))", "np.zeros((4, 63))", "has 64 pixels, but X has 63 features"),
+    "no shape": ("RandomWarp(image_shape=(64,))", "np.zeros((4, 64))", "image_shape must be (height, width)"),
+    "negative": ("RandomWarp(shear=-1)", "np.zeros((4, 64))", "The 'shear' parameter of RandomWarp must be"),
+    "NaN": ("RandomWarp(elastic=np.nan)", "np.zeros((4, 64))", "The 'elastic' parameter of RandomWarp must be"),
+}
+
+
+def test_what_is_refused_is_refused_before_tensorflow_is_imported():
+    # In one process, because starting one takes longer than all of them.
+    code = f"""
+        import sys
+        import numpy as np
+        from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp
+        for name, (augmentation, X, message) in {REFUSED!r}.items():
+            for method, options in {{"fit": {{}}, "partial_fit": {{"classes": [0, 1]}}}}.items():
+                model = KerasMLPClassifier(augmentation=eval(augmentation))
+                try:
+                    getattr(model, method)(eval(X), [0, 1, 0, 1], **options)
+                except ValueError as error:
+                    assert message in str(error), (name, method, error)
+                    assert not hasattr(model, "coefs_")
+                else:
+                    raise AssertionError((name, method))
+        assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+        print("refused")
+    """
+    assert output_of(code) == "refused\n"
+
+
+def test_a_warp_that_is_refused_costs_no_fit_of_a_teacher(digits):
+    class Untouched(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise AssertionError("was fitted")
+
+    with pytest.raises(ValueError, match="Rows of 63 pixels"):
+        augmented(teacher=Untouched()).fit(digits[0][:, 1:], digits[1])
+    with pytest.raises(AssertionError, match="was fitted"):
+        augmented(teacher=Untouched()).fit(*digits)
+
+
+class TestFit:
+    def test_training_on_distorted_digits_makes_shifted_ones_readable(self):
+        X, y = load_digits(return_X_y=True)
+        images = X.reshape(-1, 8, 8) / 16
+        # Shifted by a pixel, which the digits of the training never are.
+        shifted = np.roll(images[1200:], 1, axis=2).reshape(-1, 64)
+        params = {"hidden_layer_sizes": (64,), "epochs": 40, "batch_size": 64}
+        warp = RandomWarp(rotation=5.0, scale=0.1, shear=0.1, translation=1.0, elastic=0.2)
+        train = images[:1200].reshape(-1, 64), y[:1200]
+        plain, distorted = small(**params).fit(*train), small(**params, augmentation=warp).fit(*train)
+        assert distorted.score(shifted, y[1200:]) > plain.score(shifted, y[1200:]) + 0.15
+        assert distorted.score(images[1200:].reshape(-1, 64), y[1200:]) > 0.9
+
+    @pytest.mark.parametrize("sparse_format", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
+    def test_sparse_images_are_the_same_images(self, digits, sparse_format):
+        X, y = digits
+        assert_same_model(augmented().fit(sparse_format(X), y), augmented().fit(X, y))
+
+    def test_float64_images_are_distorted_as_float32_ones(self, digits):
+        one, other = augmented(dtype="float64").fit(*digits), augmented(dtype="float32").fit(*digits)
+        assert one.coefs_[0].dtype == np.float64
+        assert_close_models(one, other, rtol=1e-2, atol=1e-3)
+        assert one.loss_ == pytest.approx(other.loss_, rel=1e-3)
+
+    def test_the_input_is_not_changed(self, digits):
+        X, y = digits[0].astype(np.float32), digits[1]
+        before = X.copy()
+        augmented().fit(X, y)
+        np.testing.assert_array_equal(X, before)
+
+    def test_rows_of_weight_zero_are_left_out(self, digits):
+        X, y = digits
+        weight = np.ones(len(y))
+        weight[::3] = 0
+        X_marked = X.copy()
+        X_marked[::3] = 1e6  # would spoil everything
+        weighted = augmented().fit(X_marked, y, sample_weight=weight)
+        assert_same_model(weighted, augmented().fit(X[weight > 0], y[weight > 0]))
+
+    def test_weights_count_for_distorted_rows(self, digits):
+        X, y = digits
+        weight = np.where(y < 5, 1.0, 1e-6)
+        model = augmented(epochs=20).fit(X, y, sample_weight=weight)
+        assert model.score(X[y < 5], y[y < 5]) > 0.9
+        assert model.score(X[y >= 5], y[y >= 5]) < 0.1
+
+    def test_images_are_distorted_anew_in_each_epoch(self, digits):
+        model = small(epochs=5).fit(*digits)
+        model.set_params(epochs=4, augmentation=RandomWarp(**SMALL_WARP, fade=0), **STILL).fit(*digits)
+        assert len(set(model.loss_curve_[-4:])) == 4
+        model.set_params(augmentation=None).fit(*digits)
+        np.testing.assert_allclose(model.loss_curve_[-4:], model.loss_curve_[-1], rtol=1e-5)
+
+    def test_images_of_one_epoch_are_distorted_in_many_ways(self):
+        # A single image, over and over: were all distorted alike, or batches, few losses would be seen.
+        X = np.repeat(load_digits().data[:1] / 16, 600, axis=0)
+        losses = []
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: losses.append(logs["loss"]))
+        y = np.arange(600) % 2
+        augmented(hidden_layer_sizes=(), batch_size=1, epochs=1, learning_rate=1e-30, keras_callbacks=[callback]).fit(
+            X, y
+        )
+        # The mean loss so far, from which that of each step is got back.
+        steps = np.diff(np.array(losses) * np.arange(1, 601))[y[1:] == 0]
+        assert len(np.unique(steps.round(3))) > 30
+
+    def test_validation_images_are_never_distorted(self, digits):
+        X, y = digits
+        model = augmented(epochs=3).fit(X[:400], y[:400], X_val=X[400:], y_val=y[400:])
+        assert model.validation_scores_[-1] == model.score(X[400:], y[400:])
+        expected = -model.predict_log_proba(X[400:])[np.arange(200), y[400:]].mean()
+        assert model.history_["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+        assert_same_model(model, augmented(epochs=3).fit(X[:400], y[:400]))
+
+    def test_images_held_out_are_never_distorted(self, digits):
+        # Still, the network scores the same rows in each epoch; distorted, they would score otherwise.
+        model = small(epochs=5).fit(*digits)
+        model.set_params(early_stopping=True, epochs=3, augmentation="elastic", **STILL).fit(*digits)
+        assert len(set(model.validation_scores_[-3:])) == 1
+        assert len(set(model.history_["val_loss"][-3:])) == 1
+        assert len(set(model.loss_curve_[-3:])) == 3
+
+    def test_predicting_distorts_nothing(self, digits):
+        X, y = digits
+        model = augmented().fit(X, y)
+        proba = model.predict_proba(X)
+        np.testing.assert_array_equal(model.predict_proba(X), proba)
+        np.testing.assert_array_equal(model.set_params(augmentation=None).predict_proba(X), proba)
+
+
+class TestFading:
+    def losses(self, digits, fade, epochs=10):
+        """Training losses of a network that stands still, which stronger distortions make larger."""
+        warp = RandomWarp(rotation=20.0, translation=1.0, elastic=0.3, fade=fade)
+        model = small(epochs=30, augmentation=None).fit(*digits)
+        model.set_params(epochs=epochs, augmentation=warp, **STILL).fit(*digits)
+        return np.array(model.loss_curve_[-epochs:])
+
+    def test_strengths_fall_in_the_last_epochs_to_half(self, digits):
+        steady, fading = self.losses(digits, fade=0.0), self.losses(digits, fade=0.5)
+        # Up to the middle nothing fades, bit for bit; then each epoch is easier than the same without fading.
+        np.testing.assert_array_equal(fading[:6], steady[:6])
+        assert (np.diff(fading[5:] / steady[5:]) < 0).all()
+        assert fading[-1] < 0.5 * steady[-1]
+
+    def test_a_fit_that_fades_throughout_begins_at_full_strength(self, digits):
+        steady, fading = self.losses(digits, fade=0.0, epochs=4), self.losses(digits, fade=1.0, epochs=4)
+        assert fading[0] == steady[0]
+        assert (fading[1:] < steady[1:]).all()
+
+    def test_partial_fit_does_not_fade(self, digits):
+        models = [augmented(augmentation=RandomWarp(**SMALL_WARP, fade=fade)) for fade in (0.0, 1.0)]
+        for _ in range(3):
+            for model in models:
+                model.partial_fit(*digits, classes=np.arange(10))
+        assert_same_model(*models)
+
+
+class TestContinuation:
+    def test_partial_fit_is_an_epoch_of_a_fit_without_fading(self, digits):
+        warp = RandomWarp(**SMALL_WARP, fade=0)
+        model = augmented(augmentation=warp)
+        for _ in range(3):
+            model.partial_fit(*digits, classes=np.arange(10))
+        assert_same_model(model, augmented(augmentation=warp, epochs=3).fit(*digits))
+
+    def test_warm_start_goes_on_with_new_distortions(self, digits):
+        warp = RandomWarp(**SMALL_WARP, fade=0)
+        parts = augmented(augmentation=warp, epochs=2, warm_start=True).fit(*digits).fit(*digits)
+        assert_same_model(parts, augmented(augmentation=warp, epochs=4).fit(*digits))
+
+
+class TestReproducibility:
+    def test_a_seed_gives_the_same_network(self, digits):
+        assert_same_model(augmented().fit(*digits), augmented().fit(*digits))
+        assert differ(augmented().fit(*digits), augmented(random_state=1).fit(*digits))
+
+    def test_global_generators_stay_as_they_were(self, digits):
+        before = np.random.get_state()[1].copy()
+        augmented().fit(*digits)
+        np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("n_threads", ["1", "2"])
+    def test_another_process_with_other_threads_gives_the_same_network(self, digits, n_threads, tmp_path):
+        code = """
+            import sys
+            import numpy as np
+            from sklearn.datasets import load_digits
+            from sk_mnist import KerasMLPClassifier, RandomWarp
+            X, y = load_digits(return_X_y=True)
+            warp = RandomWarp(rotation=8.0, translation=0.6, elastic=0.2)
+            params = {"hidden_layer_sizes": (16, 8), "epochs": 3, "learning_rate": 0.01, "random_state": 0}
+            model = KerasMLPClassifier(**params, augmentation=warp).fit(X[:600] / 16, y[:600])
+            np.savez(sys.argv[1], *model.coefs_)
+        """
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n_threads)
+        output_of(code, tmp_path / "coefs.npz", env={**os.environ, **threads})
+        with np.load(tmp_path / "coefs.npz") as arrays:
+            for here, there in zip(augmented().fit(*digits).coefs_, arrays.values(), strict=True):
+                np.testing.assert_array_equal(here, there)
+
+    @pytest.mark.parametrize(
+        ("batch_size", "epochs"), [(32, 3), pytest.param(2, XLA_MIN_STEPS // 300 + 1, id="long enough for XLA")]
+    )
+    def test_hooks_for_batches_make_no_difference(self, digits, batch_size, epochs):
+        # With them, blocks are single batches, and nothing is compiled with XLA.
+        batches = []
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+        # In float64, because a training takes roundings a long way.
+        params = {"batch_size": batch_size, "epochs": epochs, "dtype": "float64", "optimizer": "sgd"}
+        without = augmented(**params).fit(*digits)
+        hooked = augmented(**params, keras_callbacks=[callback]).fit(*digits)
+        assert len(batches) == epochs * -(-600 // batch_size)
+        assert_close_models(hooked, without, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(hooked.loss_curve_, without.loss_curve_, rtol=1e-9)
+
+
+COPIES = {"clone": clone, "deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
+
+
+@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+class TestCopies:
+    def test_a_copy_has_a_warp_of_its_own_and_trains_alike(self, digits, make_copy):
+        model = augmented()
+        copied = make_copy(model)
+        assert copied.augmentation is not model.augmentation
+        assert copied.augmentation.get_params() == model.augmentation.get_params()
+        model.fit(*digits)
+        assert_same_model(copied.fit(*digits), model)
+        if make_copy is not clone:
+            assert_same_model(make_copy(model), model)
+
+    def test_a_frozen_teacher_stays_frozen(self, digits, make_copy):
+        # It passes on what it does not have, such as __deepcopy__, to the network in it.
+        model = augmented(teacher=FrozenEstimator(small(epochs=1).fit(*digits)))
+        copied = make_copy(model)
+        assert type(copied.teacher) is FrozenEstimator
+        assert_same_model(copied.teacher.estimator, model.teacher.estimator)
+        assert_same_model(copied.fit(*digits), model.fit(*digits))
+
+
+class TestSearch:
+    def test_a_search_tries_strengths(self, digits):
+        search = GridSearchCV(augmented(epochs=1), {"augmentation__rotation": [0.0, 90.0]}, cv=2).fit(*digits)
+        assert search.best_estimator_.augmentation.rotation == search.best_params_["augmentation__rotation"]
+        scores = search.cv_results_["mean_test_score"]
+        assert scores[0] != scores[1]
+
+    def test_strengths_can_be_set_in_a_pipeline(self, digits):
+        X, y = digits
+        pipe = Pipeline([("scale", PixelScaler(pixel_max=1.0)), ("mlp", augmented())])
+        pipe.set_params(mlp__augmentation__rotation=40.0).fit(X, y)
+        expected = augmented(augmentation=RandomWarp(**SMALL_WARP | {"rotation": 40.0})).fit(X.astype(np.float32), y)
+        assert_same_model(pipe["mlp"], expected)
+
+    def test_kinds_of_distortions_can_be_searched(self, digits):
+        grid = {"augmentation": [None, "affine", RandomWarp(**SMALL_WARP)]}
+        search = GridSearchCV(augmented(epochs=1), grid, cv=2).fit(*digits)
+        assert len(set(search.cv_results_["mean_test_score"])) > 1
+
+    def test_a_fit_leaves_the_warp_as_it_was(self, digits):
+        warp = RandomWarp(**SMALL_WARP)
+        before = dict(vars(warp))
+        model = augmented(augmentation=warp).fit(*digits)
+        assert model.augmentation is warp
+        assert vars(warp) == before

@@ -1,0 +1,409 @@
+"""RandomWarp: what it does to images, by how much, and what it refuses."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import center_of_mass, map_coordinates
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import (
+    check_do_not_raise_errors_in_init_or_set_params,
+    check_estimator_cloneable,
+    check_estimator_repr,
+    check_get_params_invariance,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+    check_set_params,
+)
+
+from sk_mnist import RandomWarp
+from tests.helpers.processes import output_of
+
+NOTHING = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "translation": 0.0, "elastic": 0.0}
+IMAGES = np.random.default_rng(0).integers(0, 256, size=(40, 28, 28), dtype=np.uint8)
+
+
+def only(**strengths):
+    """A warp of these strengths, all others 0."""
+    return RandomWarp(**NOTHING | strengths)
+
+
+def sources_of(warp, height, width, n_images, seed):
+    """Rows and columns that the pixels of each image come from, NaN where they are near the border or outside.
+
+    Images whose pixels are their own rows or columns, interpolated linearly, show them.
+    """
+    rows, columns = np.mgrid[:height, :width].astype(float)
+    ramps = (np.ones_like(rows), rows, columns)
+    inside, rows, columns = (warp.transform(np.repeat(r[None], n_images, axis=0), seed) for r in ramps)
+    is_outside = inside < 1 - 1e-5
+    return np.where(is_outside, np.nan, rows), np.where(is_outside, np.nan, columns)
+
+
+class TestForms:
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float32, np.float64])
+    def test_images_keep_their_shape_and_dtype_and_rows_are_the_same_images(self, dtype):
+        images = IMAGES.astype(dtype)
+        warped = RandomWarp().transform(images, random_state=0)
+        assert (warped.shape, warped.dtype) == (images.shape, images.dtype)
+        for shape in [(40, 28, 28, 1), (40, 784)]:
+            again = RandomWarp().transform(images.reshape(shape), random_state=0)
+            assert again.shape == shape
+            np.testing.assert_array_equal(again.reshape(images.shape), warped)
+
+    @pytest.mark.parametrize("dtype", [bool, np.float16])
+    def test_other_dtypes_become_float32(self, dtype):
+        assert RandomWarp().transform((IMAGES > 99).astype(dtype), random_state=0).dtype == np.float32
+
+    def test_lists_and_frames_are_taken(self):
+        expected = RandomWarp().transform(IMAGES.astype(np.int64), random_state=0)
+        np.testing.assert_array_equal(RandomWarp().transform(IMAGES.tolist(), random_state=0), expected)
+        frame = pd.DataFrame(IMAGES.reshape(40, 784).astype(np.int64))
+        np.testing.assert_array_equal(RandomWarp().transform(frame, random_state=0), expected.reshape(40, 784))
+
+    def test_rows_of_images_that_are_not_square_need_a_shape(self):
+        images = IMAGES[:, :14]
+        expected = RandomWarp().transform(images, random_state=0)
+        for shape in [(14, 28), [14, 28], (np.int64(14), np.int64(28))]:
+            rows = RandomWarp(image_shape=shape).transform(images.reshape(40, -1), random_state=0)
+            np.testing.assert_array_equal(rows.reshape(images.shape), expected)
+        np.testing.assert_array_equal(RandomWarp(image_shape=(14, 28)).transform(images, random_state=0), expected)
+
+    def test_integers_are_rounded(self):
+        images = IMAGES.astype(np.float64)
+        warped = RandomWarp().transform(images, random_state=0)
+        rounded = RandomWarp().transform(images.astype(np.int64), random_state=0)
+        np.testing.assert_array_equal(rounded, np.rint(warped))
+        assert (warped != rounded).any()
+
+    def test_the_input_is_never_changed(self):
+        for images in (IMAGES.copy(), (IMAGES / 255).astype(np.float32), IMAGES / 255):
+            before = images.copy()
+            warped = RandomWarp().transform(images, random_state=0)
+            np.testing.assert_array_equal(images, before)
+            assert not np.shares_memory(warped, images)
+
+    def test_images_in_any_memory_layout_are_the_same_images(self):
+        images = np.asfortranarray(IMAGES[:, ::-1] / 255)
+        images.flags.writeable = False
+        expected = RandomWarp().transform(np.ascontiguousarray(images), random_state=0)
+        np.testing.assert_array_equal(RandomWarp().transform(images, random_state=0), expected)
+
+
+class TestRandomness:
+    def test_a_seed_and_a_generator_of_this_seed_draw_the_same(self):
+        expected = RandomWarp().transform(IMAGES, random_state=3)
+        np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=3), expected)
+        generator = np.random.RandomState(3)
+        np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=generator), expected)
+        # A generator goes on, a seed starts again.
+        assert (RandomWarp().transform(IMAGES, random_state=generator) != expected).any()
+        assert (RandomWarp().transform(IMAGES, random_state=4) != expected).any()
+
+    def test_none_draws_from_the_global_generator_of_numpy(self):
+        before = np.random.get_state()
+        try:
+            np.random.seed(3)
+            one, other = RandomWarp().transform(IMAGES), RandomWarp().transform(IMAGES)
+            assert (one != other).any()
+            np.testing.assert_array_equal(one, RandomWarp().transform(IMAGES, random_state=3))
+        finally:
+            np.random.set_state(before)
+
+    @pytest.mark.parametrize("seed", [3, np.random.RandomState(3)], ids=["int", "RandomState"])
+    def test_a_seed_leaves_the_global_generator_alone(self, seed):
+        before = np.random.get_state()[1:3]
+        RandomWarp().transform(IMAGES, random_state=seed)
+        after = np.random.get_state()[1:3]
+        np.testing.assert_array_equal(after[0], before[0])
+        assert after[1] == before[1]
+
+    @pytest.mark.parametrize("n_threads", ["1", "2"])
+    def test_another_process_with_other_threads_draws_the_same(self, n_threads, tmp_path):
+        images = np.tile(IMAGES / 255, (20, 1, 1))
+        np.save(tmp_path / "images.npy", images)
+        code = """
+            import sys
+            import numpy as np
+            from sk_mnist import RandomWarp
+            directory = sys.argv[1]
+            np.save(directory + "/warped.npy", RandomWarp().transform(np.load(directory + "/images.npy"), 3))
+        """
+        output_of(code, tmp_path, env={**os.environ, "OPENBLAS_NUM_THREADS": n_threads, "OMP_NUM_THREADS": n_threads})
+        np.testing.assert_array_equal(np.load(tmp_path / "warped.npy"), RandomWarp().transform(images, 3))
+
+    def test_each_image_is_warped_in_its_own_way(self):
+        # More than are warped at a time.
+        warped = RandomWarp().transform(np.repeat(IMAGES[:1], 1100, axis=0), random_state=0)
+        assert len(np.unique(warped.reshape(1100, -1), axis=0)) == 1100
+
+    @pytest.mark.parametrize("name", NOTHING)
+    def test_each_strength_has_an_effect_of_its_own(self, name):
+        warped = only(**{name: getattr(RandomWarp(), name)}).transform(IMAGES, random_state=0)
+        assert (warped != IMAGES).any(axis=(1, 2)).all()
+
+
+@st.composite
+def image_stacks(draw, dtypes=(np.float32, np.float64, np.uint8)):
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40)))
+    dtype = np.dtype(draw(st.sampled_from(dtypes)))
+    generator = np.random.default_rng(draw(st.integers(0, 100)))
+    if dtype.kind == "f":
+        return generator.normal(size=shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    # float64 holds no more than 53 bits.
+    low, high = max(limits.min, -(2**53)), min(limits.max, 2**53)
+    return generator.integers(low, high, size=shape, dtype=dtype, endpoint=True)
+
+
+strengths = st.fixed_dictionaries(
+    {
+        "rotation": st.floats(0, 180),
+        "scale": st.floats(0, 5),
+        "shear": st.floats(0, 1e6),
+        "translation": st.floats(0, 1e6),
+        "elastic": st.floats(0, 1e6),
+    }
+)
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
+
+
+class TestAnyImages:
+    @given(image_stacks([*INTEGERS, np.float32, np.float64]))
+    @example(np.full((1, 1, 1), 2**32 - 1, dtype=np.uint32))
+    @example(np.full((1, 2, 2), -(2**31), dtype=np.int32))
+    @settings(max_examples=60, deadline=None)
+    def test_without_strength_images_stay_as_they_are(self, images):
+        warped = only().transform(images, random_state=0)
+        # Sides of an even length have their centre between two pixels, where float32 is exact, too.
+        np.testing.assert_array_equal(warped, images, strict=True)
+
+    @given(image_stacks(), strengths, st.integers(0, 100))
+    @example(np.ones((1, 1, 1)), NOTHING | {"elastic": 1e6}, 0)
+    @example(np.ones((1, 1, 40)), NOTHING | {"rotation": 180.0}, 0)
+    @example(
+        np.ones((3, 28, 28)), {"rotation": 180.0, "scale": 5.0, "shear": 1e6, "translation": 1e6, "elastic": 1e6}, 0
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_values_stay_between_those_of_the_image_and_the_background(self, images, amounts, seed):
+        warped = RandomWarp(**amounts).transform(images, seed)
+        slack = 0 if images.dtype.kind in "iu" else 1e-5 * max(1, np.abs(images).max())
+        assert (warped.max(axis=(1, 2)) <= np.maximum(images.max(axis=(1, 2)), 0) + slack).all()
+        assert (warped.min(axis=(1, 2)) >= np.minimum(images.min(axis=(1, 2)), 0) - slack).all()
+
+    @given(
+        st.tuples(st.integers(1, 30), st.integers(1, 30)),
+        st.fixed_dictionaries(
+            {
+                "rotation": st.floats(0, 30),
+                "scale": st.floats(0, 0.4),
+                "shear": st.floats(0, 0.4),
+                "translation": st.floats(0, 3),
+                "elastic": st.floats(0, 2),
+            }
+        ),
+        st.integers(0, 100),
+    )
+    @example((28, 28), {name: getattr(RandomWarp(), name) for name in NOTHING}, 0)
+    @settings(max_examples=60, deadline=None)
+    def test_pixels_are_interpolated_as_by_scipy(self, shape, amounts, seed):
+        warp = RandomWarp(**amounts)
+        images = np.random.default_rng(seed).normal(size=(3, *shape))
+        warped = warp.transform(images, seed)
+        rows, columns = sources_of(warp, *shape, 3, seed)
+        for image, found, row, column in zip(images, warped, rows, columns, strict=True):
+            expected = map_coordinates(image, [np.nan_to_num(row), np.nan_to_num(column)], order=1)
+            is_inside = np.isfinite(row)
+            np.testing.assert_allclose(found[is_inside], expected[is_inside], atol=1e-4)
+
+
+def test_what_comes_in_from_outside_is_background():
+    # An image of ones fades to 0 within a pixel of its border, as scipy's grid-constant does.
+    warp = only(translation=3.0)
+    warped = warp.transform(np.ones((50, 12, 9)), random_state=0)
+    rows, columns = sources_of(warp, 12, 9, 50, 0)
+    grid = np.mgrid[:12, :9]
+    row_shifts, column_shifts = np.nanmean(rows - grid[0], axis=(1, 2)), np.nanmean(columns - grid[1], axis=(1, 2))
+    for image, *shift in zip(warped, row_shifts, column_shifts, strict=True):
+        points = grid + np.reshape(shift, (2, 1, 1))
+        expected = map_coordinates(np.ones((12, 9)), points, order=1, mode="grid-constant", cval=0.0)
+        np.testing.assert_allclose(image, expected, atol=1e-4)
+
+
+class TestAmounts:
+    """As documented: drawn uniformly from both sides of 0, up to the strength."""
+
+    N_IMAGES = 400
+
+    def maps(self, warp, side=41):
+        """Matrix, shift and residual of the affine map that fits the sources of each warp."""
+        rows, columns = sources_of(warp, side, side, self.N_IMAGES, 0)
+        centred = np.mgrid[:side, :side] - (side - 1) / 2
+        inner = (slice(side // 4, -(side // 4)),) * 2
+        design = np.stack([centred[0][inner].ravel(), centred[1][inner].ravel(), np.ones(centred[0][inner].size)], 1)
+        points = np.stack([rows, columns], axis=-1)[(slice(None), *inner)].reshape(self.N_IMAGES, -1, 2)
+        fits = np.stack([np.linalg.lstsq(design, p - (side - 1) / 2, rcond=None)[0] for p in points])
+        assert np.abs(points - (side - 1) / 2 - design @ fits).max() < 1e-3
+        return fits[:, :2].transpose(0, 2, 1), fits[:, 2]
+
+    def assert_uniform(self, amounts, limit):
+        assert np.abs(amounts).max() <= limit * (1 + 1e-3)
+        # 400 uniform numbers: the largest lies within 3 % of the limit, and the mean within 5 standard errors of 0.
+        assert amounts.max() > 0.97 * limit
+        assert amounts.min() < -0.97 * limit
+        assert abs(amounts.mean()) < 5 * limit / np.sqrt(3 * len(amounts))
+        assert amounts.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
+
+    def test_translation_is_up_to_its_strength_in_each_direction(self):
+        matrices, shifts = self.maps(only(translation=2.5))
+        np.testing.assert_allclose(matrices, np.broadcast_to(np.eye(2), matrices.shape), atol=1e-4)
+        self.assert_uniform(shifts[:, 0], 2.5)
+        self.assert_uniform(shifts[:, 1], 2.5)
+        assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.25
+
+    def test_rotation_is_in_degrees_about_the_centre(self):
+        matrices, shifts = self.maps(only(rotation=20.0))
+        np.testing.assert_allclose(shifts, 0, atol=1e-4)
+        np.testing.assert_allclose(matrices @ matrices.transpose(0, 2, 1), [np.eye(2)] * self.N_IMAGES, atol=1e-4)
+        self.assert_uniform(np.rad2deg(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])), 20.0)
+
+    def test_scale_is_the_logarithm_of_factors_of_height_and_width(self):
+        matrices, shifts = self.maps(only(scale=0.3))
+        np.testing.assert_allclose(shifts, 0, atol=1e-4)
+        np.testing.assert_allclose(matrices[:, [0, 1], [1, 0]], 0, atol=1e-4)
+        height, width = np.log(matrices[:, 0, 0]), np.log(matrices[:, 1, 1])
+        self.assert_uniform(height, 0.3)
+        self.assert_uniform(width, 0.3)
+        assert abs(np.corrcoef(height, width)[0, 1]) < 0.25
+
+    def test_shear_is_a_vertical_shift_from_one_column_to_the_next(self):
+        matrices, shifts = self.maps(only(shear=0.3))
+        np.testing.assert_allclose(shifts, 0, atol=1e-4)
+        np.testing.assert_allclose(matrices[:, [0, 1, 1], [0, 1, 0]], [[1, 1, 0]] * self.N_IMAGES, atol=1e-4)
+        self.assert_uniform(matrices[:, 0, 1], 0.3)
+
+    def test_a_shifted_blot_has_its_centre_where_the_shift_put_it(self):
+        image = np.zeros((1, 31, 31))
+        image[0, 13:18, 14:20] = 1.0
+        warped = only(translation=2.0).transform(np.repeat(image, 200, axis=0), random_state=0)
+        moved = np.array([center_of_mass(w) for w in warped]) - center_of_mass(image[0])
+        assert np.abs(moved).max() <= 2.0 + 1e-5
+        assert np.abs(moved).max(axis=0) == pytest.approx([2.0, 2.0], rel=0.1)
+        np.testing.assert_allclose(warped.sum(axis=(1, 2)), image.sum(), rtol=1e-5)
+
+    @pytest.mark.parametrize("shape", [(28, 28), (60, 20)], ids=str)
+    @pytest.mark.parametrize("elastic", [0.5, 2.0])
+    def test_elastic_is_the_root_mean_square_in_pixels(self, elastic, shape):
+        # Blank borders would leave out the largest displacements, so that they lie outside of what is looked at.
+        height, width = shape
+        rows, columns = sources_of(only(elastic=elastic), height, width, 2000, 0)
+        inner = (slice(None), slice(8, height - 8), slice(8 if width > 20 else 7, -8 if width > 20 else -7))
+        for found, axis in zip((rows, columns), np.mgrid[:height, :width], strict=True):
+            displacements = (found - axis)[inner]
+            assert np.isfinite(displacements).mean() > 0.99
+            assert np.sqrt(np.nanmean(displacements**2)) == pytest.approx(elastic, rel=0.06)
+            assert abs(np.nanmean(displacements)) < 0.1 * elastic
+
+    def test_elastic_displacements_are_smooth(self):
+        rows, _ = sources_of(only(elastic=2.0), 28, 28, 200, 0)
+        displacements = (rows - np.mgrid[:28, :28][0])[:, 8:-8, 8:-8]
+        # Of two independent numbers of standard deviation 2, the difference would be 2.8 pixels on average.
+        assert np.sqrt(np.nanmean(np.diff(displacements, axis=2) ** 2)) < 0.2 * 2.8
+        # Far apart they are independent, so that the image is bent and not merely shifted.
+        far = rows[:, 14, [4, 24]] - 14
+        far = far[np.isfinite(far).all(axis=1)]
+        assert abs(np.corrcoef(far.T)[0, 1]) < 0.3
+
+
+class TestRefused:
+    @pytest.mark.parametrize("name", NOTHING)
+    @pytest.mark.parametrize("value", [-0.1, np.nan, np.inf, 1e300, "much", None])
+    def test_strengths_that_are_none(self, name, value):
+        with pytest.raises(
+            ValueError, match=f"The '{name}' parameter of RandomWarp must be a float in the range .* Got"
+        ):
+            RandomWarp(**{name: value}).transform(IMAGES)
+
+    @pytest.mark.parametrize("fade", [-0.1, 1.1, np.nan])
+    def test_a_share_of_epochs_that_is_none(self, fade):
+        with pytest.raises(ValueError, match=r"The 'fade' parameter of RandomWarp must be .* \[0.0, 1.0\]"):
+            RandomWarp(fade=fade).transform(IMAGES)
+
+    def test_a_rotation_of_more_than_a_half_turn(self):
+        with pytest.raises(ValueError, match="The 'rotation' parameter of RandomWarp"):
+            RandomWarp(rotation=181).transform(IMAGES)
+
+    def test_rows_that_are_not_square(self):
+        with pytest.raises(ValueError, match=r"Rows of 783 pixels are not square .* Set image_shape=\(height, width\)"):
+            RandomWarp().transform(np.zeros((2, 783)))
+
+    def test_a_shape_of_other_images(self):
+        with pytest.raises(
+            ValueError, match=r"image_shape=\(14, 28\) .* differs from X, .* 28 x 14. Set it to \(28, 14\)"
+        ):
+            RandomWarp(image_shape=(14, 28)).transform(np.zeros((2, 28, 14)))
+        with pytest.raises(
+            ValueError, match=r"image_shape=\(14, 28\) .* has 392 pixels, but X has 784 features. Set it"
+        ):
+            RandomWarp(image_shape=(14, 28)).transform(np.zeros((2, 784)))
+
+    @pytest.mark.parametrize("shape", [(784,), (1, 28, 28), (0, 784), (-28, -28), (28.0, 28.0), ("28", "28"), ()])
+    def test_a_shape_that_is_none(self, shape):
+        with pytest.raises(ValueError, match=r"image_shape must be \(height, width\), two integers of at least 1; got"):
+            RandomWarp(image_shape=shape).transform(np.zeros((2, 784)))
+        with pytest.raises(ValueError, match="The 'image_shape' parameter of RandomWarp"):
+            RandomWarp(image_shape="28x28").transform(np.zeros((2, 784)))
+
+    @pytest.mark.parametrize("shape", [(2, 28, 28, 3), (2, 3, 28, 28), (2, 1, 28, 28, 1)])
+    def test_colour_images(self, shape):
+        with pytest.raises(ValueError, match=r"X has shape .*; RandomWarp takes grey images of shape"):
+            RandomWarp().transform(np.zeros(shape))
+
+    @pytest.mark.parametrize(
+        ("X", "message"),
+        [
+            (np.zeros(784), "Expected 2D array, got 1D array"),
+            (np.zeros((0, 784)), "0 sample"),
+            (np.full((1, 28, 28), np.nan), "Input X contains NaN"),
+            (np.full((1, 28, 28), np.inf), "Input X contains infinity"),
+            ([["a", "b", "c", "d"]], "could not convert string"),
+        ],
+        ids=["one image", "no image", "NaN", "infinity", "words"],
+    )
+    def test_what_is_no_stack_of_images(self, X, message):
+        with pytest.raises(ValueError, match=message):
+            RandomWarp().transform(X)
+
+
+# RandomWarp has no fit, so that these are the common checks that apply.
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_do_not_raise_errors_in_init_or_set_params,
+        check_estimator_cloneable,
+        check_estimator_repr,
+        check_get_params_invariance,
+        check_no_attributes_set_in_init,
+        check_parameters_default_constructible,
+        check_set_params,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_scikit_learn_check(check):
+    check("RandomWarp", RandomWarp(rotation=5.0, image_shape=(28, 28)))
+
+
+def test_a_clone_distorts_alike_and_prints_what_was_set():
+    warp = RandomWarp(rotation=5.0, image_shape=(28, 28))
+    assert repr(clone(warp)) == "RandomWarp(image_shape=(28, 28), rotation=5.0)"
+    np.testing.assert_array_equal(clone(warp).transform(IMAGES, 0), warp.transform(IMAGES, 0))
+
+
+def test_transforming_leaves_nothing_behind():
+    warp = RandomWarp()
+    before = dict(vars(warp))
+    warp.transform(IMAGES, random_state=0)
+    assert vars(warp) == before
