@@ -977,7 +977,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         self.validation_scores_ = history.get("val_accuracy")
         scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
-        self.best_epoch_ = n_before + int(np.argmax(scores)) + 1 if scores else None
+        # Where training has diverged the loss is NaN, which argmax would take for the largest.
+        self.best_epoch_ = n_before + int(np.argmax(np.nan_to_num(scores, nan=-np.inf))) + 1 if scores else None
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
