@@ -255,6 +255,13 @@ def test_a_star_marks_the_epoch_of_the_best_validation_accuracy():
     assert [(list(s.get_xdata()), list(s.get_ydata())) for s in stars] == [([3], [0.4])]
 
 
+def test_a_star_marks_the_epoch_that_is_given_as_the_best():
+    display = TrainingHistoryDisplay({"a": HISTORY, "b": HISTORY}, best_epochs={"b": 2}).plot()
+    assert display.best_epochs_ == {"a": 3, "b": 2}
+    stars = [line for line in display.ax_[1].lines if line.get_marker() == "*"]
+    assert [(list(s.get_xdata()), list(s.get_ydata())) for s in stars] == [([3], [0.88]), ([2], [0.85])]
+
+
 def test_without_validation_no_epoch_is_marked():
     display = TrainingHistoryDisplay.from_history(TRAINING_ONLY)
     assert display.best_epochs_ == {}

@@ -125,7 +125,12 @@ def _make_block(
 ) -> Block:
     """Make a block of rows, of which the first ``n_real`` count."""
     sample_weight[n_real:] = 0
-    targets = np.empty((len(y), 0), rows.dtype) if make_targets is None else make_targets(rows, y)
+    targets = np.empty((len(y), 0), rows.dtype)
+    if make_targets is not None:
+        # A teacher may take longer than the network: rows that only fill up get none.
+        made = make_targets(rows[:n_real], y[:n_real])
+        targets = np.zeros((len(y), made.shape[1]), rows.dtype)
+        targets[: len(made)] = made
     return Block(
         rows.reshape(-1, batch_size, rows.shape[1]),
         y.reshape(-1, batch_size),

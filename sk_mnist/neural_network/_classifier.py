@@ -46,7 +46,7 @@ from sk_mnist.neural_network._keras_parameters import (
     peak_learning_rate,
 )
 from sk_mnist.neural_network._schedules import SCHEDULES
-from sk_mnist.neural_network._teacher import fit_teacher, target_maker
+from sk_mnist.neural_network._teacher import checked_teacher, fit_teacher, target_maker
 from sk_mnist.neural_network._training import (
     MONITORS,
     Distort,
@@ -122,8 +122,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     teacher : classifier, default=None
         A classifier with ``predict_proba``, whose probabilities the network learns beside the labels [7]_. ``fit``
-        first fits a clone of it on the rows that it trains on; a fitted one in a
-        :class:`~sklearn.frozen.FrozenEstimator` is used as it is. It gives its probabilities on the rows as they are
+        first fits a clone of it on the rows that it trains on, with ``sample_weight`` if it takes them; a fitted one in
+        a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. It gives its probabilities on the rows as they are
         trained on, distortions included [8]_. It is not kept, only the parameter is; ``set_params(teacher=None)`` drops
         it from a model before saving.
 
@@ -335,7 +335,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.verbose = verbose
 
     @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
+    # The teacher checks its own parameters.
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: Any,
@@ -399,8 +400,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
         distort = self._distortion(augmentation)
         tasks = _EpochTasks(self, X, y, sample_weight)
-        make_targets = self._targets(data, sample_weight)
-        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, distort, make_targets, tasks)
+        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
         self._store(result)
         tasks.end_fit()
         return self
@@ -468,8 +468,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if check_partial_fit_first_call(self, classes):
             self._start_anew(self.classes_)
         data, _ = self._training_data(X, y, sample_weight)
-        distort, make_targets = self._distortion(augmentation), self._targets(data, sample_weight)
-        self._store(self._train(data, None, 1, "constant", distort, make_targets))
+        distort = self._distortion(augmentation)
+        self._store(self._train(data, None, 1, "constant", distort, sample_weight))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -838,14 +838,23 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
         return distort
 
-    def _targets(self, data: TrainingData, sample_weight: Any) -> MakeTargets | None:
+    def _checked_teacher(self) -> Any:
         if self.teacher is None:
+            return None
+        if self.teacher is self:
+            raise ValueError("teacher is the KerasMLPClassifier that it is a parameter of. Give a clone of it.")
+        names = getattr(self, "feature_names_in_", None)
+        return checked_teacher(self.teacher, self.n_features_in_, names, self.classes_)
+
+    def _targets(self, teacher: Any, data: TrainingData, sample_weight: Any) -> MakeTargets | None:
+        """Fit the teacher, and return what it makes of rows."""
+        if teacher is None:
             return None
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, data.X)
             sample_weight = sample_weight if data.rows is None else sample_weight[data.rows]
-        teacher = fit_teacher(self.teacher, data, self.classes_, sample_weight)
-        return target_maker(teacher, self.teacher_weight, self.label_smoothing, self.classes_)
+        fitted = fit_teacher(teacher, data, self.classes_, sample_weight)
+        return target_maker(fitted, self.teacher_weight, self.label_smoothing, self.classes_)
 
     def _train(
         self,
@@ -854,12 +863,14 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         n_epochs: int,
         schedule: str,
         distort: Distort | None,
-        make_targets: MakeTargets | None,
+        sample_weight: Any,
         tasks: _EpochTasks | None = None,
     ) -> TrainingResult:
         hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
         layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
+        self._check_goes_on_from(layer_sizes)
         _check_memory(layer_sizes, self.dtype)
+        teacher = self._checked_teacher()
         check_process()
         from sk_mnist.neural_network import _callbacks, _optimizers, _workspace
 
@@ -882,14 +893,15 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             has_dropout=self.dropout > 0,
             has_smoothing=self.label_smoothing > 0,
             has_penalty=self.alpha > 0,
-            has_teacher=make_targets is not None,
+            has_teacher=teacher is not None,
             optimizer_class=recipe.optimizer_class,
             optimizer=recipe.key,
             dtype=self.dtype,
             xla_shape=(n_batches, batch_size) if use_xla else None,
         )
         plan = self._plan(n_epochs, schedule, batch_size, n_batches)
-        plan.distort, plan.make_targets = distort, make_targets
+        # Last, because this may take long.
+        plan.distort, plan.make_targets = distort, self._targets(teacher, data, sample_weight)
         if tasks is None:
             # partial_fit trains without tasks, and its next call goes on from this one.
             plan.keeps_optimizer = True
@@ -923,13 +935,15 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             from sk_mnist.neural_network import _network
 
             return NetworkState(_network.initial_layers(layer_sizes, self._seed, self.dtype))
-        if [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
+        return NetworkState(self._layers(), self._optimizer_state)
+
+    def _check_goes_on_from(self, layer_sizes: list[int]) -> None:
+        if self.__sklearn_is_fitted__() and [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
             raise ValueError(
                 f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} differs from the fitted network's "
                 f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, from which training would continue. Set "
                 "warm_start=False to start over."
             )
-        return NetworkState(self._layers(), self._optimizer_state)
 
     def _store(self, result: TrainingResult) -> None:
         layers = result.state.layers
@@ -960,6 +974,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             # NaN where an epoch has no such value, so that all lists have one entry for each epoch.
             history[name] = before + [np.nan] * (n_before - len(before)) + [e.get(name, np.nan) for e in epochs]
         scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
+        # Where training has diverged the loss is NaN, which argmax would take for the largest.
+        best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf))) if scores else None
         return {
             "coefs_": [layer.kernel for layer in layers],
             "intercepts_": [layer.bias for layer in layers],
@@ -970,7 +986,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             "loss_curve_": history["loss"],
             "loss_": history["loss"][-1] if history["loss"] else np.nan,
             "validation_scores_": history.get("val_accuracy"),
-            "best_epoch_": n_before + int(np.argmax(scores)) + 1 if scores else None,
+            "best_epoch_": None if best is None else n_before + best + 1,
         }
 
     def _logits(self, X: Any) -> np.ndarray:

@@ -3,23 +3,80 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn import config_context, get_config
 from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from sk_mnist.neural_network._training import MakeTargets, TrainingData
 
 
-def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_weight: np.ndarray | None) -> Any:
-    """Fit a clone of a teacher on the rows that are trained on; a FrozenEstimator is returned as it is.
+def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | None, classes: np.ndarray) -> Any:
+    """Return a clone of a teacher, to be fitted; a FrozenEstimator as it is, if it fits the data.
 
     Parameters
     ----------
     teacher : estimator instance
         With ``predict_proba``.
+    n_features : int
+        Number of features of the data.
+    feature_names : ndarray of shape (n_features,) or None
+        Their names, if they have any.
+    classes : ndarray of shape (n_classes,)
+        Labels of the data.
+
+    Returns
+    -------
+    teacher : estimator instance
+
+    Raises
+    ------
+    ValueError
+        If a FrozenEstimator is not fitted, or knows other classes or features.
+    """
+    if not isinstance(teacher, FrozenEstimator):
+        with naming(teacher):
+            return clone(teacher)
+    name = _name_of(teacher)
+    if not teacher.__sklearn_is_fitted__():
+        raise ValueError(
+            f"teacher is a FrozenEstimator of a {name} that is not fitted. Fit it first, or give it unfrozen."
+        )
+    known = _labels_of(teacher)
+    if set(known) != set(classes.tolist()):
+        raise ValueError(
+            f"teacher, a {name}, knows the classes {known}, but y has {classes.tolist()}. Give a teacher that was "
+            "fitted on the same classes."
+        )
+    expected = getattr(teacher, "n_features_in_", n_features)
+    if expected != n_features:
+        raise ValueError(
+            f"teacher, a {name}, was fitted on {expected} features, but X has {n_features}. It gets the rows that the "
+            "network gets: in a Pipeline, what the steps before make of them."
+        )
+    names = getattr(teacher, "feature_names_in_", None)
+    if names is not None and feature_names is not None and not np.array_equal(names, feature_names):
+        position = int(np.flatnonzero(names != feature_names)[0])
+        raise ValueError(
+            f"teacher, a {name}, was fitted on other features than X has, or in another order: the first that differs "
+            f"is {names[position]!r} for the teacher and {feature_names[position]!r} in X. Give both the same columns."
+        )
+    return teacher
+
+
+def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+    """Fit a teacher on the rows that are trained on, unless it is a FrozenEstimator.
+
+    Parameters
+    ----------
+    teacher : estimator instance
+        From ``checked_teacher``.
     data : TrainingData
         The rows.
     classes : ndarray of shape (n_classes,)
@@ -30,48 +87,22 @@ def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_we
     Returns
     -------
     teacher : estimator instance
-        Fitted, with the classes and features of the data.
-
-    Raises
-    ------
-    ValueError
-        If a FrozenEstimator knows other classes, or another number of features.
+        Fitted.
     """
     if isinstance(teacher, FrozenEstimator):
-        _check_frozen(teacher, data.X.shape[1], classes)
         return teacher
     weights = {}
     if sample_weight is not None:
-        if has_fit_parameter(teacher, "sample_weight"):
+        if _takes_weights(teacher):
             weights["sample_weight"] = sample_weight
         else:
             warnings.warn(
-                f"teacher, a {type(teacher).__name__}, is fitted without sample_weight, because its fit does not take "
-                "it.",
+                f"teacher, a {_name_of(teacher)}, is fitted without sample_weight, because its fit does not take it.",
                 UserWarning,
             )
     X = data.X if data.rows is None else data.X[data.rows]
-    return clone(teacher).fit(X, classes[data.y], **weights)
-
-
-def _check_frozen(teacher: Any, n_features: int, classes: np.ndarray) -> None:
-    name = type(teacher.estimator).__name__
-    known = getattr(teacher, "classes_", None)
-    if known is None:
-        raise ValueError(
-            f"teacher is a FrozenEstimator of a {name} that is not fitted. Fit it first, or give it unfrozen."
-        )
-    if set(np.asarray(known).tolist()) != set(classes.tolist()):
-        raise ValueError(
-            f"teacher, a {name}, knows the classes {np.asarray(known).tolist()}, but y has {classes.tolist()}. Give a "
-            "teacher that was fitted on the same classes."
-        )
-    expected = getattr(teacher, "n_features_in_", n_features)
-    if expected != n_features:
-        raise ValueError(
-            f"teacher, a {name}, was fitted on {expected} features, but X has {n_features}. It gets the rows that the "
-            "network gets: in a Pipeline, what the steps before make of them."
-        )
+    with naming(teacher):
+        return teacher.fit(X, classes[data.y], **weights)
 
 
 def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, classes: np.ndarray) -> MakeTargets:
@@ -79,21 +110,63 @@ def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, cl
     n_classes = len(classes)
     # The teacher's classes may come in another order, or, if rows of weight 0 were left out, be fewer.
     positions = {label: position for position, label in enumerate(classes.tolist())}
-    columns = np.array([positions[label] for label in np.asarray(teacher.classes_).tolist()])
+    known = _labels_of(teacher)
+    if not set(known) <= set(positions):
+        raise ValueError(
+            f"teacher, a {_name_of(teacher)}, knows the classes {known} after its fit on {list(positions)}. Its "
+            "classes_ must be labels that it was given."
+        )
+    columns = np.array([positions[label] for label in known])
     smoothed = (1 - label_smoothing) * np.eye(n_classes) + label_smoothing / n_classes
+    # A thread begins with scikit-learn's defaults, not with what is set where it is started.
+    config = get_config()
 
     def make_targets(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-        probabilities = np.asarray(teacher.predict_proba(_as_fitted(teacher, rows)))
-        if probabilities.shape != (len(rows), len(columns)) or not np.isfinite(probabilities).all():
-            raise ValueError(
-                f"predict_proba of teacher, a {type(teacher).__name__}, must return finite numbers of shape "
-                f"({len(rows)}, {len(columns)}); it returned shape {probabilities.shape}."
-            )
+        with naming(teacher), config_context(**config):
+            probabilities = np.asarray(teacher.predict_proba(_as_fitted(teacher, rows)))
+            _check_probabilities(probabilities, (len(rows), len(columns)))
         targets = (1 - teacher_weight) * smoothed[y]
         targets[:, columns] += teacher_weight * probabilities
         return targets.astype(rows.dtype)
 
     return make_targets
+
+
+@contextmanager
+def naming(teacher: Any) -> Iterator[None]:
+    """Say of an error that it comes from the teacher, without changing what kind of error it is."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This comes from the teacher of KerasMLPClassifier, a {_name_of(teacher)}.")
+        raise
+
+
+def _name_of(teacher: Any) -> str:
+    return type(teacher.estimator if isinstance(teacher, FrozenEstimator) else teacher).__name__
+
+
+def _labels_of(teacher: Any) -> list[Any]:
+    """Labels that a fitted teacher knows, in its order."""
+    known = getattr(teacher, "classes_", None)
+    if known is None:
+        raise ValueError(f"teacher, a {_name_of(teacher)}, has no classes_ though it is fitted. Give a classifier.")
+    if any(np.ndim(labels) > 0 for labels in known):
+        raise ValueError(
+            f"teacher, a {_name_of(teacher)}, was fitted on {len(known)} outputs. Give a teacher that was fitted on y "
+            "alone."
+        )
+    return np.asarray(known).tolist()
+
+
+def _takes_weights(teacher: Any) -> bool:
+    """Whether ``fit`` takes sample_weight; where scikit-learn's signature does not say it, its parts do."""
+    if isinstance(teacher, VotingClassifier | StackingClassifier):
+        parts = [part for _, part in teacher.estimators if part != "drop"]
+        if getattr(teacher, "final_estimator", None) is not None:
+            parts.append(teacher.final_estimator)
+        return all(map(_takes_weights, parts))
+    return has_fit_parameter(teacher, "sample_weight")
 
 
 def _as_fitted(teacher: Any, rows: np.ndarray) -> Any:
@@ -104,3 +177,13 @@ def _as_fitted(teacher: Any, rows: np.ndarray) -> Any:
     import pandas as pd
 
     return pd.DataFrame(rows, columns=names)
+
+
+def _check_probabilities(probabilities: np.ndarray, shape: tuple[int, int]) -> None:
+    if probabilities.shape != shape:
+        raise ValueError(
+            f"predict_proba of teacher returned shape {probabilities.shape} for {shape[0]} rows and {shape[1]} "
+            f"classes; {shape} is wanted."
+        )
+    if not np.isfinite(probabilities).all():
+        raise ValueError("predict_proba of teacher returned NaN or infinity; probabilities are wanted.")

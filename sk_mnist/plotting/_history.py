@@ -16,21 +16,24 @@ class TrainingHistoryDisplay:
     """Loss and accuracy by epoch, of one run or of several overlaid.
 
     Make it with :meth:`from_history` or :meth:`from_estimator`. Training curves are solid, validation curves
-    dashed; a star marks the epoch of the best validation accuracy. Epochs without validation (NaN) leave a gap.
+    dashed; a star marks the best epoch: ``best_epoch_`` of an estimator, else that of the best validation accuracy.
+    Epochs without validation (NaN) leave a gap.
 
     Parameters
     ----------
     histories : dict of str to dict
         By the name of the run, its history: the keys "loss" and "accuracy", and optionally "val_loss" and
         "val_accuracy", each a sequence with one value for each epoch.
+    best_epochs : dict of str to int, default=None
+        By the name of the run, the epoch (counted from 1) to mark. Runs that are not in it are marked at the best
+        validation accuracy.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
         The curves.
     best_epochs_ : dict of str to int
-        By the name of the run, the epoch (counted from 1) of the best validation accuracy. Runs without
-        validation are left out.
+        By the name of the run, the epoch (counted from 1) that is marked. Runs without validation are left out.
     ax_ : ndarray of shape (2,) of matplotlib Axes
         The axes of the loss and of the accuracy.
     figure_ : matplotlib Figure
@@ -49,8 +52,14 @@ class TrainingHistoryDisplay:
 
     __module__ = "sk_mnist.plotting"  # what pickles remember
 
-    def __init__(self, histories: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    def __init__(
+        self,
+        histories: Mapping[str, Mapping[str, Sequence[float]]],
+        *,
+        best_epochs: Mapping[str, int] | None = None,
+    ) -> None:
         self.histories = histories
+        self.best_epochs = best_epochs
 
     @classmethod
     def from_history(
@@ -90,18 +99,7 @@ class TrainingHistoryDisplay:
         4
         """
         import_pyplot(f"{cls.__name__}.from_history")
-        if not history:
-            raise ValueError("history is empty.")
-        is_single = not all(isinstance(value, Mapping) for value in history.values())
-        histories = {"run": history} if is_single else history
-        for name, run in histories.items():
-            missing = [key for key in PANELS if key not in run]
-            if missing:
-                raise ValueError(f"The history of {name!r} lacks {missing}; its keys are {sorted(run)}.")
-            lengths = {key: len(run[key]) for key in [*PANELS, *(f"val_{key}" for key in PANELS)] if key in run}
-            if len(set(lengths.values())) != 1:
-                raise ValueError(f"The sequences in the history of {name!r} differ in length: {lengths}.")
-        return cls(histories).plot(ax=ax)
+        return cls(_named_histories(history)).plot(ax=ax)
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingHistoryDisplay:
@@ -141,7 +139,10 @@ class TrainingHistoryDisplay:
         model = last_step(estimator)
         if not hasattr(model, "history_"):
             raise ValueError(f"{type(model).__name__} has no history_; fit a KerasMLPClassifier first.")
-        return cls.from_history(model.history_, ax=ax)
+        histories = _named_histories(model.history_)
+        best_epoch = getattr(model, "best_epoch_", None)
+        best_epochs = None if best_epoch is None else dict.fromkeys(histories, best_epoch)
+        return cls(histories, best_epochs=best_epochs).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw the curves.
@@ -175,7 +176,7 @@ class TrainingHistoryDisplay:
             name: int(np.nanargmax(run["val_accuracy"])) + 1
             for name, run in self.histories.items()
             if not np.isnan(run.get("val_accuracy", np.nan)).all()
-        }
+        } | dict(self.best_epochs or {})
         self.lines_: list[Any] = []
         for panel, key in zip(axes, PANELS, strict=True):
             for i, (name, run) in enumerate(self.histories.items()):
@@ -216,3 +217,19 @@ class TrainingHistoryDisplay:
                 zorder=3,
                 label=f"{prefix}best epoch {best}",
             )
+
+
+def _named_histories(history: Mapping[str, Any]) -> Mapping[str, Mapping[str, Sequence[float]]]:
+    """Return histories by the names of their runs, checked; a single one is called "run"."""
+    if not history:
+        raise ValueError("history is empty.")
+    is_single = not all(isinstance(value, Mapping) for value in history.values())
+    histories = {"run": history} if is_single else history
+    for name, run in histories.items():
+        missing = [key for key in PANELS if key not in run]
+        if missing:
+            raise ValueError(f"The history of {name!r} lacks {missing}; its keys are {sorted(run)}.")
+        lengths = {key: len(run[key]) for key in [*PANELS, *(f"val_{key}" for key in PANELS)] if key in run}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"The sequences in the history of {name!r} differ in length: {lengths}.")
+    return histories

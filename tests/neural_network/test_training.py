@@ -208,6 +208,102 @@ class TestValidation:
             small(early_stopping=True).fit(np.zeros((15, 2)), [0, 1, 2] * 5)
 
 
+@pytest.fixture(scope="module")
+def noisy(blobs):
+    """Rows of which a fifth have a random label: the loss rises while the accuracy still does, too."""
+    X, y = blobs
+    generator = np.random.default_rng(0)
+    return X, np.where(generator.random(len(y)) < 0.2, generator.integers(0, 3, len(y)), y)
+
+
+class TestMonitor:
+    @staticmethod
+    def best(model):
+        return {
+            "val_accuracy": 1 + int(np.argmax(model.history_["val_accuracy"])),
+            "val_loss": 1 + int(np.argmin(model.history_["val_loss"])),
+        }
+
+    @pytest.mark.parametrize("is_given", [False, True], ids=["held out", "given"])
+    @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
+    def test_it_says_when_to_stop_and_which_weights_to_keep(self, noisy, monitor, is_given):
+        X, y = noisy
+        data = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]} if is_given else {"X": X, "y": y}
+        params = {"early_stopping": True, "monitor": monitor, "validation_fraction": 0.25}
+        model = small(**params, n_iter_no_change=6, epochs=100).fit(**data)
+        best = self.best(model)
+        assert best["val_loss"] != best["val_accuracy"]  # or the test tells nothing
+        assert model.best_epoch_ == best[monitor] == model.n_iter_ - 6
+        assert model.best_validation_score_ == model.history_["val_accuracy"][model.best_epoch_ - 1]
+        # The same training, ended at the best epoch, has the weights that were kept.
+        ended = small(**params, n_iter_no_change=500, epochs=model.best_epoch_).fit(**data)
+        assert_same_model(ended, model)
+
+    @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
+    def test_without_early_stopping_it_says_which_epoch_was_the_best(self, noisy, monitor):
+        X, y = noisy
+        model = small(monitor=monitor, epochs=30).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        best = self.best(model)
+        assert best["val_loss"] != best["val_accuracy"]  # or the test tells nothing
+        assert model.best_epoch_ == best[monitor]
+        assert_same_model(model, small(epochs=30).fit(X[:300], y[:300]))
+
+    def test_it_looks_at_the_last_fit_only(self, noisy):
+        X, y = noisy
+        validation = {"X_val": X[300:], "y_val": y[300:]}
+        model = small(monitor="val_loss", warm_start=True, epochs=15).fit(X[:300], y[:300], **validation)
+        first = model.best_epoch_
+        model.fit(X[:300], y[:300], **validation)
+        assert model.best_epoch_ == 16 + int(np.argmin(model.history_["val_loss"][15:]))
+        # The loss rises from the first fit on, so the two differ.
+        assert first == self.best(model)["val_loss"] < 16
+
+    def test_a_continued_training_keeps_the_best_epoch_of_its_own(self, noisy):
+        X, y = noisy
+        data = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]}
+        params = {"monitor": "val_loss", "early_stopping": True, "warm_start": True, "n_iter_no_change": 4}
+        model = small(**params, epochs=3, learning_rate=1e-4).fit(**data)
+        assert model.best_epoch_ == 3  # it has only begun to fall
+        model.set_params(epochs=100, learning_rate=0.01).fit(**data)
+        assert model.best_epoch_ == len(model.loss_curve_) - 4 == self.best(model)["val_loss"]
+        log_proba = model.predict_log_proba(X[300:])
+        val_loss = -log_proba[np.arange(100), y[300:]].mean()
+        assert val_loss == pytest.approx(min(model.history_["val_loss"]), rel=1e-6)
+
+    def test_displays_mark_the_epoch_that_it_found(self, noisy):
+        X, y = noisy
+        model = small(monitor="val_loss", epochs=30).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        display = TrainingHistoryDisplay.from_estimator(model)
+        assert display.best_epochs_ == {"run": model.best_epoch_}
+        (star,) = (line for line in display.ax_[0].lines if line.get_marker() == "*")
+        assert list(star.get_ydata()) == [min(model.history_["val_loss"])]
+        mpl.pyplot.close(display.figure_)
+
+    def test_epochs_after_training_has_diverged_are_not_the_best(self, noisy):
+        def factory():
+            import keras
+
+            def diverge(epoch, logs=None):
+                if epoch == 3:
+                    callback.model.optimizer.learning_rate = 1e30
+
+            callback = keras.callbacks.LambdaCallback(on_epoch_begin=diverge)
+            return callback
+
+        X, y = noisy
+        params = {"monitor": "val_loss", "early_stopping": True, "optimizer": "sgd", "activation": "elu"}
+        with np.errstate(all="ignore"):
+            model = small(**params, keras_callbacks=[factory]).fit(X, y)
+        assert np.isnan(model.history_["val_loss"][3:]).all()
+        assert model.best_epoch_ == 3
+        assert_same_model(model, small(**params, epochs=3).fit(X, y))
+
+    @pytest.mark.parametrize("monitor", ["loss", "accuracy", None])
+    def test_what_is_no_score_of_validation_data_is_refused(self, blobs, monitor):
+        with pytest.raises(ValueError, match="The 'monitor' parameter of KerasMLPClassifier"):
+            small(monitor=monitor).fit(*blobs)
+
+
 class TestContinuation:
     def test_warm_start_goes_on_with_weights_and_optimizer(self, blobs):
         whole = small(epochs=6).fit(*blobs)
@@ -356,7 +452,9 @@ class TestHistory:
             assert model.best_epoch_ > n_epochs - n_iter
         if model.validation_scores_:
             display = TrainingHistoryDisplay.from_estimator(model)
-            assert display.best_epochs_ == {"run": 1 + int(np.nanargmax(model.validation_scores_))}
+            # An unvalidated call leaves no best epoch of its own.
+            best = model.best_epoch_ or 1 + int(np.nanargmax(model.validation_scores_))
+            assert display.best_epochs_ == {"run": best}
             mpl.pyplot.close(display.figure_)
 
     def test_epochs_without_validation_are_nan(self, blobs):
