@@ -8,14 +8,31 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+
+import sk_mnist
 
 BENCHMARKS = Path(__file__).parent.parent / "examples" / "benchmarks"
-SCRIPTS = ("fetching", "memory", "prediction", "search", "startup", "training", "training_profile")
+SCRIPTS = (
+    "augmentation",
+    "fetching",
+    "memory",
+    "prediction",
+    "robustness",
+    "search",
+    "startup",
+    "training",
+    "training_profile",
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 # Too little work to say anything about speed, enough to go through every line.
 SMALL = {
+    "augmentation": ["--rounds", "1", "--epochs", "3", "--rows", "2000"],
     "training": ["--rounds", "2", "--epochs", "1", "--rows", "2000", "--batch-size", "128"],
     "prediction": ["--rounds", "1", "--calls", "3", "--many-rows", "100", "--many-rows-calls", "2"],
     "search": ["--rounds", "1", "--epochs", "1", "--rows", "600", "--candidates", "2", "--fits", "3"],
@@ -24,6 +41,7 @@ SMALL = {
 SKORCH = {"skorch": ("skorch", "torch")}
 # The peers of each benchmark, with what they need beyond the requirements of the package.
 PEERS = {
+    "augmentation": {"Keras": (), "SciPy": (), "OpenCV": ("cv2",), "torchvision": ("torch", "torchvision")},
     "training": {"scikeras": (), "Keras": (), "scikit-learn": (), "PyTorch loop": ("torch",), **SKORCH},
     "prediction": {"scikeras": (), "scikit-learn": (), **SKORCH},
     "search": {"scikeras": (), "scikit-learn": (), **SKORCH},
@@ -54,7 +72,7 @@ def installed(name):
 
 def names(rows):
     """Peers of rows in the JSON file, without the ways they ran in."""
-    return {row["peer"].partition(" (")[0] for row in rows} - {"NumPy, the arithmetic alone"}
+    return {re.split(r",| \(", row["peer"])[0] for row in rows} - {"NumPy"}
 
 
 @pytest.fixture
@@ -152,6 +170,7 @@ def test_a_check_of_nothing_says_so(shared, tmp_path, capsys):
         ("training", ["--rows", "2000"], "--epochs 10 --rows 60000"),
         ("training", ["--until-accuracy", "0.8"], "--until-accuracy 0.9733"),
         ("prediction", ["--many-rows", "100"], "--many-rows 10000"),
+        ("augmentation", ["--rows", "2000"], "--epochs 10 --rows 60000"),
         ("search", ["--fits", "3"], "--candidates 12 --rows 6000 --epochs 2 --fits 200"),
     ],
 )
@@ -161,7 +180,7 @@ def test_targets_are_not_checked_with_other_work_than_they_are_set_for(name, arg
     assert needed in process.stderr
 
 
-@pytest.mark.parametrize("name", ["memory", "training_profile"])
+@pytest.mark.parametrize("name", ["memory", "robustness", "training_profile"])
 def test_scripts_without_targets_have_no_check(name):
     process = run(name, "--check", timeout=60)
     assert process.returncode == 2
@@ -232,14 +251,17 @@ def test_a_peer_that_is_not_installed_is_named_with_the_way_to_install_it(small)
     name, printed, content, _ = small
     missing = set(PEERS[name]) - installed(name)
     assert set(content["missing"]) == missing
+    packages = {"OpenCV": "opencv-python-headless", "torchvision": "torchvision"}
     for peer in missing:
-        assert f"{peer} is not installed and left out: pip install 'sk-mnist[benchmark]'" in printed
+        package = packages.get(peer, "'sk-mnist[benchmark]'")
+        assert f"{peer} is not installed and left out: pip install {package}" in printed
 
 
 @pytest.mark.slow
 def test_there_is_a_ratio_to_every_peer(small):
     name, _, content, _ = small
-    assert names(content["ratios"]) == installed(name)
+    # One way of ours may be compared with another.
+    assert names(content["ratios"]) - {"sk-mnist"} == installed(name)
     medians = {(row["work"], row["peer"]): row["median"] for row in content["results"]}
     for row in content["ratios"]:
         ours, theirs = medians[row["work"], row["ours"]], medians[row["work"], row["peer"]]
@@ -263,6 +285,8 @@ def test_everybody_got_it_right(small):
         assert set(digits) == {7}
         return
     for row in content["results"]:
+        if row["work"].startswith("distorting"):
+            continue
         # Ten times in a hundred is chance; skorch's network, from PyTorch's small initial weights, learns late.
         assert row["accuracy"]
         assert min(row["accuracy"]) > 0.15, row["peer"]
@@ -289,6 +313,19 @@ def test_peers_predict_with_the_same_weights(small):
         pytest.skip("only the benchmark of predictions gives all peers the same weights")
     for row in content["results"]:
         assert max(detail["largest_difference"] for detail in row["details"]) < 1e-5
+
+
+@pytest.mark.slow
+def test_everybody_distorts_images_and_keeps_the_ink(small):
+    name, printed, content, _ = small
+    if name != "augmentation":
+        pytest.skip("only the benchmark of distortions distorts")
+    rows = [row for row in content["results"] if row["work"].startswith("distorting")]
+    for detail in (detail for row in rows for detail in row["details"]):
+        assert detail["changed_images"] > 0.95
+        assert detail["ink"] == pytest.approx(1, abs=0.1)
+    assert set(content["images_per_second"]) == {row["peer"] for row in rows}
+    assert "…" not in printed  # nothing is cut
 
 
 @pytest.mark.slow
@@ -319,6 +356,90 @@ def test_time_to_an_accuracy_is_compared_with_the_fast_recipe(tmp_path):
     assert len(content["ratios"]) == 1
     (theirs,) = [row for row in content["results"] if row["peer"].startswith("Keras")]
     assert min(theirs["accuracy"]) >= 0.8
+
+
+@pytest.mark.slow
+def test_sizes_of_groups_are_compared(tmp_path):
+    change = "augmentation.N_GRADIENT_BLOCKS = 3"
+    arguments = ["--groups", "1", "--rounds", "2", "--rows", "6000", "--output", str(tmp_path)]
+    process = run_with(change, "augmentation", *arguments)
+    assert process.returncode == 0, process.stderr
+    rows = re.findall(r"^  (\d+) +[\d.]+% +[\d.]+% +([\d.]+) ± [\d.]+ +([\d.]+) ± ", process.stdout, re.MULTILINE)
+    assert [size for size, *_ in rows] == ["1", "4", "16", "64"], process.stdout
+    assert [float(ratio) for ratio in rows[0][1:]] == [1, 1]
+
+
+def test_the_gradient_is_that_of_the_loss(shared):
+    augmentation = importlib.import_module("augmentation")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 5)), rng.integers(0, 3, 20)
+    network = MLPClassifier((4, 3), max_iter=2, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        network.fit(X, y)
+    before = log_loss(y, network.predict_proba(X))
+    gradient = augmentation.gradient(network, X, y)
+    # The last layer comes first.
+    network.coefs_[-1][1, 2] += 1e-6
+    assert (log_loss(y, network.predict_proba(X)) - before) / 1e-6 == pytest.approx(gradient[1 * 3 + 2], rel=1e-4)
+    network.coefs_[-1][1, 2] -= 1e-6
+    network.coefs_[0][4, 1] += 1e-6
+    in_first_layer = 4 * 4 + 1 - (5 * 4 + 4)
+    assert (log_loss(y, network.predict_proba(X)) - before) / 1e-6 == pytest.approx(gradient[in_first_layer], rel=1e-4)
+
+
+@pytest.fixture
+def distorted(shared):
+    """Versions of two images with one white square of 2 x 2 pixels, by name."""
+    images = np.zeros((2, 28, 28), dtype=np.float32)
+    images[:, 13:15, 13:15] = 1
+    return dict(importlib.import_module("robustness").distorted_versions(images))
+
+
+def test_all_versions_are_images_and_each_differs(distorted):
+    first, *others = distorted.values()
+    for version in others:
+        assert version.shape == first.shape
+        assert version.dtype == np.float32
+        assert version.min() >= 0
+        assert version.max() <= 1
+        assert not np.array_equal(version, first)
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 4])
+def test_a_shift_is_by_so_many_pixels_in_one_of_8_directions(distorted, pixels):
+    for image in distorted[f"shifted by {pixels} px"]:
+        rows, columns = np.nonzero(image)
+        down, right = rows.min() - 13, columns.min() - 13
+        assert (down, right) != (0, 0)
+        assert {abs(down), abs(right)} <= {0, pixels}
+        assert image.sum() == 4
+
+
+def test_strokes_are_thickened_and_thinned_by_a_pixel_on_each_side(distorted):
+    assert distorted["strokes thickened"][0].sum() == 16
+    assert distorted["strokes thinned"].sum() == 0
+
+
+@pytest.mark.slow
+def test_kept_networks_are_scored_on_distorted_images(tmp_path):
+    X, y = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
+    network = sk_mnist.KerasMLPClassifier((16,), epochs=1, batch_size=128, random_state=0).fit(X[:5000], y[:5000])
+    for name in ("reference", "fast", "accurate"):
+        sk_mnist.save(network, tmp_path / f"{name}-test-0.skops")
+    process = run("robustness", "--images", "500", "--models", str(tmp_path), "--output", str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert "wide is left out" in process.stdout
+    assert "training" not in process.stderr
+    X_test, y_test = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
+    content = json.loads((tmp_path / "robustness.json").read_text())
+    accuracy = content["accuracy"]["accurate"]
+    assert content["accuracy"]["reference"] == accuracy
+    assert 0.5 < accuracy["as they are"] == network.score(X_test[:500], y_test[:500])
+    assert accuracy["shifted by 4 px"] < accuracy["shifted by 1 px"]
+    for name, value in accuracy.items():
+        assert re.search(rf"^  {re.escape(name)} +{100 * value:.2f}% ", process.stdout, re.MULTILINE), process.stdout
+    if importlib.util.find_spec("matplotlib"):
+        assert (tmp_path / "robustness.png").read_bytes().startswith(PNG)
 
 
 @pytest.mark.slow

@@ -24,7 +24,19 @@ import sk_mnist
 
 MEBIBYTE = 2**20
 
-PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "skorch", "torch")
+PACKAGES = (
+    "sk-mnist",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "tensorflow",
+    "keras",
+    "scikeras",
+    "skorch",
+    "torch",
+    "torchvision",
+    "opencv-python-headless",
+)
 
 PROCESS_STATUS = Path("/proc/self/status")
 NO_PROCESS_MEMORY = "The memory of a process is read from /proc, which this system does not have."

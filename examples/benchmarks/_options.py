@@ -7,7 +7,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from _peers import OURS, REQUIREMENTS
+from _peers import OURS, PACKAGES, REQUIREMENTS
 
 MEANINGS = {
     "rounds": "repetitions of each measurement",
@@ -19,6 +19,7 @@ MEANINGS = {
     "many_rows_calls": "timed calls with that many rows",
     "candidates": "learning rates in the grid",
     "fits": "fits in one process, over which its memory is followed",
+    "images": "test images that are scored",
     "settling": "fits before those, in which caches and allocators fill up",
 }
 
@@ -63,7 +64,7 @@ class BenchmarkParser(argparse.ArgumentParser):
         if quick:
             self.add_argument("--quick", action="store_true", help="less work, done in under three minutes on 2 cores")
         if peers:
-            self.add_argument("--peers", nargs="+", choices=REQUIREMENTS, help="only these, and sk-mnist")
+            self.add_argument("--peers", nargs="+", choices=peers, help="only these, and sk-mnist")
             self.add_argument(
                 "--output",
                 type=Path,
@@ -114,7 +115,8 @@ class BenchmarkParser(argparse.ArgumentParser):
         options.missing = [peer for peer in wanted if not all(map(util.find_spec, REQUIREMENTS[peer]))]
         options.peers = [peer for peer in wanted if peer not in options.missing]
         for peer in options.missing:
-            print(f"{peer} is not installed and left out: pip install 'sk-mnist[benchmark]'")
+            package = PACKAGES.get(peer, "'sk-mnist[benchmark]'")
+            print(f"{peer} is not installed and left out: pip install {package}")
 
 
 def as_option(name: str) -> str:

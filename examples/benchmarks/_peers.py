@@ -1,4 +1,7 @@
-"""The peers, and the network 784-128-64-32-10 as their users would train it: Adam, shuffled batches, float32."""
+"""The peers, and the network 784-128-64-32-10 as their users would train it: Adam, shuffled batches, float32.
+
+Some peers train nothing but distort images, which augmentation.py compares.
+"""
 
 import warnings
 from importlib import import_module
@@ -16,13 +19,19 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "scikit-learn": (),
     "skorch": ("skorch", "torch"),
     "PyTorch loop": ("torch",),
+    "SciPy": (),
+    "OpenCV": ("cv2",),
+    "torchvision": ("torch", "torchvision"),
 }
+
+# What pip installs for peers that the extra "benchmark" does not bring.
+PACKAGES = {"OpenCV": "opencv-python-headless", "torchvision": "torchvision"}
 
 HIDDEN = (128, 64, 32)
 N_FEATURES = 784
 N_CLASSES = 10
 
-# Whatever a first fit would otherwise import, so that no peer pays for importing within its time.
+# Whatever a first fit would otherwise import, so that no peer pays for importing within its time; all peers that train.
 IMPORTS = {
     OURS: ("tensorflow", "keras", "scikeras.wrappers", "sk_mnist.neural_network"),
     "scikeras": ("tensorflow", "keras", "scikeras.wrappers"),
@@ -48,7 +57,7 @@ def make_classifier(
     Parameters
     ----------
     peer : str
-        A key of ``REQUIREMENTS``.
+        A key of ``IMPORTS``.
     epochs, batch_size, learning_rate : int, int, float
         As far as training may differ.
     seed : int

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from _measure import by_turns, in_new_process, load_mnist, mnist_files, seconds_of
 from _options import BenchmarkParser
-from _peers import OURS, REQUIREMENTS, KerasFit, import_libraries, make_classifier
+from _peers import IMPORTS, OURS, KerasFit, import_libraries, make_classifier
 from _report import count, exit_status, report
 
 FULL = {"rounds": 3, "epochs": 10, "rows": 60_000, "batch_size": [32, 128]}
@@ -48,7 +48,7 @@ MAX_EPOCHS = 60
 
 def main() -> int:
     """Measure, print and write; return the exit status."""
-    parser = BenchmarkParser(__doc__, FULL, quick=QUICK, peers=list(REQUIREMENTS), has_targets=True)
+    parser = BenchmarkParser(__doc__, FULL, quick=QUICK, peers=list(IMPORTS), has_targets=True)
     parser.add_argument(
         "--until-accuracy", type=float, help=f"time to this accuracy on the test images, as {FAST_ACCURACY}"
     )
