@@ -161,13 +161,16 @@ def warp_each(seed: int) -> Callable:
 def warp_groups(seed: int) -> Callable:
     """RandomWarp in blocks of rows, as training uses it."""
     from sk_mnist import RandomWarp
-    from sk_mnist.augmentation import warp_rows
+    from sk_mnist.augmentation import n_shared_warps, warp_rows
 
     generator = np.random.default_rng(seed)
 
     def warp(images: np.ndarray) -> np.ndarray:
         rows, n = images.reshape(len(images), -1), block_rows()
-        blocks = [warp_rows(RandomWarp(), rows[i : i + n], SHAPE, generator) for i in range(0, len(rows), n)]
+        blocks = [rows[start : start + n] for start in range(0, len(rows), n)]
+        blocks = [
+            warp_rows(RandomWarp(), block, SHAPE, generator, n_warps=n_shared_warps(len(block))) for block in blocks
+        ]
         return np.concatenate(blocks).reshape(images.shape)
 
     return warp
@@ -341,10 +344,9 @@ def elastic_classifier(epochs: int, seed: int) -> Any:
 
 def group_size(size: int) -> Any:
     """Have trainings within this context distort groups of this size."""
-    from sk_mnist.augmentation import warp_rows
     from sk_mnist.neural_network import _classifier
 
-    return mock.patch.object(_classifier, "warp_rows", partial(warp_rows, group_size=size))
+    return mock.patch.object(_classifier, "n_shared_warps", lambda n_rows: -(-n_rows // size))
 
 
 def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -369,7 +371,7 @@ def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.nd
         squares, means = [], []
         for _ in range(N_GRADIENT_BLOCKS):
             rows = orders.choice(len(X), block_rows())
-            warped = warp_rows(RandomWarp(), X[rows], SHAPE, generator, group_size=size)
+            warped = warp_rows(RandomWarp(), X[rows], SHAPE, generator, n_warps=len(rows) // size)
             batches = [slice(start, start + BATCH_SIZE) for start in range(0, len(rows), BATCH_SIZE)]
             gradients = [gradient(network, warped[batch], y[rows[batch]]) for batch in batches]
             squares.append(np.mean([vector @ vector for vector in gradients]))
