@@ -33,7 +33,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, log_loss
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, make_mnist_pipeline, save
 
 N_VALIDATION = 10_000
 SPLITS = ("validation", "test")
@@ -67,18 +67,49 @@ def short(seeds: tuple[int, ...] = (0, 1, 2), **params: Any) -> Training:
     return Training("accurate", {"epochs": 150, **params}, seeds=seeds)
 
 
+ONE_SEED = (0,)
+
+
 TRAININGS = {
     "validation": {
         "accurate": Training("accurate"),
         "accurate, 150 epochs": short(),
+        "accurate, 150 epochs, no distortions": short(ONE_SEED, augmentation=None),
+        "accurate, 150 epochs, affine only": short(ONE_SEED, augmentation=RandomWarp(elastic=0)),
+        "accurate, 150 epochs, no fading": short(ONE_SEED, augmentation=RandomWarp(fade=0)),
+        "accurate, 150 epochs, constant rate": short(ONE_SEED, learning_rate_schedule="constant", learning_rate=1e-3),
+        "accurate, 150 epochs, one cycle": short(ONE_SEED, learning_rate_schedule="one_cycle"),
+        "accurate, 150 epochs, rate 1e-3": short(ONE_SEED, learning_rate=1e-3),
+        "accurate, 150 epochs, rate 4e-3": short(ONE_SEED, learning_rate=4e-3),
+        "accurate, 150 epochs, batches of 128": short(ONE_SEED, batch_size=128),
+        "accurate, 150 epochs, silu": short(activation="silu"),
+        "accurate, 150 epochs, gelu": short(activation="gelu"),
+        "wide": Training("wide", seeds=ONE_SEED),
+        "distilled": Training("accurate", teachers="accurate", seeds=ONE_SEED),
     },
     "test": {
         "fast": Training("fast"),
         "reference": Training("reference"),
+        "accurate, 40 epochs": Training("accurate", {"epochs": 40}),
+        "accurate, 150 epochs": Training("accurate", {"epochs": 150}),
         "accurate": Training("accurate"),
-        "wide": Training("wide"),
         "distilled": Training("accurate", teachers="accurate"),
+        "wide": Training("wide"),
+        **{f"Keras, {n} epochs": Training("Keras", {"epochs": n}, seeds=ONE_SEED) for n in (2, 5, 20, 80)},
+        **{
+            f"scikit-learn, {n} epochs": Training("scikit-learn", {"epochs": n}, seeds=ONE_SEED) for n in (2, 5, 20, 80)
+        },
     },
+}
+
+# What the picture connects.
+CURVES = {
+    "sk-mnist, as published": ["fast", "reference"],
+    "sk-mnist, accurate": ["accurate, 40 epochs", "accurate, 150 epochs", "accurate"],
+    "sk-mnist, distilled": ["distilled"],
+    "sk-mnist, wide": ["wide"],
+    "Keras, fit": [f"Keras, {n} epochs" for n in (2, 5, 20, 80)],
+    "scikit-learn, MLPClassifier": [f"scikit-learn, {n} epochs" for n in (2, 5, 20, 80)],
 }
 
 
@@ -100,6 +131,8 @@ def main() -> None:
                     study.network(split, name, seed)
     for split in splits:
         print_results(split, study.results)
+    if "test" in splits:
+        draw_curves(study.results, options.results.with_suffix(".png"))
 
 
 class Study:
@@ -204,6 +237,36 @@ def print_results(split: str, results: list[dict[str, Any]]) -> None:
     n_scored = sum(r["split"] == split for r in results)
     columns = ["training", "mean", "sd", "95 % interval", "seeds", "log loss", "time"]
     print_table(f"Accuracy on {scored}, which were scored {n_scored} times", columns, rows)
+
+
+def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
+    """Draw test error against the time of training, on the mean of the seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for label, names in CURVES.items():
+        points = []
+        for name in names:
+            found = [r for r in results if (r["split"], r["training"]) == ("test", name)]
+            if found:
+                seconds, accuracy = np.mean([r["seconds"] for r in found]), np.mean([r["accuracy"] for r in found])
+                points.append((seconds, 100 * (1 - accuracy)))
+        if points:
+            is_ours = label.startswith("sk-mnist")
+            axes.plot(*zip(*points, strict=True), marker="o", linestyle="-" if is_ours else "--", label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_xlabel(f"seconds of training on {cpu_count()} cores")
+    axes.set_ylabel("error on the test images in %")
+    axes.grid(which="both", color="0.9")
+    axes.legend()
+    figure.savefig(path, dpi=150)
 
 
 if __name__ == "__main__":
