@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sk_mnist.pipeline import make_mnist_pipeline as make_mnist_pipeline
     from sk_mnist.preprocessing import ImageFlattener as ImageFlattener
     from sk_mnist.preprocessing import PixelScaler as PixelScaler
+    from sk_mnist.pretrained import load_pretrained as load_pretrained
 
 __version__ = "0.1.0.dev0"
 
@@ -29,6 +30,7 @@ _HOME = {
     "ImageFlattener": "sk_mnist.preprocessing",
     "PixelScaler": "sk_mnist.preprocessing",
     "make_mnist_pipeline": "sk_mnist.pipeline",
+    "load_pretrained": "sk_mnist.pretrained",
     "evaluate": "sk_mnist.metrics",
     "save": "sk_mnist.persistence",
     "load": "sk_mnist.persistence",
@@ -44,6 +46,7 @@ _MODULES = (
     "pipeline",
     "plotting",
     "preprocessing",
+    "pretrained",
 )
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])

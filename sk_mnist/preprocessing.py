@@ -25,6 +25,9 @@ from sk_mnist._sklearn import (
 
 __all__ = ["ImageFlattener", "PixelScaler"]
 
+# The value of a white pixel to pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
+_WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
+
 
 class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Lay the pixels of each image out in one row.
@@ -183,22 +186,31 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     """Scale pixels to float32 in [0, 1].
 
     Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both
-    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. After ``fit`` the scale is settled: data on the other scale
-    is refused.
+    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. After ``fit`` the scale is settled, and data on the other
+    scale is refused, unless ``pixel_max="dtype"``.
 
     Parameters
     ----------
-    pixel_max : "auto" or float, default="auto"
-        The value of a white pixel. "auto" takes it to be 255 if ``fit`` sees integers, or values above 1, and 1
-        otherwise; ``fit`` warns if no pixel is half as bright.
+    pixel_max : {"auto", "dtype"} or float, default="auto"
+        The value of a white pixel.
+
+        - "auto" takes it to be 255 if ``fit`` sees integers, or values above 1, and 1 otherwise.
+        - "dtype" goes by the dtype of the data in each call, whatever ``fit`` saw: white is 255 in integers, and 1 in
+          floats and booleans. Brighter pixels are refused, and integers of at most 1 are a warning. Lists, frames with
+          columns of several dtypes, and arrays of objects have the dtype that scikit-learn converts them to:
+          ``[0, 0.5]`` are floats, and so are objects and pandas' nullable integers.
+        - A number is the value of a white pixel in all data.
+
+        With the first two, ``fit`` warns if no pixel is half as bright as white.
 
     Attributes
     ----------
     pixel_max_ : float
-        The value of a white pixel.
+        The value of a white pixel in the data of ``fit``.
 
     min_image_max_ : float
-        The brightest pixel of the darkest image in ``fit``, by which images on another scale are told.
+        The brightest pixel of the darkest image in ``fit``, by which images on another scale are told, unless
+        ``pixel_max="dtype"``.
 
     n_features_in_ : int
         Number of pixels.
@@ -212,10 +224,16 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     >>> from sk_mnist import PixelScaler
     >>> PixelScaler().fit_transform(np.array([[0, 51, 255]], dtype=np.uint8))
     array([[0. , 0.2, 1. ]], dtype=float32)
+
+    Pixels that come as integers one time and as floats another:
+
+    >>> scaler = PixelScaler(pixel_max="dtype").fit([[0, 51, 255]])
+    >>> scaler.transform([[0.0, 0.2, 1.0]])
+    array([[0. , 0.2, 1. ]], dtype=float32)
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
-        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "pixel_max": [StrOptions({"auto", "dtype"}), Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(self, pixel_max: Any = "auto") -> None:
@@ -243,6 +261,11 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         ValueError
             If a pixel is negative, or brighter than white.
 
+        Warns
+        -----
+        UserWarning
+            If ``pixel_max`` is no number, and no pixel is half as bright as white.
+
         Examples
         --------
         >>> from sk_mnist import PixelScaler
@@ -254,16 +277,13 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         task = begin_fit(self, X=X, y=y)
         X = validate_data(self, X, ensure_non_negative=True)
         image_max = X.max(axis=1)
+        self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
         brightest = float(image_max.max())
-        if self.pixel_max == "auto":
-            self.pixel_max_ = 255.0 if X.dtype.kind in "iu" or brightest > 1 else 1.0
-        else:
-            self.pixel_max_ = float(self.pixel_max)
         self.min_image_max_ = float(image_max.min())
-        self._check_not_above_white(brightest)
-        if self.pixel_max == "auto" and 0 < brightest < self.pixel_max_ / 2:
+        self._check_not_above_white(brightest, self.pixel_max_)
+        if isinstance(self.pixel_max, str) and 0 < brightest < self.pixel_max_ / 2:
             warnings.warn(
-                f"The brightest pixel of X is {brightest:g}, but pixel_max='auto' takes white to be "
+                f"The brightest pixel of X is {brightest:g}, but pixel_max={self.pixel_max!r} takes white to be "
                 f"{self.pixel_max_:g}, so that all pixels become dark. If white is {brightest:g} here, set "
                 f"pixel_max={brightest:g}."
             )
@@ -276,7 +296,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels)
-            Pixels on the scale of those in ``fit``.
+            Pixels on the scale of those in ``fit``, or, with ``pixel_max="dtype"``, on that of their dtype.
 
         Returns
         -------
@@ -286,7 +306,12 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         Raises
         ------
         ValueError
-            If ``X`` is on another scale than the data of ``fit``.
+            If ``X`` is on another scale than the data of ``fit``, or than its dtype says.
+
+        Warns
+        -----
+        UserWarning
+            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1, not all of them 0.
 
         Examples
         --------
@@ -296,19 +321,26 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_non_negative=True)
+        white = _white_of_dtype(X.dtype) if self.pixel_max == "dtype" else self.pixel_max_
         brightest = float(X.max())
-        self._check_not_above_white(brightest)
-        if X.dtype.kind == "f" and 0 < brightest <= 1 < min(self.pixel_max_, self.min_image_max_):
+        self._check_not_above_white(brightest, white)
+        if self.pixel_max == "dtype":
+            if 0 < brightest <= 1 < white:
+                warnings.warn(
+                    f"The brightest pixel of X is {brightest:g}, but X has integers, of which pixel_max='dtype' takes "
+                    f"{white:g} to be white, so that all pixels become dark. If white is 1 here, use X.astype(float)."
+                )
+        elif X.dtype.kind == "f" and 0 < brightest <= 1 < min(white, self.min_image_max_):
             raise ValueError(
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
-                f"{self.pixel_max_:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
+                f"{white:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
             )
-        if self.pixel_max_ == 1:
+        if white == 1:
             return X.astype(np.float32, copy=False)
-        return np.divide(X, np.float32(self.pixel_max_), dtype=np.float32, casting="same_kind")
+        return np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Put pixels back on the scale of the data in ``fit``.
+        """Put pixels back on the scale of the data in ``fit``, whatever ``pixel_max``.
 
         Parameters
         ----------
@@ -329,16 +361,38 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         check_is_fitted(self)
         return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)
 
-    def _check_not_above_white(self, brightest: float) -> None:
-        if brightest > self.pixel_max_:
+    def _white_in_fit(self, dtype: np.dtype, brightest: Any) -> float:
+        if self.pixel_max == "auto":
+            return 255.0 if dtype.kind in "iu" or brightest > 1 else 1.0
+        if self.pixel_max == "dtype":
+            return _white_of_dtype(dtype)
+        return float(self.pixel_max)
+
+    def _check_not_above_white(self, brightest: float, white: float) -> None:
+        if brightest <= white:
+            return
+        if self.pixel_max == "dtype":
+            advice = "Scale X to floats of 0 to 1" if white > 1 else "Convert pixels of 0 to 255 by X.astype('uint8')"
             raise ValueError(
-                f"X has pixels of up to {brightest:g}, but white is {self.pixel_max_:g} to this PixelScaler"
-                + (" (fitted on pixels of 0 to 1)." if self.pixel_max_ == 1 else ".")
-                + " Give it images on the scale of those in fit, or set pixel_max to the value of a white pixel."
+                f"X has {'integers' if white > 1 else 'floats'} of up to {brightest:g}, but "
+                f"PixelScaler(pixel_max='dtype') takes integers of 0 to 255, and floats of 0 to 1. {advice}, or set "
+                "pixel_max to the value of a white pixel."
             )
+        raise ValueError(
+            f"X has pixels of up to {brightest:g}, but white is {white:g} to this PixelScaler"
+            + (" (fitted on pixels of 0 to 1)." if white == 1 else ".")
+            + " Give it images on the scale of those in fit, or set pixel_max to the value of a white pixel."
+        )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _white_of_dtype(dtype: np.dtype) -> float:
+    """Return the value of a white pixel to ``pixel_max="dtype"`` in data of a dtype."""
+    if dtype.kind not in _WHITE_OF_KIND:
+        raise ValueError(f"X has dtype {dtype}; PixelScaler(pixel_max='dtype') takes integers, floats and booleans.")
+    return _WHITE_OF_KIND[dtype.kind]

@@ -21,6 +21,7 @@ ROOMS = {
     "metrics": set(),
     "plotting": {"metrics"},
     "pipeline": {"preprocessing", "augmentation", "neural_network"},
+    "pretrained": {"preprocessing", "augmentation", "neural_network"},
     "model_selection": {"metrics"},
     "persistence": {"preprocessing", "augmentation", "neural_network"},
     "cli": {"datasets", "metrics", "plotting", "pipeline", "model_selection", "persistence"},

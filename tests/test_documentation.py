@@ -27,7 +27,16 @@ def test_every_test_that_the_page_on_scikit_learn_names_is_there():
     assert named <= defined, named - defined
 
 
-MODULES = ["augmentation", "datasets", "metrics", "model_selection", "neural_network", "plotting", "persistence"]
+MODULES = [
+    "augmentation",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "neural_network",
+    "plotting",
+    "persistence",
+    "pretrained",
+]
 
 
 def public_objects():

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(6, 28, 28), dtype=np.uint8)
 ROWS = IMAGES.reshape(6, 784)
@@ -129,6 +129,86 @@ def test_a_scaler_of_bytes_refuses_pixels_in_0_to_1():
 def test_a_scaler_of_pixels_in_0_to_1_refuses_bytes():
     with pytest.raises(ValueError, match=r"white is 1 to this PixelScaler \(fitted on pixels of 0 to 1\)"):
         PixelScaler().fit(ROWS / 255).transform(ROWS)
+
+
+def by_dtype(X=ROWS):
+    return PixelScaler(pixel_max="dtype").fit(X)
+
+
+@pytest.mark.parametrize("X_fit", [ROWS, ROWS / 255], ids=["fitted on bytes", "fitted on floats"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16, np.float16, np.float32, np.float64])
+def test_by_dtype_integers_are_bytes_and_floats_are_in_0_to_1(X_fit, dtype):
+    X = (ROWS if np.issubdtype(dtype, np.integer) else ROWS / 255).astype(dtype)
+    scaled = by_dtype(X_fit).transform(X)
+    assert scaled.dtype == np.float32
+    expected = X.astype(np.float32) / np.float32(255) if np.issubdtype(dtype, np.integer) else X.astype(np.float32)
+    np.testing.assert_array_equal(scaled, expected)
+
+
+@pytest.mark.parametrize(
+    ("X", "scaled"),
+    [
+        ([[0, 255]], [[0, 1]]),
+        ([[0, 0.5]], [[0, 0.5]]),
+        ([[False, True]], [[0, 1]]),
+        (pd.DataFrame({"a": [0], "b": [255]}), [[0, 1]]),
+        (pd.DataFrame({"a": [0], "b": [0.5]}), [[0, 0.5]]),
+    ],
+    ids=["integers", "floats", "booleans", "frame of integers", "frame of integers and floats"],
+)
+def test_by_dtype_lists_and_frames_are_what_their_values_are(X, scaled):
+    np.testing.assert_array_equal(by_dtype(X).transform(X), scaled)
+
+
+def test_by_dtype_the_darkest_bytes_are_no_floats():
+    np.testing.assert_allclose(by_dtype().transform(np.full((1, 784), 2, np.uint8)), 2 / 255)
+
+
+@pytest.mark.parametrize(
+    ("X", "advice"),
+    [
+        (ROWS.astype(float), "floats of 0 to 1. Convert pixels of 0 to 255 by X.astype"),
+        (ROWS.astype(object), "floats of 0 to 1. Convert pixels of 0 to 255 by X.astype"),
+        (ROWS.astype(np.uint16) * 257, "takes integers of 0 to 255, .* Scale X to floats"),
+        (ROWS.astype(np.int16) - 1, "Negative values"),
+        (ROWS / -255, "Negative values"),
+        (ROWS.astype("m8[s]"), "X has dtype timedelta64"),
+    ],
+    ids=["floats above 1", "objects", "deep pixels", "negative integers", "negative floats", "times"],
+)
+def test_by_dtype_pixels_beyond_the_scale_are_refused(X, advice):
+    with pytest.raises(ValueError, match=advice):
+        by_dtype().transform(X)
+    with pytest.raises(ValueError, match=advice):
+        by_dtype(X)
+
+
+def test_by_dtype_integers_of_0_and_1_are_a_warning():
+    with pytest.warns(
+        UserWarning, match=r"The brightest pixel of X is 1, but X has integers, .* use X.astype\(float\)"
+    ):
+        dark = by_dtype().transform(np.eye(1, 784, dtype=np.int64))
+    assert dark.max() == np.float32(1) / np.float32(255)
+    assert by_dtype().transform(np.zeros((1, 784), np.int64)).max() == 0
+    with pytest.warns(UserWarning, match="pixel_max='dtype' takes white to be 255, .* set pixel_max=1"):
+        by_dtype(np.array([[0, 1]]))
+
+
+@pytest.mark.parametrize(("X", "white"), [(ROWS, 255), (ROWS / 255, 1)], ids=["bytes", "floats"])
+def test_by_dtype_pixels_go_back_to_the_scale_of_fit(X, white):
+    scaler = by_dtype(X)
+    assert (scaler.pixel_max_, scaler.min_image_max_) == (white, X.max(axis=1).min())
+    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(ROWS)), ROWS * np.float32(white / 255))
+
+
+def test_by_dtype_floats_are_not_copied():
+    pixels = (ROWS / 255).astype(np.float32)
+    assert np.shares_memory(by_dtype().transform(pixels), pixels)
+
+
+def test_by_dtype_is_kept_by_saving(tmp_path):
+    loaded = load(save(by_dtype(), tmp_path / "scaler.skops"))
+    np.testing.assert_array_equal(loaded.transform(ROWS / np.float32(255)), loaded.transform(ROWS))
 
 
 def test_a_black_image_is_on_any_scale():

@@ -1071,3 +1071,31 @@ def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")
     return tuple(int(size) for size in sizes)
+
+
+def fit_from(
+    mlp: KerasMLPClassifier, n_features: int, classes: np.ndarray, layers: list[Layer], epochs: list[dict[str, float]]
+) -> KerasMLPClassifier:
+    """Give a classifier the layers of a training that took place elsewhere, as if ``fit`` had trained them.
+
+    Parameters
+    ----------
+    mlp : KerasMLPClassifier
+        With the parameters of that training. It is changed.
+    n_features : int
+        Number of features of the training data.
+    classes : ndarray of shape (n_classes,)
+        Labels, sorted.
+    layers : list of Layer
+        In the dtype of ``mlp``.
+    epochs : list of dict of str to float
+        What ``history_`` has of each epoch: "loss", "accuracy".
+
+    Returns
+    -------
+    mlp : KerasMLPClassifier
+    """
+    mlp._start_anew(classes)
+    mlp.n_features_in_ = n_features
+    mlp._store(TrainingResult(NetworkState(layers), epochs, is_interrupted=False))
+    return mlp

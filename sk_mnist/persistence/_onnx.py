@@ -32,7 +32,8 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     estimator : estimator instance
         A fitted :class:`~sk_mnist.KerasMLPClassifier`, or a Pipeline of this package's and scikit-learn's estimators.
     input_dtype : {"float32", "uint8"}, default="float32"
-        Type of the model's input. Bytes need an estimator that was fitted on bytes: the scale is part of the model.
+        Type of the model's input. Bytes need an estimator that was fitted on bytes, because the scale is part of the
+        model, or a :class:`~sk_mnist.PixelScaler` with ``pixel_max="dtype"``.
 
     Returns
     -------
@@ -156,8 +157,19 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
 
     opset = container.target_opset
     pixels = OnnxCast(operator.inputs[0], to=onnx_proto.TensorProto.FLOAT, op_version=opset)
-    white = np.array([operator.raw_operator.pixel_max_], dtype=np.float32)
-    OnnxDiv(pixels, white, op_version=opset, output_names=operator.outputs[:1]).add_to(scope, container)
+    scaler = operator.raw_operator
+    white = _input_white(operator.inputs[0].type) if scaler.pixel_max == "dtype" else scaler.pixel_max_
+    OnnxDiv(pixels, np.array([white], dtype=np.float32), op_version=opset, output_names=operator.outputs[:1]).add_to(
+        scope, container
+    )
+
+
+def _input_white(tensor_type: Any) -> float:
+    """Return the value of a white pixel to ``PixelScaler(pixel_max="dtype")`` in an input of a type."""
+    from skl2onnx.common import data_types as types
+
+    floats = (types.FloatTensorType, types.DoubleTensorType, types.Float16TensorType, types.BooleanTensorType)
+    return 1.0 if isinstance(tensor_type, floats) else 255.0
 
 
 def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:

@@ -1,0 +1,151 @@
+"""
+Train the model that load_pretrained returns
+============================================
+
+Train the teachers and then their student, each by the recipe "accurate" on the 60,000 training images. The student is
+scored once, on the test images, and written as the two files that come with the package: ``accurate.npz``, its weights,
+and ``accurate.json``, its card. Each network is saved as soon as it is trained, so that a run that was interrupted goes
+on::
+
+    python examples/train_pretrained.py                       # hours on 2 cores
+    python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/accurate.*
+
+The epochs, the number of teachers and their weight were chosen on the last 10,000 training images
+(``examples/benchmarks/recipes.py``), and the seeds were fixed before.
+"""
+
+import argparse
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from joblib import cpu_count
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+import sk_mnist
+from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist.pipeline import RECIPES
+
+NAME = "accurate"
+RECIPE = "accurate"
+EPOCHS = RECIPES[RECIPE]["epochs"]
+TEACHER_SEEDS = [0, 1, 2]
+TEACHER_WEIGHT = 0.7
+STUDENT_SEED = 0
+
+PACKAGE_DATA = Path(__file__).parent.parent / "sk_mnist" / "pretrained" / "data"
+LIBRARIES = ["sk-mnist", "scikit-learn", "tensorflow", "keras", "scikeras", "numpy", "scipy"]
+FIGURES = ["accuracy", "accuracy_interval", "log_loss", "brier_score", "expected_calibration_error"]
+DATA = {
+    "name": "MNIST, by Yann LeCun, Corinna Cortes and Christopher J. C. Burges",
+    "licence": "CC-BY-SA-3.0",
+    "licence_url": "https://creativecommons.org/licenses/by-sa/3.0/",
+}
+
+
+def main() -> None:
+    """Train what is missing, and write the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=Path("sk-mnist-output"), help="directory of the networks")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"epochs of each network (default: {EPOCHS})")
+    parser.add_argument("--rows", type=int, default=60_000, help="training images (default: all 60,000)")
+    options = parser.parse_args()
+    is_trial = (options.epochs, options.rows) != (EPOCHS, 60_000)
+    options.models.mkdir(parents=True, exist_ok=True)
+
+    train = fetch_mnist(subset="train")
+    X, y = train.images[: options.rows], train.target[: options.rows]
+    teachers = [trained("teacher", seed, X, y, options) for seed in TEACHER_SEEDS]
+    student = trained("student", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
+    write(student, options, options.models if is_trial else PACKAGE_DATA)
+
+
+def trained(role: str, seed: int, X: np.ndarray, y: np.ndarray, options: argparse.Namespace, **params) -> Pipeline:
+    """Return a fitted Pipeline: from its file if there is one, else trained and saved."""
+    path = options.models / f"{NAME}-{role}-seed{seed}-epochs{options.epochs}-rows{options.rows}.skops"
+    pipeline = make_mnist_pipeline(
+        RECIPE, epochs=options.epochs, random_state=seed, teacher_weight=TEACHER_WEIGHT, **params
+    ).set_params(scale__pixel_max="dtype")
+    if path.exists():
+        saved = load(path)
+        if parameters(saved) != parameters(pipeline):
+            raise SystemExit(f"{path} was trained with other parameters than those of today; move it away.")
+        return saved
+    print(f"training {path.name}", flush=True)
+    pipeline.fit(X, y).set_params(mlp__teacher=None)
+    save(pipeline, path)
+    return pipeline
+
+
+def combined(pipelines: list[Pipeline], X: np.ndarray, y: np.ndarray) -> FrozenEstimator:
+    """Return one classifier with the mean probabilities of the networks of fitted Pipelines."""
+    networks = [(f"network {i}", FrozenEstimator(pipeline["mlp"])) for i, pipeline in enumerate(pipelines)]
+    # Nothing is trained: fitting it on some rows tells it the classes.
+    return FrozenEstimator(VotingClassifier(networks, voting="soft").fit(X[:1000].reshape(-1, 784), y[:1000]))
+
+
+def parameters(pipeline: Pipeline) -> dict:
+    """Return the parameters of the network as JSON has them, without its teacher."""
+    params = pipeline["mlp"].get_params(deep=False)
+    del params["teacher"]
+    return json.loads(json.dumps(params, default=RandomWarp.get_params))
+
+
+def write(pipeline: Pipeline, options: argparse.Namespace, directory: Path) -> None:
+    """Write the weights and the card."""
+    mlp = pipeline["mlp"]
+    arrays = {}
+    for i, (coef, intercept) in enumerate(zip(mlp.coefs_, mlp.intercepts_, strict=True)):
+        arrays[f"coef_{i}"], arrays[f"intercept_{i}"] = coef, intercept
+    arrays |= {name: np.array(values) for name, values in mlp.history_.items()}
+    # Little-endian rows on every machine, so that the digests are those of the weights.
+    arrays = {name: np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")) for name, a in arrays.items()}
+    test = fetch_mnist(subset="test")
+    figures = evaluate(pipeline, test.images, test.target).to_dict()
+    card = {
+        "name": NAME,
+        "command": command(options),
+        "seed": STUDENT_SEED,
+        "recipe": RECIPE,
+        "parameters": parameters(pipeline),
+        "teachers": {"recipe": RECIPE, "epochs": options.epochs, "seeds": TEACHER_SEEDS, "weight": TEACHER_WEIGHT},
+        "n_training_images": options.rows,
+        "min_image_max": pipeline["scale"].min_image_max_,
+        "test": {"n_images": figures["n_samples"], **{name: figures[name] for name in FIGURES}},
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in LIBRARIES}},
+        "machine": {"system": platform.system(), "processor": processor(), "cores": cpu_count()},
+        "data": DATA,
+        "sha256": {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()},
+    }
+    np.savez(directory / f"{NAME}.npz", **arrays)
+    (directory / f"{NAME}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    print(f"{directory / NAME}.npz and .json: accuracy {figures['accuracy']:.2%}")
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return the command that trains the same."""
+    words = ["python examples/train_pretrained.py"]
+    words += [f"--epochs {options.epochs}"] if options.epochs != EPOCHS else []
+    words += [f"--rows {options.rows}"] if options.rows != 60_000 else []
+    return " ".join(words)
+
+
+def version_of(library: str) -> str:
+    """Return the version of a library, of ours that of the code that runs."""
+    return sk_mnist.__version__ if library == "sk-mnist" else version(library)
+
+
+def processor() -> str:
+    """Return what the processor is called, on Linux, or else its architecture."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""`load_pretrained`: a Pipeline from the weights and the card of a model in this package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from sk_mnist._files import open_regular
+from sk_mnist._images import SIDE
+from sk_mnist._sklearn import StrOptions, validate_params
+from sk_mnist.augmentation import RandomWarp
+from sk_mnist.neural_network import KerasMLPClassifier
+from sk_mnist.neural_network._classifier import fit_from
+from sk_mnist.neural_network._training import Layer
+from sk_mnist.preprocessing import ImageFlattener, PixelScaler
+
+# Of each model there are NAME.npz, its weights and the history of its training, and NAME.json, its card.
+# examples/train_pretrained.py writes them.
+DATA = Path(__file__).parent / "data"
+NAMES = ("accurate",)
+
+
+@validate_params({"name": [StrOptions(set(NAMES))]}, prefer_skip_nested_validation=True)
+def load_pretrained(name: str = "accurate") -> Pipeline:
+    """Return a trained Pipeline for MNIST, which comes with this package.
+
+    Its weights are checked by their digests, and code builds the Pipeline around them, so that it works with every
+    version of scikit-learn that this package works with. Nothing is downloaded, and TensorFlow is imported only to
+    train it further. Each call makes a new Pipeline.
+
+    Parameters
+    ----------
+    name : {"accurate"}, default="accurate"
+        "accurate" is the network of 784-128-64-32-10 units, trained on the 60,000 training images by the recipe
+        "accurate", as the student of three teachers. Its card, ``pretrained/data/accurate.json`` in the package, has
+        the command that trained it, its parameters and its figures on the test images.
+
+    Returns
+    -------
+    pipeline : sklearn.pipeline.Pipeline
+        Fitted, with the steps "flatten" (:class:`~sk_mnist.ImageFlattener`), "scale" (:class:`~sk_mnist.PixelScaler`)
+        and "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes images of shape (n_samples, 28, 28) or
+        (n_samples, 28, 28, 1), and rows of shape (n_samples, 784). Integers are pixels of 0 to 255, and floats of 0 to
+        1. The digits are white on black, as in MNIST.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model.
+    OSError
+        If its files cannot be read, or are not as they were when the package was built.
+
+    See Also
+    --------
+    make_mnist_pipeline : The same Pipeline, to be trained.
+
+    Examples
+    --------
+    >>> from sk_mnist import fetch_mnist, load_pretrained
+    >>> model = load_pretrained()
+    >>> images = fetch_mnist(subset="test", normalize=False).images
+    >>> model.predict(images[:5])
+    array([7, 2, 1, 0, 4])
+    >>> model.predict(images[:5] / 255)
+    array([7, 2, 1, 0, 4])
+    """
+    card, arrays = _read(name)
+    params = {**card["parameters"], "hidden_layer_sizes": tuple(card["parameters"]["hidden_layer_sizes"])}
+    if params["augmentation"] is not None:
+        params["augmentation"] = RandomWarp(**params["augmentation"])
+    mlp = KerasMLPClassifier(**params)
+    layers = [Layer(arrays[f"coef_{i}"], arrays[f"intercept_{i}"]) for i in range(len(mlp.hidden_layer_sizes) + 1)]
+    epochs = [
+        {"loss": loss, "accuracy": accuracy}
+        for loss, accuracy in zip(arrays["loss"].tolist(), arrays["accuracy"].tolist(), strict=True)
+    ]
+    # All that the first two steps learn of the training images.
+    image = np.full((1, SIDE, SIDE), card["min_image_max"], dtype=np.float32)
+    flattener = ImageFlattener().fit(image)
+    scaler = PixelScaler(pixel_max="dtype").fit(flattener.transform(image))
+    fit_from(mlp, flattener.n_features_in_, np.arange(10), layers, epochs)
+    return Pipeline([("flatten", flattener), ("scale", scaler), ("mlp", mlp)])
+
+
+def _read(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the card and the arrays of a model, their digests checked."""
+    try:
+        card = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+        arrays = {}
+        # Opened here, because np.load leaves a damaged file open.
+        with open_regular(DATA / f"{name}.npz") as file, np.load(file, allow_pickle=False) as archive:
+            for key, expected in card["sha256"].items():
+                array = archive[key]
+                if (found := hashlib.sha256(array.tobytes()).hexdigest()) != expected:
+                    raise ValueError(f"the sha256 of {key} is {found} instead of {expected}")
+                # The file is little-endian on every machine.
+                arrays[key] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise OSError(
+            f"The pretrained model {name!r} in {DATA} cannot be read: {error}. Install sk-mnist again."
+        ) from error
+    return card, arrays
