@@ -20,15 +20,15 @@ import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import cpu_count
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 import sk_mnist
-from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
 from sk_mnist.pipeline import RECIPES
 
 NAME = "accurate"
@@ -37,6 +37,7 @@ EPOCHS = RECIPES[RECIPE]["epochs"]
 TEACHER_SEEDS = [0, 1, 2]
 TEACHER_WEIGHT = 0.7
 STUDENT_SEED = 0
+N_IMAGES = 60_000
 
 PACKAGE_DATA = Path(__file__).parent.parent / "sk_mnist" / "pretrained" / "data"
 LIBRARIES = ["sk-mnist", "scikit-learn", "tensorflow", "keras", "scikeras", "numpy", "scipy"]
@@ -51,71 +52,75 @@ DATA = {
 def main() -> None:
     """Train what is missing, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", type=Path, default=Path("sk-mnist-output"), help="directory of the networks")
+    models = Path("sk-mnist-output") / "networks"
+    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"epochs of each network (default: {EPOCHS})")
-    parser.add_argument("--rows", type=int, default=60_000, help="training images (default: all 60,000)")
+    parser.add_argument("--rows", type=int, default=N_IMAGES, help="training images (default: all 60,000)")
     options = parser.parse_args()
-    is_trial = (options.epochs, options.rows) != (EPOCHS, 60_000)
+    options.is_trial = (options.epochs, options.rows) != (EPOCHS, N_IMAGES)
     options.models.mkdir(parents=True, exist_ok=True)
 
-    train = fetch_mnist(subset="train")
-    X, y = train.images[: options.rows], train.target[: options.rows]
-    teachers = [trained("teacher", seed, X, y, options) for seed in TEACHER_SEEDS]
-    student = trained("student", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
-    write(student, options, options.models if is_trial else PACKAGE_DATA)
+    X, y = fetch_mnist(subset="train", return_X_y=True)
+    X, y = X[: options.rows], y[: options.rows]
+    teachers = [trained("accurate", seed, X, y, options) for seed in TEACHER_SEEDS]
+    student = trained("distilled", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
+    min_image_max = PixelScaler().fit(X).min_image_max_
+    write(student, min_image_max, options, options.models if options.is_trial else PACKAGE_DATA)
 
 
-def trained(role: str, seed: int, X: np.ndarray, y: np.ndarray, options: argparse.Namespace, **params) -> Pipeline:
-    """Return a fitted Pipeline: from its file if there is one, else trained and saved."""
-    path = options.models / f"{NAME}-{role}-seed{seed}-epochs{options.epochs}-rows{options.rows}.skops"
+def trained(
+    name: str, seed: int, X: np.ndarray, y: np.ndarray, options: argparse.Namespace, **params: Any
+) -> KerasMLPClassifier:
+    """Return a fitted network: from its file if there is one, else trained and saved."""
+    # The names that benchmarks/recipes.py gives to its networks, so that neither trains what the other has.
+    trial = f"-{options.epochs}-epochs-{options.rows}-rows" if options.is_trial else ""
+    path = options.models / f"{name}{trial}-test-{seed}.skops"
     pipeline = make_mnist_pipeline(
         RECIPE, epochs=options.epochs, random_state=seed, teacher_weight=TEACHER_WEIGHT, **params
-    ).set_params(scale__pixel_max="dtype")
+    )
+    network = pipeline["mlp"]
     if path.exists():
         saved = load(path)
-        if parameters(saved) != parameters(pipeline):
+        if parameters(saved) != parameters(network):
             raise SystemExit(f"{path} was trained with other parameters than those of today; move it away.")
         return saved
     print(f"training {path.name}", flush=True)
-    pipeline.fit(X, y).set_params(mlp__teacher=None)
-    save(pipeline, path)
-    return pipeline
+    save(network.fit(X, y).set_params(teacher=None), path)
+    return network
 
 
-def combined(pipelines: list[Pipeline], X: np.ndarray, y: np.ndarray) -> FrozenEstimator:
-    """Return one classifier with the mean probabilities of the networks of fitted Pipelines."""
-    networks = [(f"network {i}", FrozenEstimator(pipeline["mlp"])) for i, pipeline in enumerate(pipelines)]
+def combined(networks: list[KerasMLPClassifier], X: np.ndarray, y: np.ndarray) -> FrozenEstimator:
+    """Return one classifier with the mean probabilities of fitted networks."""
+    frozen = [(f"network {i}", FrozenEstimator(network)) for i, network in enumerate(networks)]
     # Nothing is trained: fitting it on some rows tells it the classes.
-    return FrozenEstimator(VotingClassifier(networks, voting="soft").fit(X[:1000].reshape(-1, 784), y[:1000]))
+    return FrozenEstimator(VotingClassifier(frozen, voting="soft").fit(X[:1000], y[:1000]))
 
 
-def parameters(pipeline: Pipeline) -> dict:
-    """Return the parameters of the network as JSON has them, without its teacher."""
-    params = pipeline["mlp"].get_params(deep=False)
+def parameters(network: KerasMLPClassifier) -> dict[str, Any]:
+    """Return the parameters of a network as JSON has them, without its teacher."""
+    params = network.get_params(deep=False)
     del params["teacher"]
     return json.loads(json.dumps(params, default=RandomWarp.get_params))
 
 
-def write(pipeline: Pipeline, options: argparse.Namespace, directory: Path) -> None:
+def write(network: KerasMLPClassifier, min_image_max: float, options: argparse.Namespace, directory: Path) -> None:
     """Write the weights and the card."""
-    mlp = pipeline["mlp"]
     arrays = {}
-    for i, (coef, intercept) in enumerate(zip(mlp.coefs_, mlp.intercepts_, strict=True)):
+    for i, (coef, intercept) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         arrays[f"coef_{i}"], arrays[f"intercept_{i}"] = coef, intercept
-    arrays |= {name: np.array(values) for name, values in mlp.history_.items()}
+    arrays |= {name: np.array(values) for name, values in network.history_.items()}
     # Little-endian rows on every machine, so that the digests are those of the weights.
     arrays = {name: np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")) for name, a in arrays.items()}
-    test = fetch_mnist(subset="test")
-    figures = evaluate(pipeline, test.images, test.target).to_dict()
+    figures = evaluate(network, *fetch_mnist(subset="test", return_X_y=True)).to_dict()
     card = {
         "name": NAME,
         "command": command(options),
         "seed": STUDENT_SEED,
         "recipe": RECIPE,
-        "parameters": parameters(pipeline),
+        "parameters": parameters(network),
         "teachers": {"recipe": RECIPE, "epochs": options.epochs, "seeds": TEACHER_SEEDS, "weight": TEACHER_WEIGHT},
         "n_training_images": options.rows,
-        "min_image_max": pipeline["scale"].min_image_max_,
+        "min_image_max": min_image_max,
         "test": {"n_images": figures["n_samples"], **{name: figures[name] for name in FIGURES}},
         "versions": {"python": platform.python_version(), **{name: version_of(name) for name in LIBRARIES}},
         "machine": {"system": platform.system(), "processor": processor(), "cores": cpu_count()},
@@ -131,7 +136,7 @@ def command(options: argparse.Namespace) -> str:
     """Return the command that trains the same."""
     words = ["python examples/train_pretrained.py"]
     words += [f"--epochs {options.epochs}"] if options.epochs != EPOCHS else []
-    words += [f"--rows {options.rows}"] if options.rows != 60_000 else []
+    words += [f"--rows {options.rows}"] if options.rows != N_IMAGES else []
     return " ".join(words)
 
 

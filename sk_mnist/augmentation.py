@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 
 from sk_mnist._images import as_rows, square_shape
 from sk_mnist._sklearn import DocLinkMixin, Interval, validate_estimator
@@ -112,6 +113,9 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
         "fade": [Interval(Real, 0, 1, closed="both")],
         "image_shape": [tuple, list, None],
     }
+
+    # Not metadata that a meta-estimator could route: nothing but a user calls transform.
+    __metadata_request__transform = {"random_state": UNUSED}  # noqa: RUF012 (scikit-learn's own way of declaring it)
 
     def __init__(
         self,
