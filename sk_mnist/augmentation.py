@@ -228,7 +228,7 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
 
 
 def fading_strength(warp: RandomWarp, progress: float) -> float:
-    """Strength of the distortions after the share ``progress`` of the epochs of a fit."""
+    """Return the strength of distortions in an epoch: ``progress`` is 0 in the first of a fit and 1 in the last."""
     faded = progress - (1 - warp.fade)
     return 1.0 if faded <= 0 else 1 - (1 - _FINAL_STRENGTH) * faded / warp.fade
 

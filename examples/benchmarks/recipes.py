@@ -20,20 +20,20 @@ import platform
 import re
 import time
 from dataclasses import dataclass, field
+from importlib import util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _peers import REQUIREMENTS, import_libraries, make_classifier
+from _peers import IMPORTS, import_libraries, make_classifier
 from _report import print_table
 from joblib import cpu_count
 from scipy.stats import binomtest
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import accuracy_score, log_loss
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import KerasMLPClassifier, RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
 
 N_VALIDATION = 10_000
 SPLITS = ("validation", "test")
@@ -93,7 +93,7 @@ TRAININGS = {
         "accurate, 40 epochs": Training("accurate", {"epochs": 40}),
         "accurate, 150 epochs": Training("accurate", {"epochs": 150}),
         "accurate": Training("accurate"),
-        "distilled": Training("accurate", teachers="accurate"),
+        "distilled": Training("accurate", teachers="accurate", seeds=(3, 4, 5)),
         "wide": Training("wide"),
         **{f"Keras, {n} epochs": Training("Keras", {"epochs": n}, seeds=ONE_SEED) for n in (2, 5, 20, 80)},
         **{
@@ -127,11 +127,10 @@ def main() -> None:
     for split in splits:
         for name, training in TRAININGS[split].items():
             for seed in training.seeds if re.fullmatch(options.only, name) else ():
-                if not study.has_result(split, name, seed):
-                    study.network(split, name, seed)
+                study.run(split, name, seed)
     for split in splits:
         print_results(split, study.results)
-    if "test" in splits:
+    if "test" in splits and util.find_spec("matplotlib"):
         draw_curves(study.results, options.results.with_suffix(".png"))
 
 
@@ -147,23 +146,31 @@ class Study:
         """Whether a training has been scored."""
         return any((r["split"], r["training"], r["seed"]) == (split, name, seed) for r in self.results)
 
-    def network(self, split: str, name: str, seed: int) -> Any:
-        """Return a fitted classifier: one that is kept, or a new one, which is scored once and kept."""
+    def run(self, split: str, name: str, seed: int) -> None:
+        """Train and score, unless that has been done."""
+        if not self.has_result(split, name, seed):
+            self._record(split, name, seed, *self._network(split, name, seed))
+
+    def _network(self, split: str, name: str, seed: int) -> tuple[Any, float | None]:
+        """Return a fitted classifier, and the seconds of its training unless it comes from a file."""
+        training = TRAININGS[split][name]
+        classifier = make_network(training, seed)
         path = self.models / f"{re.sub('[^a-z0-9.]+', '-', name.lower())}-{split}-{seed}.skops"
         if path.exists():
-            return load(path)
-        training = TRAININGS[split][name]
-        X, y, X_scored, y_scored = self._load(split)
-        teacher = self._teacher(split, training.teachers)
-        classifier = make_network(training, seed, teacher)
+            saved = load(path)
+            if str(saved) != str(classifier):
+                raise SystemExit(f"{path} holds {saved}, but {name!r} is {classifier} now. Move the file away.")
+            return saved, None
+        X, y, *_ = self._load(split)
+        if training.teachers:
+            classifier.set_params(teacher=self._teacher(split, training.teachers))
         start = time.perf_counter()
         classifier.fit(X, y)
         seconds = time.perf_counter() - start
-        self._record(split, name, seed, seconds, classifier.predict_proba(X_scored), y_scored)
         if isinstance(classifier, KerasMLPClassifier):
             self.models.mkdir(parents=True, exist_ok=True)
             save(classifier.set_params(teacher=None), path)
-        return classifier
+        return classifier, seconds
 
     def _load(self, split: str) -> tuple:
         if split not in self._data:
@@ -174,40 +181,42 @@ class Study:
             self._data[split] = X, y, *scored
         return self._data[split]
 
-    def _teacher(self, split: str, name: str) -> Any:
-        if not name:
-            return None
-        networks = [FrozenEstimator(self.network(split, name, seed)) for seed in TEACHER_SEEDS]
-        voting = VotingClassifier([(f"network {i}", network) for i, network in enumerate(networks)], voting="soft")
+    def _teacher(self, split: str, name: str) -> FrozenEstimator:
+        networks = []
+        for seed in TEACHER_SEEDS:
+            self.run(split, name, seed)
+            networks.append((f"seed {seed}", FrozenEstimator(self._network(split, name, seed)[0])))
         X, y, *_ = self._load(split)
         # Nothing is trained: the classes are all that it learns here.
-        return FrozenEstimator(voting.fit(X[:1000], y[:1000]))
+        return FrozenEstimator(VotingClassifier(networks, voting="soft").fit(X[:1000], y[:1000]))
 
-    def _record(
-        self, split: str, name: str, seed: int, seconds: float, probabilities: np.ndarray, y: np.ndarray
-    ) -> None:
+    def _record(self, split: str, name: str, seed: int, classifier: Any, seconds: float | None) -> None:
+        *_, X, y = self._load(split)
+        scores = evaluate(classifier, X, y)
         result = {
             "split": split,
             "training": name,
             "seed": seed,
-            "accuracy": accuracy_score(y, probabilities.argmax(axis=1)),
-            "log_loss": log_loss(y, probabilities.astype(float)),
-            "seconds": round(seconds, 1),
+            "accuracy": scores.accuracy,
+            "log_loss": scores.log_loss,
+            "seconds": seconds,
             "cores": cpu_count(),
             "python": platform.python_version(),
             "sk_mnist": sk_mnist.__version__,
         }
         print(json.dumps(result), flush=True)
         self.results.append(result)
-        self.path.write_text(json.dumps(self.results, indent=1) + "\n")
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps(self.results, indent=1) + "\n")
+        partial.replace(self.path)
 
 
-def make_network(training: Training, seed: int, teacher: Any) -> Any:
-    """Return an unfitted classifier."""
-    if training.recipe in REQUIREMENTS:
+def make_network(training: Training, seed: int) -> Any:
+    """Return an unfitted classifier, without its teacher."""
+    if training.recipe in IMPORTS:
         import_libraries(training.recipe)
         return make_classifier(training.recipe, seed=seed, **training.params)
-    return make_mnist_pipeline(training.recipe, random_state=seed, teacher=teacher, **training.params)["mlp"]
+    return make_mnist_pipeline(training.recipe, random_state=seed, **training.params)["mlp"]
 
 
 def print_results(split: str, results: list[dict[str, Any]]) -> None:
@@ -221,18 +230,12 @@ def print_results(split: str, results: list[dict[str, Any]]) -> None:
             low, high = binomtest(correct, N_VALIDATION).proportion_ci(method="wilson")
             spread = f"{np.std(accuracies, ddof=1):.2%}" if len(found) > 1 else ""
             each = " ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
-            loss, seconds = np.mean([r["log_loss"] for r in found]), np.mean([r["seconds"] for r in found])
-            rows.append(
-                [
-                    name,
-                    f"{np.mean(accuracies):.2%}",
-                    spread,
-                    f"{low:.2%}-{high:.2%}",
-                    each,
-                    f"{loss:.4f}",
-                    f"{seconds:,.0f} s",
-                ]
-            )
+            loss = f"{np.mean([r['log_loss'] for r in found]):.4f}"
+            times = [r["seconds"] for r in found if r["seconds"] is not None]
+            seconds = f"{np.mean(times):,.0f} s" if times else ""
+            rows.append([name, f"{np.mean(accuracies):.2%}", spread, f"{low:.2%}-{high:.2%}", each, loss, seconds])
+    if not rows:
+        return
     scored = {"validation": "the last 10,000 training images", "test": "the 10,000 test images"}[split]
     n_scored = sum(r["split"] == split for r in results)
     columns = ["training", "mean", "sd", "95 % interval", "seeds", "log loss", "time"]
@@ -240,7 +243,7 @@ def print_results(split: str, results: list[dict[str, Any]]) -> None:
 
 
 def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
-    """Draw test error against the time of training, on the mean of the seeds."""
+    """Draw test error against the time of training, both as means of the seeds; a student's includes its teachers'."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -252,8 +255,8 @@ def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
         for name in names:
             found = [r for r in results if (r["split"], r["training"]) == ("test", name)]
             if found:
-                seconds, accuracy = np.mean([r["seconds"] for r in found]), np.mean([r["accuracy"] for r in found])
-                points.append((seconds, 100 * (1 - accuracy)))
+                accuracy = np.mean([r["accuracy"] for r in found])
+                points.append((seconds_in_all(name, results), 100 * (1 - accuracy)))
         if points:
             is_ours = label.startswith("sk-mnist")
             axes.plot(*zip(*points, strict=True), marker="o", linestyle="-" if is_ours else "--", label=label)
@@ -267,6 +270,13 @@ def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
     axes.grid(which="both", color="0.9")
     axes.legend()
     figure.savefig(path, dpi=150)
+
+
+def seconds_in_all(name: str, results: list[dict[str, Any]]) -> float:
+    """Mean seconds of a training on all training images, and of its teachers."""
+    times = [r["seconds"] for r in results if (r["split"], r["training"]) == ("test", name) and r["seconds"]]
+    teachers = TRAININGS["test"][name].teachers
+    return float(np.mean(times)) + (len(TEACHER_SEEDS) * seconds_in_all(teachers, results) if teachers else 0)
 
 
 if __name__ == "__main__":

@@ -208,11 +208,12 @@ class Training:
         return _means(sums)
 
     def _distorted_in(self, epoch: int) -> Callable[[np.ndarray, int], np.ndarray] | None:
-        """What distorts the rows of an epoch, from the place of the first one in its order."""
+        """Return the function that distorts rows of an epoch, given the position of the first one in its order."""
         plan, distort = self.plan, self.plan.distort
         if distort is None:
             return None
-        progress = (epoch - plan.first_epoch) / plan.n_epochs
+        # 1 in the last of several epochs. The only epoch of partial_fit is a first one.
+        progress = (epoch - plan.first_epoch) / max(1, plan.n_epochs - 1)
         return lambda rows, first_row: distort(rows, distorting_generator(plan.seed, epoch, first_row), progress)
 
     def _validate(self, validation: TrainingData) -> Logs:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# From rows of an epoch to what is trained on: with a generator, and the share of the epochs that has passed.
+# From rows of an epoch to what is trained on: with a generator, and from 0 in the first epoch to 1 in the last.
 Distort = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
 
 # From rows as they are trained on, and their encoded labels, to the probabilities to learn.
