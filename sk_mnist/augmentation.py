@@ -1,4 +1,4 @@
-"""Random distortions of small images, to train on: one digit, written in ever new ways."""
+"""Random affine and elastic distortions of small images, to train on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["RandomWarp"]
 # Random numbers along each side of an image that the displacements are interpolated from. Fewer make them smoother.
 _N_CONTROL = 7
 
-# Dtypes of images; others become the first.
+# Dtypes of images; others are converted to the first.
 _DTYPES = ["float32", "float64", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 
 # Strength at the end of the training that `fade` leads to.
@@ -33,8 +33,8 @@ _FINAL_STRENGTH = 0.5
 _MAX_SHARING = 16
 _MIN_WARPS = 256
 
-# Images of which `transform` makes floats at a time.
-_CHUNK_SIZE = 512
+# Pixels of which `transform` makes floats at a time.
+_PIXELS_AT_A_TIME = 512 * 784
 
 # Warps, and pixels of them, that are computed at a time: few enough to stay in the cache.
 _WARPS_AT_A_TIME = 32
@@ -172,12 +172,15 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
         shape = find_image_shape(self, rows.shape[1], shape)
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
         warped = np.empty_like(rows)
-        for start in range(0, len(rows), _CHUNK_SIZE):
-            chunk = rows[start : start + _CHUNK_SIZE]
+        step = max(1, _PIXELS_AT_A_TIME // rows.shape[1])
+        for start in range(0, len(rows), step):
+            chunk = rows[start : start + step]
             # float32 holds integers of 16 bits, but not all of 32.
             values = chunk.astype(np.result_type(chunk.dtype, np.float32), copy=False)
             values = warp_rows(self, values, shape, generator, n_warps=len(chunk))
-            warped[start : start + _CHUNK_SIZE] = np.rint(values) if rows.dtype.kind in "iu" else values
+            # Rounding in the interpolation must not make a pixel brighter than white.
+            np.clip(values, min(0, chunk.min()), max(0, chunk.max()), out=values)
+            warped[start : start + step] = np.rint(values) if rows.dtype.kind in "iu" else values
         return warped.reshape(np.shape(X))
 
 
@@ -207,8 +210,8 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
         found = given or square_shape(n_pixels)
         if found is None:
             raise ValueError(
-                f"Rows of {n_pixels} pixels are not square images, which image_shape=None takes them for. Set "
-                f"image_shape=(height, width) of RandomWarp, with height * width = {n_pixels}."
+                f"Rows of {n_pixels} pixels are not square images, which image_shape=None takes them for. Give "
+                f"RandomWarp(image_shape=(height, width)), with height * width = {n_pixels}."
             )
         return found[0], found[1]
     if len(shape) != 2 or not all(isinstance(length, Integral) and length > 0 for length in shape):
@@ -305,7 +308,7 @@ def _source_points(
     coefficients = np.zeros((2, n_warps, 2 + _N_CONTROL, 2 + _N_CONTROL), np.float32)
     coefficients[0, :, 0, 0] = row_shift + (shape[0] - 1) / 2
     coefficients[1, :, 0, 0] = column_shift + (shape[1] - 1) / 2
-    # From the centre: rotated, then sheared along the rows, then scaled.
+    # From a pixel of the result to where it comes from, seen from the centre.
     coefficients[0, :, 1, 0] = row_factor * cos
     coefficients[1, :, 1, 0] = row_factor * sin
     coefficients[0, :, 0, 1] = column_factor * (shear * cos - sin)

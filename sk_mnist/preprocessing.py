@@ -25,6 +25,9 @@ from sk_mnist._sklearn import (
 
 __all__ = ["ImageFlattener", "PixelScaler"]
 
+# So much brighter than white may be what an interpolation has rounded.
+_ABOVE_WHITE = 1 + 1e-6
+
 # The value of a white pixel to pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
 _WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
 
@@ -335,9 +338,10 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
                 f"{white:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
             )
-        if white == 1:
+        if white == 1 and brightest <= 1:
             return X.astype(np.float32, copy=False)
-        return np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
+        scaled = np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
+        return scaled if brightest <= white else np.minimum(scaled, 1, out=scaled)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Put pixels back on the scale of the data in ``fit``, whatever ``pixel_max``.
@@ -363,13 +367,13 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
 
     def _white_in_fit(self, dtype: np.dtype, brightest: Any) -> float:
         if self.pixel_max == "auto":
-            return 255.0 if dtype.kind in "iu" or brightest > 1 else 1.0
+            return 255.0 if dtype.kind in "iu" or brightest > _ABOVE_WHITE else 1.0
         if self.pixel_max == "dtype":
             return _white_of_dtype(dtype)
         return float(self.pixel_max)
 
     def _check_not_above_white(self, brightest: float, white: float) -> None:
-        if brightest <= white:
+        if brightest <= white * _ABOVE_WHITE:
             return
         if self.pixel_max == "dtype":
             advice = "Scale X to floats of 0 to 1" if white > 1 else "Convert pixels of 0 to 255 by X.astype('uint8')"

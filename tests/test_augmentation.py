@@ -337,7 +337,7 @@ class TestRefused:
             RandomWarp(rotation=181).transform(IMAGES)
 
     def test_rows_that_are_not_square(self):
-        with pytest.raises(ValueError, match=r"Rows of 783 pixels are not square .* Set image_shape=\(height, width\)"):
+        with pytest.raises(ValueError, match=r"Rows of 783 pixels are not square .* Give RandomWarp\(image_shape="):
             RandomWarp().transform(np.zeros((2, 783)))
 
     def test_a_shape_of_other_images(self):
@@ -407,3 +407,10 @@ def test_transforming_leaves_nothing_behind():
     before = dict(vars(warp))
     warp.transform(IMAGES, random_state=0)
     assert vars(warp) == before
+
+
+@pytest.mark.parametrize("white", [np.float32(1), np.float64(1), np.uint8(255)])
+def test_no_pixel_becomes_brighter_than_white(white):
+    warped = RandomWarp().transform(np.full((500, 28 * 28), white), random_state=0)
+    assert warped.max() == white
+    assert warped.min() == 0

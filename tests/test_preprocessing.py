@@ -92,6 +92,16 @@ def test_float32_in_0_to_1_is_not_copied():
     assert np.shares_memory(PixelScaler().fit_transform(pixels), pixels)
 
 
+@pytest.mark.parametrize("pixel_max", ["auto", "dtype", 1])
+def test_a_rounding_above_white_is_white(pixel_max):
+    white, above = np.float32([[0, 1]]), np.float32([[0, 1 + 2e-7]])
+    scaler = PixelScaler(pixel_max)
+    assert scaler.fit(above).pixel_max_ == 1
+    assert scaler.transform(above).max() == scaler.transform(white).max() == 1
+    with pytest.raises(ValueError, match=r"up to 1\.01"):
+        scaler.transform(np.float32([[0, 1.01]]))
+
+
 def test_integers_are_bytes_even_if_all_are_dark():
     with pytest.warns(UserWarning, match="The brightest pixel of X is 1"):
         assert PixelScaler().fit(np.array([[0, 1]], dtype=np.uint8)).pixel_max_ == 255

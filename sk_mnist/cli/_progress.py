@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress:
-    """A callback of scikit-learn: a bar with the epochs of a classifier, and the scores of the last one."""
+    """A callback of scikit-learn: a line with the epoch, the time that is left, and the scores of the epoch."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -17,9 +17,7 @@ class TrainingProgress:
     def setup(self, estimator: Any, context: Any) -> None:
         """Start the line."""
         self.progress = Progress(
-            TextColumn("Epoch"),
-            MofNCompleteColumn(),
-            BarColumn(),
+            TextColumn("Epoch {task.completed}/{task.total}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[scores]}"),
             console=self.console,

@@ -60,12 +60,12 @@ def run(options: argparse.Namespace) -> None:
         markup=False,
         soft_wrap=True,
     )
+    data, held_out = _hold_out(train, options.validation)
     with console.status("Starting TensorFlow"):
         start_tensorflow()
     mlp = pipeline["mlp"]
     if not options.quiet:
         mlp.set_callbacks(TrainingProgress(console))
-    data, held_out = _hold_out(train, options.validation)
     start = time.perf_counter()
     pipeline.fit(*data, **held_out)
     seconds = time.perf_counter() - start
@@ -108,9 +108,11 @@ def _hold_out(train: Bunch, n_held_out: int | None) -> tuple[tuple, dict[str, An
     if n_held_out is None:
         return (train.data, train.target), {}
     n_images = len(train.target)
-    if n_held_out >= n_images:
-        raise UsageError(f"--validation {n_held_out} leaves nothing of the {n_images} training images to train on")
-    rest = n_images - n_held_out
+    rest = max(0, n_images - n_held_out)
+    if len(set(train.target[:rest])) < len(set(train.target)):
+        raise UsageError(
+            f"--validation {n_held_out} leaves {rest} of {n_images} images, and not of each digit, to train on"
+        )
     held_out = {"mlp__X_val": train.data[rest:], "mlp__y_val": train.target[rest:]}
     return (train.data[:rest], train.target[:rest]), held_out
 

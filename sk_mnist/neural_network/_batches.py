@@ -30,9 +30,8 @@ class Block(NamedTuple):
     y: np.ndarray  # (n_batches, batch_size), int32
     sample_weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
     n_steps: int
-    targets: (
-        np.ndarray
-    )  # (n_batches, batch_size, n_classes): probabilities to learn; (n_batches, batch_size, 0) if none
+    # Probabilities to learn: (n_batches, batch_size, n_classes), or (n_batches, batch_size, 0) if there are none.
+    targets: np.ndarray
 
 
 def batches_per_block(batch_size: int, n_features: int, itemsize: int, *, use_xla: bool) -> int:
@@ -88,31 +87,39 @@ def epoch_blocks(
     n_rows, block_rows = len(order), n_batches * batch_size
     # Rows of weight 0 fill up the last batch.
     order = np.pad(order, (0, -n_rows % (block_rows if fill else batch_size)))
-    chunk_rows = block_rows
-    if distort is not None:
-        # Whatever the blocks are, so that they make no difference to what is trained on.
-        itemsize = data.sample_weight.itemsize
-        chunk_rows = batch_size * batches_per_block(batch_size, data.X.shape[1], itemsize, use_xla=True)
-    for chunk_start in range(0, len(order), chunk_rows):
-        chunk = order[chunk_start : chunk_start + chunk_rows]
-        distorted = None
-        if distort is not None:
-            # What fills up the last block is left out, because with XLA it is more.
-            distorted = distort(take_rows(data, chunk[: n_rows - chunk_start]), chunk_start)
-            if len(distorted) < len(chunk):
-                distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
+    chunks = ((0, order, None),) if distort is None else _distorted_chunks(data, order, n_rows, batch_size, distort)
+    for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):
             chosen = slice(start, start + block_rows)
-            n_real = n_rows - chunk_start - start
             # The rows get no name here, or this frame would keep them while the next ones are gathered.
             yield _make_block(
                 take_rows(data, chunk[chosen]) if distorted is None else distorted[chosen],
                 data.y[chunk[chosen]],
                 data.sample_weight[chunk[chosen]],
-                n_real,
+                n_rows - chunk_start - start,
                 batch_size,
                 make_targets,
             )
+
+
+def _distorted_chunks(
+    data: TrainingData,
+    order: np.ndarray,
+    n_rows: int,
+    batch_size: int,
+    distort: Callable[[np.ndarray, int], np.ndarray],
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield the place of each chunk in the order, its part of the order, and its rows, distorted."""
+    # As large as blocks with XLA, whatever the blocks are, so that they make no difference to what is trained on.
+    n_features, itemsize = data.X.shape[1], data.sample_weight.itemsize
+    chunk_rows = batch_size * batches_per_block(batch_size, n_features, itemsize, use_xla=True)
+    for start in range(0, len(order), chunk_rows):
+        chunk = order[start : start + chunk_rows]
+        # What fills up the last block is left out, because with XLA it is more.
+        distorted = distort(take_rows(data, chunk[: n_rows - start]), start)
+        if len(distorted) < len(chunk):
+            distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
+        yield start, chunk, distorted
 
 
 def _make_block(

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
@@ -695,13 +695,12 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def __deepcopy__(self, memo: dict) -> Self:
         copied = copy.copy(self)
         for name, value in self.__dict__.items():
-            if name not in ("optimizer", "keras_callbacks"):
+            if name not in ("optimizer", "keras_callbacks", "teacher"):
                 copied.__dict__[name] = copy.deepcopy(value, memo)
         copied.optimizer = copied_optimizer(self.optimizer)
         copied.keras_callbacks = copied_callbacks(self.keras_callbacks)
-        if type(self.teacher) is FrozenEstimator:
-            # It would pass __deepcopy__ on to its estimator, so that the copy would not be frozen.
-            copied.teacher = FrozenEstimator(copy.deepcopy(self.teacher.estimator, memo))
+        # A FrozenEstimator, anywhere in it, passes __deepcopy__ on to its estimator, so that the copy is not frozen.
+        copied.teacher = clone(self.teacher, safe=False)
         return copied
 
     def __sklearn_clone__(self) -> Self:
@@ -891,7 +890,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             n_classes=len(self.classes_),
             activation=self.activation,
             has_dropout=self.dropout > 0,
-            has_smoothing=self.label_smoothing > 0,
+            # A teacher's targets hold the smoothed labels.
+            has_smoothing=self.label_smoothing > 0 and teacher is None,
             has_penalty=self.alpha > 0,
             has_teacher=teacher is not None,
             optimizer_class=recipe.optimizer_class,

@@ -41,7 +41,7 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
         If a FrozenEstimator is not fitted, or knows other classes or features.
     """
     if not isinstance(teacher, FrozenEstimator):
-        with naming(teacher):
+        with naming_the_teacher(teacher):
             return clone(teacher)
     name = _name_of(teacher)
     if not teacher.__sklearn_is_fitted__():
@@ -101,7 +101,7 @@ def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_we
                 UserWarning,
             )
     X = data.X if data.rows is None else data.X[data.rows]
-    with naming(teacher):
+    with naming_the_teacher(teacher):
         return teacher.fit(X, classes[data.y], **weights)
 
 
@@ -122,7 +122,7 @@ def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, cl
     config = get_config()
 
     def make_targets(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-        with naming(teacher), config_context(**config):
+        with naming_the_teacher(teacher), config_context(**config):
             probabilities = np.asarray(teacher.predict_proba(_as_fitted(teacher, rows)))
             _check_probabilities(probabilities, (len(rows), len(columns)))
         targets = (1 - teacher_weight) * smoothed[y]
@@ -133,7 +133,7 @@ def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, cl
 
 
 @contextmanager
-def naming(teacher: Any) -> Iterator[None]:
+def naming_the_teacher(teacher: Any) -> Iterator[None]:
     """Say of an error that it comes from the teacher, without changing what kind of error it is."""
     try:
         yield
@@ -183,7 +183,13 @@ def _check_probabilities(probabilities: np.ndarray, shape: tuple[int, int]) -> N
     if probabilities.shape != shape:
         raise ValueError(
             f"predict_proba of teacher returned shape {probabilities.shape} for {shape[0]} rows and {shape[1]} "
-            f"classes; {shape} is wanted."
+            f"classes; it must return {shape}."
         )
     if not np.isfinite(probabilities).all():
-        raise ValueError("predict_proba of teacher returned NaN or infinity; probabilities are wanted.")
+        raise ValueError("predict_proba of teacher returned NaN or infinity; give one that returns probabilities.")
+    # Far from its training data, GaussianNB in float32 is off by percents.
+    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=0.1):
+        raise ValueError(
+            "predict_proba of teacher returned rows that are not probabilities. Each number must be at least 0, and "
+            "each row must sum to 1."
+        )

@@ -217,9 +217,23 @@ class TestFading:
     def test_strengths_fall_in_the_last_epochs_to_half(self, digits):
         steady, fading = self.losses(digits, fade=0.0), self.losses(digits, fade=0.5)
         # Up to the middle nothing fades, bit for bit; then each epoch is easier than the same without fading.
-        np.testing.assert_array_equal(fading[:6], steady[:6])
-        assert (np.diff(fading[5:] / steady[5:]) < 0).all()
+        np.testing.assert_array_equal(fading[:5], steady[:5])
+        assert (np.diff(fading[4:] / steady[4:]) < 0).all()
         assert fading[-1] < 0.5 * steady[-1]
+
+    def test_the_last_epoch_is_distorted_by_half(self, digits):
+        X, y = digits
+        model = small(epochs=30).fit(X, y)
+        last = {}
+        for strength, fade in ((1.0, 0.3), (0.5, 0.0)):
+            warp = RandomWarp(
+                rotation=20 * strength, scale=0.1 * strength, shear=0.1 * strength,
+                translation=strength, elastic=0.3 * strength, fade=fade,
+            )  # fmt: skip
+            last[strength] = clone(model).set_params(epochs=2, augmentation=warp, **STILL)
+            last[strength].set_params(warm_start=False, random_state=0).fit(X, y)
+        assert last[1.0].loss_curve_[1] == pytest.approx(last[0.5].loss_curve_[1], rel=1e-5)
+        assert last[1.0].loss_curve_[0] != pytest.approx(last[0.5].loss_curve_[0], rel=1e-3)
 
     def test_a_fit_that_fades_throughout_begins_at_full_strength(self, digits):
         steady, fading = self.losses(digits, fade=0.0, epochs=4), self.losses(digits, fade=1.0, epochs=4)

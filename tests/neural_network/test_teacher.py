@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_mnist import KerasMLPClassifier, RandomWarp
+from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp
 from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
 from tests.helpers.processes import output_of
 
@@ -280,6 +280,13 @@ class TestRows:
         expected = -(GaussianNB().fit(X, y).predict_proba(seen) * still.predict_log_proba(seen)).sum(axis=1).mean()
         assert still.loss_ == pytest.approx(expected, rel=1e-4)
 
+    def test_a_pipeline_that_scales_pixels_takes_distorted_images(self, digits):
+        # Interpolating white pixels rounds some to a little above white.
+        X, y = np.minimum(2 * digits[0], 1), digits[1]
+        teacher = make_pipeline(PixelScaler(), GaussianNB())
+        network = KerasMLPClassifier((8,), epochs=2, augmentation="elastic", teacher=teacher, random_state=0)
+        assert len(network.fit(X, y).loss_curve_) == 2
+
     def test_sparse_rows_teach_what_dense_ones_do(self, blobs):
         X, y = blobs
         teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
@@ -445,13 +452,15 @@ for params, data in [
             (
                 lambda p: p[:, 1:],
                 ValueError,
-                r"predict_proba of teacher returned shape \(400, 2\) .* \(400, 3\) is wan",
+                r"predict_proba of teacher returned shape \(400, 2\) .* must return \(400, 3\)",
             ),
+            (lambda p: p - 1, ValueError, "predict_proba of teacher returned rows that are not probabilities"),
+            (lambda p: 2 * p, ValueError, "predict_proba of teacher returned rows that are not probabilities"),
             (lambda p: p[:1], ValueError, r"predict_proba of teacher returned shape \(1, 3\)"),
             (lambda p: [p, p], ValueError, r"predict_proba of teacher returned shape \(2, 400, 3\)"),
             (lambda p: p / "2", TypeError, "from the teacher of KerasMLPClassifier, a Recorder"),
         ],
-        ids=["NaN", "columns", "rows", "outputs", "raises"],
+        ids=["NaN", "columns", "negative", "sums", "rows", "outputs", "raises"],
     )
     def test_probabilities_that_are_none_end_the_training_without_a_model(self, blobs, log, change, error, message):
         model = taught(Recorder(log, change))
@@ -505,6 +514,11 @@ class TestCopies:
     def test_a_clone_shares_a_frozen_teacher(self, blobs):
         teacher = frozen(GaussianNB(), *blobs)
         assert clone(taught(teacher)).teacher is teacher
+
+    def test_a_deep_copy_keeps_the_members_of_a_vote_frozen(self, blobs):
+        members = [("a", frozen(small(), *blobs)), ("b", frozen(GaussianNB(), *blobs))]
+        copied = copy.deepcopy(taught(VotingClassifier(members, voting="soft")))
+        assert [type(member) for _, member in copied.teacher.estimators] == [FrozenEstimator, FrozenEstimator]
 
     def test_predicting_needs_no_teacher(self, blobs):
         X, y = blobs
