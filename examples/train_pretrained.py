@@ -10,8 +10,8 @@ on::
     python examples/train_pretrained.py                       # hours on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/accurate.*
 
-The epochs, the number of teachers and their weight were chosen on the last 10,000 training images
-(``examples/benchmarks/recipes.py``), and the seeds were fixed before.
+The recipe was compared with others on the last 10,000 training images (``examples/benchmarks/recipes.py``). The seeds
+were fixed before.
 """
 
 import argparse

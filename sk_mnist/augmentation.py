@@ -85,8 +85,8 @@ class RandomWarp(DocLinkMixin, BaseEstimator):
 
     Notes
     -----
-    The displacements are cubic B-splines through a grid of 7 x 7 normal numbers in each direction, not random numbers
-    at each pixel that are smoothed by a Gaussian filter as in [1]_: they look the same and take a tenth of the time.
+    The displacements are cubic B-splines through a grid of 7 x 7 normal numbers in each direction. In [1]_ they are
+    random numbers at each pixel, smoothed by a Gaussian filter, which takes longer.
 
     References
     ----------

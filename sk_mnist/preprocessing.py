@@ -267,7 +267,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         Warns
         -----
         UserWarning
-            If ``pixel_max`` is no number, and no pixel is half as bright as white.
+            If ``pixel_max`` is not a number, and no pixel is half as bright as white.
 
         Examples
         --------
