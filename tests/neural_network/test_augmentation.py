@@ -293,7 +293,8 @@ class TestReproducibility:
                 np.testing.assert_array_equal(here, there)
 
     @pytest.mark.parametrize(
-        ("batch_size", "epochs"), [(32, 3), pytest.param(2, XLA_MIN_STEPS // 100, id="long enough for XLA")]
+        ("batch_size", "epochs"),
+        [(32, 3), pytest.param(2, XLA_MIN_STEPS // 100, id="long enough for XLA", marks=pytest.mark.slow)],
     )
     def test_hooks_for_batches_make_no_difference(self, digits, batch_size, epochs):
         # With them, blocks are single batches, and nothing is compiled with XLA.

@@ -215,6 +215,7 @@ class TestFit:
         model = small(epochs=30).fit(X[:400], y[:400])
         assert model.score(X[400:], y[400:]) > 0.85
 
+    @pytest.mark.slow
     def test_matches_scikit_learns_own_on_digits(self, mnist_sample):
         X, y = mnist_sample
         params = {"hidden_layer_sizes": (64,), "random_state": 0}

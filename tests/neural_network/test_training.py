@@ -692,7 +692,7 @@ class TestThreadsAndProcesses:
             for proba in pool.map(model.predict_proba, [X] * 32):
                 np.testing.assert_array_equal(proba, expected)
 
-    @pytest.mark.parametrize("backend", ["loky", "threading"])
+    @pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
     def test_backends_of_joblib(self, blobs, backend):
         with joblib.parallel_config(backend, n_jobs=2):
             scores = cross_validate(small(), *blobs, cv=2)["test_score"]
