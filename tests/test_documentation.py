@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -11,6 +13,16 @@ ROOT = Path(__file__).parent.parent
 def test_the_figures_in_the_readme_are_the_ones_recorded_for_the_docs():
     (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown.strip() == (ROOT / "docs" / "printed" / "reproduce_reference.txt").read_text().strip()
+
+
+def test_the_figures_of_the_recipes_are_what_the_command_prints():
+    process = subprocess.run(
+        [sys.executable, ROOT / "examples" / "benchmarks" / "recipes.py", "--only", "none"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout.strip() == (ROOT / "docs" / "printed" / "recipes.txt").read_text().strip()
 
 
 def test_links_in_the_readme_lead_somewhere():

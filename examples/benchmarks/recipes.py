@@ -20,7 +20,6 @@ import platform
 import re
 import time
 from dataclasses import dataclass, field
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +120,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
     parser.add_argument("--split", choices=SPLITS, help="what is scored (default: both)")
     parser.add_argument("--only", default=".*", help="trainings whose whole name matches this regular expression")
+    parser.add_argument("--picture", type=Path, help="draw test error against time to this file (needs matplotlib)")
     options = parser.parse_args()
     study = Study(options.results, options.models)
     splits = (options.split,) if options.split else SPLITS
@@ -130,8 +130,8 @@ def main() -> None:
                 study.run(split, name, seed)
     for split in splits:
         print_results(split, study.results)
-    if "test" in splits and util.find_spec("matplotlib"):
-        draw_curves(study.results, options.results.with_suffix(".png"))
+    if options.picture:
+        draw_curves(study.results, options.picture)
 
 
 class Study:
