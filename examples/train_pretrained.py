@@ -7,7 +7,7 @@ scored once, on the test images, and written as the two files that come with the
 and ``accurate.json``, its card. Each network is saved as soon as it is trained, so that a run that was interrupted goes
 on::
 
-    python examples/train_pretrained.py                       # hours on 2 cores
+    python examples/train_pretrained.py                       # about 35 minutes on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/accurate.*
 
 The recipe was compared with others on the last 10,000 training images (``examples/benchmarks/recipes.py``). The seeds

@@ -83,6 +83,8 @@ TRAININGS = {
         "accurate, 150 epochs, batches of 128": short(ONE_SEED, batch_size=128),
         "accurate, 150 epochs, silu": short(activation="silu"),
         "accurate, 150 epochs, gelu": short(activation="gelu"),
+        "accurate, 150 epochs, smoothing 0.05": short(ONE_SEED, label_smoothing=0.05),
+        "accurate, silu": Training("accurate", {"activation": "silu"}, seeds=(0, 1)),
         "wide": Training("wide", seeds=ONE_SEED),
         "distilled": Training("accurate", teachers="accurate", seeds=ONE_SEED),
     },
