@@ -280,6 +280,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         task = begin_fit(self, X=X, y=y)
         X = validate_data(self, X, ensure_non_negative=True)
         image_max = X.max(axis=1)
+        # First, because it refuses what is not a number, such as times.
         self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
         brightest = float(image_max.max())
         self.min_image_max_ = float(image_max.min())

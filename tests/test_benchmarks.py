@@ -102,7 +102,7 @@ def test_no_script_but_the_shared_one_reads_the_memory_of_a_process():
 
 
 def test_every_script_measures_and_reports_with_the_shared_modules():
-    # The recipes are compared by their accuracy, in trainings of minutes that are kept: nothing is timed by turns.
+    # recipes.py is left out, because it compares accuracies and times nothing side by side.
     assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == {*SCRIPTS, "recipes"}
     for name in SCRIPTS:
         imported = set(re.findall(r"^from (_\w+) import", (BENCHMARKS / f"{name}.py").read_text(), re.MULTILINE))

@@ -15,8 +15,9 @@ and their time is scaled. They do not distort in the same way, so this compares 
     python examples/benchmarks/augmentation.py --check          # exit status 1 if a target is missed
     python examples/benchmarks/augmentation.py --groups         # what it costs that images share a distortion
 
-In training, 16 images share a distortion. ``--groups`` trains with groups of 1, 4, 16 and 64 images for 40 epochs, or
-as many as it is given, on the training images but for the last sixth, on which it scores. Each round has its own seed.
+In training, up to 16 images share a distortion. ``--groups`` trains with groups of 1, 4, 16 and 64 images for 40
+epochs, or as many as it is given, on all but the last sixth of the training images, and scores on that. Each round has
+its own seed.
 It also measures the gradient noise: the variance of the gradient at fixed weights, divided by that with a distortion
 for each image.
 """
@@ -264,7 +265,7 @@ class Distortion(NamedTuple):
 
 DISTORTIONS = {
     f"{OURS} (RandomWarp.transform)": Distortion(OURS, warp_each, 1, "affine and elastic"),
-    f"{OURS}, as in training": Distortion(OURS, warp_groups, 1, "affine and elastic; 16 images share one"),
+    f"{OURS}, as in training": Distortion(OURS, warp_groups, 1, "affine and elastic; up to 16 images share one"),
     "Keras (RandomElasticTransform)": Distortion(
         "Keras", keras_elastic, 10, "elastic, along a diagonal, 64 images at a time"
     ),

@@ -2,10 +2,10 @@
 How accurate the recipes are, and what each of their ingredients is worth
 =========================================================================
 
-Train the recipes, and the alternatives that were tried, with several seeds, and print mean and spread of their
-accuracy. What is chosen is chosen by the last 10,000 training images, with trainings on the others; only then are the
-chosen ones trained on all 60,000 and scored on the test images. Each result is kept in a file as soon as it is there,
-so that a run that was interrupted goes on, and the tables of a complete file are printed at once::
+Train the recipes, and alternatives to them, and print mean and spread of their accuracy. They are compared on the last
+10,000 training images, with trainings on the others. Then the recipes are trained on all 60,000 and scored on the test
+images; docs/accuracy.md says where their values come from. Each result is kept in a file as soon as it is there, so
+that a run that was interrupted goes on, and the tables of a complete file are printed at once::
 
     python examples/benchmarks/recipes.py                        # the tables of recipes.json, beside this file
     python examples/benchmarks/recipes.py --results mine.json    # all trainings anew: hours on 2 cores
@@ -67,7 +67,6 @@ def short(seeds: tuple[int, ...] = (0, 1, 2), **params: Any) -> Training:
 
 
 ONE_SEED = (0,)
-
 
 TRAININGS = {
     "validation": {

@@ -170,8 +170,7 @@ def fitted_networks(models: Path) -> Iterator[tuple[str, Any]]:
             yield name, network.fit(*sk_mnist.fetch_mnist(subset="train", return_X_y=True))
         else:
             print(f"{name} is left out, as {path} does not exist: recipes.py --split test --only {name}")
-    if hasattr(sk_mnist, "load_pretrained"):
-        yield PRETRAINED, sk_mnist.load_pretrained()
+    yield PRETRAINED, sk_mnist.load_pretrained()
 
 
 def print_accuracies(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
