@@ -83,9 +83,9 @@ TRAININGS = {
         "accurate, 150 epochs, silu": short(activation="silu"),
         "accurate, 150 epochs, gelu": short(activation="gelu"),
         "accurate, 150 epochs, smoothing 0.05": short(ONE_SEED, label_smoothing=0.05),
-        "accurate, silu": Training("accurate", {"activation": "silu"}, seeds=(0, 1)),
-        "wide": Training("wide", seeds=ONE_SEED),
+        "accurate, silu": Training("accurate", {"activation": "silu"}),
         "distilled": Training("accurate", teachers="accurate", seeds=ONE_SEED),
+        "wide": Training("wide", seeds=ONE_SEED),
     },
     "test": {
         "fast": Training("fast"),

@@ -63,6 +63,15 @@ def worker():
     worker.process.communicate()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _deep_trees():
+    """Trees may be nested deeper than Python's limit, which is that of the worker, lets this process write them."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10 * limit)
+    yield
+    sys.setrecursionlimit(limit)
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Models of this package's estimators, with scikit-learn's, and with what only skops reads; and rows to predict."""
