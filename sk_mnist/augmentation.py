@@ -354,6 +354,9 @@ def _interpolation(points: NDArray, shape: tuple[int, int], dtype: np.dtype) -> 
     corner *= framed_width
     corner += column.astype(index_dtype)
     corner += np.arange(len(corner), dtype=index_dtype)[:, np.newaxis] * framed_size + framed_width + 1
-    indices = corner[..., np.newaxis] + np.array([0, 1, framed_width, framed_width + 1], index_dtype)
+    indices = np.empty((*y.shape, 4), index_dtype)
+    # One neighbour after the other: NumPy is slow at adding four numbers to each of many.
+    for neighbour, offset in enumerate((0, 1, framed_width, framed_width + 1)):
+        np.add(corner, offset, out=indices[..., neighbour])
     starts = np.arange(0, 4 * n_points + 1, 4, dtype=index_dtype)
     return csr_array((weights.ravel(), indices.ravel(), starts), shape=(n_points, len(corner) * framed_size))
