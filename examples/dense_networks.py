@@ -4,13 +4,14 @@ How far can dense networks go?
 
 The most accurate single network of dense layers that we know of has 12 million parameters and reads 99.65 % of the
 test images; a committee of dense networks reads 99.69 % [1]_ [2]_. Here a :class:`~sklearn.ensemble.VotingClassifier`
-averages networks of several widths that were trained on distortions of several strengths, because networks that make
+averages networks of several shapes that were trained on distortions of several strengths, because networks that make
 different mistakes correct each other::
 
     python examples/dense_networks.py                 # more than an hour on 2 cores
     python examples/dense_networks.py --validation    # trained on 50,000 images, scored on the 10,000 others
 
-Each network is saved as soon as it is trained, so that a run that was interrupted goes on.
+Each network is saved as soon as it is trained, so that a run that was interrupted goes on. Those of the recipes are
+shared with ``examples/benchmarks/recipes.py``.
 
 .. [1] Ciresan, Meier, Gambardella and Schmidhuber, "Deep, Big, Simple Neural Nets for Handwritten Digit Recognition",
    Neural Computation 22, 2010.
@@ -28,19 +29,14 @@ from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipelin
 
 N_VALIDATION = 10_000
 
-WARPS = {
-    "default": RandomWarp(),
-    "strong": RandomWarp(rotation=12.0, translation=2.0, elastic=1.3),
-    "bent": RandomWarp(rotation=8.0, translation=1.5, elastic=1.6),
-}
-# Hidden units, warp, seed.
+BENT = RandomWarp(rotation=8.0, translation=1.5, elastic=1.6)
+# Name, recipe, parameters that differ from the recipe's, seeds.
 NETWORKS = [
-    ((1024, 512, 256), "strong", 0),
-    ((1024, 512, 256), "default", 1),
-    ((1024, 512, 256), "bent", 2),
-    ((1536, 512), "strong", 3),
-    ((1024, 1024), "bent", 4),
-    ((800, 400, 200, 100), "default", 5),
+    ("wide", "wide", {}, [0, 1, 2]),
+    ("two layers", "wide", {"hidden_layer_sizes": (1536, 512), "augmentation": BENT}, [3]),
+    ("two equal layers", "wide", {"hidden_layer_sizes": (1024, 1024), "augmentation": RandomWarp()}, [4]),
+    ("four layers", "wide", {"hidden_layer_sizes": (800, 400, 200, 100), "augmentation": BENT}, [5]),
+    ("accurate", "accurate", {}, [0, 1, 2]),
 ]
 
 
@@ -48,9 +44,8 @@ def main() -> None:
     """Train the networks that are missing, and score each of them and all together."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validation", action="store_true", help="score the last 10,000 training images instead")
-    parser.add_argument(
-        "--models", type=Path, default=Path("sk-mnist-output") / "dense", help="where networks are kept"
-    )
+    models = Path("sk-mnist-output") / "networks"
+    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
     options = parser.parse_args()
 
     X, y = fetch_mnist(subset="train", return_X_y=True)
@@ -58,25 +53,26 @@ def main() -> None:
         X, y, X_scored, y_scored = X[:-N_VALIDATION], y[:-N_VALIDATION], X[-N_VALIDATION:], y[-N_VALIDATION:]
     else:
         X_scored, y_scored = fetch_mnist(subset="test", return_X_y=True)
+    split = "validation" if options.validation else "test"
 
-    networks = []
-    for sizes, warp, seed in NETWORKS:
-        name = f"{'-'.join(map(str, sizes))}, {warp}, seed {seed}"
-        path = options.models / f"{name.replace(', ', '-').replace(' ', '-')}-{len(y)}.skops"
-        if not path.exists():
-            options.models.mkdir(parents=True, exist_ok=True)
-            pipeline = make_mnist_pipeline(
-                "wide", hidden_layer_sizes=sizes, augmentation=WARPS[warp], random_state=seed
-            )
-            save(pipeline.fit(X, y), path)
-        networks.append((name, FrozenEstimator(load(path))))
-        print(f"{name:40} {evaluate(networks[-1][1], X_scored, y_scored).accuracy:.2%}", flush=True)
+    members = []
+    for name, recipe, params, seeds in NETWORKS:
+        for seed in seeds:
+            network = make_mnist_pipeline(recipe, random_state=seed, **params)["mlp"]
+            path = options.models / f"{name.replace(' ', '-')}-{split}-{seed}.skops"
+            if not path.exists():
+                options.models.mkdir(parents=True, exist_ok=True)
+                save(network.fit(X, y), path)
+            members.append((f"{name}, seed {seed}", FrozenEstimator(load(path))))
+            sizes = "-".join(map(str, network.hidden_layer_sizes))
+            accuracy = evaluate(members[-1][1], X_scored, y_scored).accuracy
+            print(f"{members[-1][0]:25} {sizes:16} {accuracy:.2%}", flush=True)
 
     # The networks are frozen, so that this only learns which digits there are.
-    together = VotingClassifier(networks, voting="soft").fit(X[:1000], y[:1000])
+    together = VotingClassifier(members, voting="soft").fit(X[:1000], y[:1000])
     result = evaluate(together, X_scored, y_scored)
     low, high = result.accuracy_interval
-    print(f"{'all together':40} {result.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})")
+    print(f"{'all together':42} {result.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from sk_mnist import KerasMLPClassifier, fetch_mnist, save
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 N_TRIALS = 4
 
@@ -61,3 +63,20 @@ def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_
     assert [trial.number for trial in read_trials(journal, TrialState.FAIL)] == [lost.number]
     assert after[len(finished)].params == {**after[len(finished)].params, **lost.params}
     assert len({trial.params["learning_rate"] for trial in after}) == N_TRIALS
+
+
+def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
+    # Networks that have their file are not trained: small ones take the places of the large ones.
+    X, y = fetch_mnist(subset="train", return_X_y=True)
+    places = [*(f"{name}-test-{seed}" for name in ("wide", "accurate") for seed in (0, 1, 2)),
+              "two-layers-test-3", "two-equal-layers-test-4", "four-layers-test-5"]  # fmt: skip
+    for number, place in enumerate(places):
+        network = KerasMLPClassifier((8,), epochs=1, random_state=number)
+        save(network.fit(X[:2000], y[:2000]), tmp_path / f"{place}.skops")
+    command = [sys.executable, EXAMPLES / "dense_networks.py", "--models", tmp_path]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(printed) == len(places) + 1
+    alone = [float(line.rstrip("%").split()[-1]) for line in printed[:-1]]
+    together = float(printed[-1].split("together")[1].split("%")[0])
+    assert together > sum(alone) / len(alone)
+    assert len(list(tmp_path.iterdir())) == len(places)
