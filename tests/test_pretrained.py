@@ -202,6 +202,15 @@ class TestErrors:
         with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
             load_pretrained()
 
+    @pytest.mark.parametrize("change", [
+        {"parameters": None}, {"parameters": {}}, {"parameters": CARD["parameters"] | {"augmentation": {"wind": 3}}},
+        {"min_image_max": "?"}, {"sha256": {}},
+    ])  # fmt: skip
+    def test_a_changed_card_is_an_oserror(self, files, change):
+        (files / "accurate.json").write_text(json.dumps(CARD | change))
+        with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
+            load_pretrained()
+
     @pytest.mark.parametrize("name", ["accurate.npz", "accurate.json"])
     def test_missing_files_are_an_oserror(self, files, name):
         (files / name).unlink()

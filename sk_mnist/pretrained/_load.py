@@ -26,6 +26,9 @@ from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 DATA = Path(__file__).parent / "data"
 NAMES = ("accurate",)
 
+# What reading a file that has changed, or building a Pipeline from it, may raise.
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+
 
 @validate_params({"name": [StrOptions(set(NAMES))]}, prefer_skip_nested_validation=True)
 def load_pretrained(name: str = "accurate") -> Pipeline:
@@ -71,7 +74,31 @@ def load_pretrained(name: str = "accurate") -> Pipeline:
     >>> model.predict(images[:5] / 255)
     array([7, 2, 1, 0, 4])
     """
-    card, arrays = _read(name)
+    try:
+        return _pipeline(*_read(name))
+    except _DAMAGE as error:
+        raise OSError(
+            f"The pretrained model {name!r} in {DATA} cannot be read: {error}. Install sk-mnist again."
+        ) from error
+
+
+def _read(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the card and the arrays of a model, their digests checked."""
+    card = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    arrays = {}
+    # Opened here, because np.load leaves a damaged file open.
+    with open_regular(DATA / f"{name}.npz") as file, np.load(file, allow_pickle=False) as archive:
+        for key, expected in card["sha256"].items():
+            array = archive[key]
+            if (found := hashlib.sha256(array.tobytes()).hexdigest()) != expected:
+                raise ValueError(f"the sha256 of {key} is {found} instead of {expected}")
+            # The file is little-endian on every machine.
+            arrays[key] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return card, arrays
+
+
+def _pipeline(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pipeline:
+    """Return the fitted Pipeline that a card and its arrays describe."""
     params = {**card["parameters"], "hidden_layer_sizes": tuple(card["parameters"]["hidden_layer_sizes"])}
     if params["augmentation"] is not None:
         params["augmentation"] = RandomWarp(**params["augmentation"])
@@ -87,23 +114,3 @@ def load_pretrained(name: str = "accurate") -> Pipeline:
     scaler = PixelScaler(pixel_max="dtype").fit(flattener.transform(image))
     fit_from(mlp, flattener.n_features_in_, np.arange(10), layers, epochs)
     return Pipeline([("flatten", flattener), ("scale", scaler), ("mlp", mlp)])
-
-
-def _read(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the card and the arrays of a model, their digests checked."""
-    try:
-        card = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
-        arrays = {}
-        # Opened here, because np.load leaves a damaged file open.
-        with open_regular(DATA / f"{name}.npz") as file, np.load(file, allow_pickle=False) as archive:
-            for key, expected in card["sha256"].items():
-                array = archive[key]
-                if (found := hashlib.sha256(array.tobytes()).hexdigest()) != expected:
-                    raise ValueError(f"the sha256 of {key} is {found} instead of {expected}")
-                # The file is little-endian on every machine.
-                arrays[key] = array.astype(array.dtype.newbyteorder("="), copy=False)
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-        raise OSError(
-            f"The pretrained model {name!r} in {DATA} cannot be read: {error}. Install sk-mnist again."
-        ) from error
-    return card, arrays
