@@ -171,6 +171,7 @@ def _is_memory_mapped(X):
     return isinstance(X, np.memmap)
 
 
+@pytest.mark.slow
 def test_joblib_workers_map_the_arrays_into_memory():
     X, _ = local(subset="test", return_X_y=True)
     assert Parallel(n_jobs=2, max_nbytes="1M")(delayed(_is_memory_mapped)(X) for _ in range(2)) == [True, True]

@@ -754,6 +754,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
     def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
         assert _last_line_printed(self.CODE.format(before=before), environment) == expected
 
+    @pytest.mark.slow
     def test_workers_of_joblib_share_the_cores(self, blobs):
         with joblib.parallel_config("loky", n_jobs=2):
             threads = joblib.Parallel()(joblib.delayed(_fit_and_count_threads)(*blobs) for _ in range(2))
