@@ -74,6 +74,8 @@ def student(seeds: tuple[int, ...] = (3,), **params: Any) -> Training:
 ONE_SEED = (0,)
 STRONG = RandomWarp(rotation=12.0, translation=2.0, elastic=1.3)
 STRONGER = RandomWarp(rotation=15.0, scale=0.15, shear=0.15, translation=2.5, elastic=1.6)
+# Of the pretrained model, as in examples/train_pretrained.py: no labels, but what its teachers say, for twice as long.
+STUDENT = {"epochs": 1800, "augmentation": STRONG, "teacher_weight": 1.0}
 SILU_NO_LABELS = {"activation": "silu", "teacher_weight": 1.0}
 
 TRAININGS = {
@@ -92,14 +94,16 @@ TRAININGS = {
         "accurate, 150 epochs, gelu": short(activation="gelu"),
         "accurate, 150 epochs, smoothing 0.05": short(ONE_SEED, label_smoothing=0.05),
         "accurate, silu": Training("accurate", {"activation": "silu"}),
-        "distilled, 150 epochs": student(epochs=150),
+        "distilled, 150 epochs, as accurate": student(epochs=150),
         "distilled, 150 epochs, silu": student(epochs=150, activation="silu"),
         "distilled, 150 epochs, no labels": student(epochs=150, teacher_weight=1.0),
         "distilled, 150 epochs, silu, no labels": student(epochs=150, **SILU_NO_LABELS),
         "distilled, 150 epochs, the same, warps of wide": student(epochs=150, **SILU_NO_LABELS, augmentation=STRONG),
         "distilled, 150 epochs, the same, larger warps": student(epochs=150, **SILU_NO_LABELS, augmentation=STRONGER),
-        "distilled": student(ONE_SEED),
-        "distilled, silu, no labels, warps of wide": student(**SILU_NO_LABELS, augmentation=STRONG),
+        "distilled, 900 epochs, as accurate": student(ONE_SEED),
+        "distilled, 900 epochs, silu": student(**STUDENT | {"epochs": 900, "activation": "silu"}),
+        "distilled, silu": student(**STUDENT, activation="silu"),
+        "distilled": student(**STUDENT),
         "wide": Training("wide", seeds=ONE_SEED),
     },
     "test": {
@@ -108,7 +112,8 @@ TRAININGS = {
         "accurate, 40 epochs": Training("accurate", {"epochs": 40}),
         "accurate, 150 epochs": Training("accurate", {"epochs": 150}),
         "accurate": Training("accurate"),
-        "distilled": student((3, 4, 5)),
+        "distilled, 900 epochs, as accurate": student((3, 4, 5)),
+        "distilled": student((3, 4, 5), **STUDENT),
         "wide": Training("wide"),
         **{f"Keras, {n} epochs": Training("Keras", {"epochs": n}, seeds=ONE_SEED) for n in (2, 5, 20, 80)},
         **{
