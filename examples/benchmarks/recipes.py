@@ -74,7 +74,7 @@ def student(seeds: tuple[int, ...] = (3,), **params: Any) -> Training:
 ONE_SEED = (0,)
 STRONG = RandomWarp(rotation=12.0, translation=2.0, elastic=1.3)
 STRONGER = RandomWarp(rotation=15.0, scale=0.15, shear=0.15, translation=2.5, elastic=1.6)
-# Of the pretrained model, as in examples/train_pretrained.py: no labels, but what its teachers say, for twice as long.
+# The best student on the validation images: no labels, but what its teachers say, for twice as long.
 STUDENT = {"epochs": 1800, "augmentation": STRONG, "teacher_weight": 1.0}
 SILU_NO_LABELS = {"activation": "silu", "teacher_weight": 1.0}
 
