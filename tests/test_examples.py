@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.storages import JournalStorage
@@ -70,13 +71,17 @@ def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
     X, y = fetch_mnist(subset="train", return_X_y=True)
     places = [*(f"{name}-test-{seed}" for name in ("wide", "accurate") for seed in (0, 1, 2)),
               "two-layers-test-3", "two-equal-layers-test-4", "four-layers-test-5"]  # fmt: skip
+    X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
+    probabilities = np.zeros((10_000, 10))
     for number, place in enumerate(places):
-        network = KerasMLPClassifier((8,), epochs=1, random_state=number)
-        save(network.fit(X[:2000], y[:2000]), tmp_path / f"{place}.skops")
+        network = KerasMLPClassifier((8,), epochs=1, random_state=number).fit(X[:2000], y[:2000])
+        save(network, tmp_path / f"{place}.skops")
+        probabilities += network.predict_proba(X_test)
     command = [sys.executable, EXAMPLES / "dense_networks.py", "--models", tmp_path]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(printed) == len(places) + 1
     alone = [float(line.rstrip("%").split()[-1]) for line in printed[:-1]]
     together = float(printed[-1].split("together")[1].split("%")[0])
     assert together > sum(alone) / len(alone)
+    assert together == pytest.approx(100 * np.mean(probabilities.argmax(axis=1) == y_test), abs=0.011)
     assert len(list(tmp_path.iterdir())) == len(places)
