@@ -38,8 +38,11 @@ tf.constant(0.0)
 ONEDNN = ["oneDNN", "no oneDNN"]
 
 
-def printed_by(code, onednn=ONEDNN[1]):
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": str(int(onednn == ONEDNN[0]))}
+def printed_by(code, onednn=None):
+    """The number that code prints, with or without oneDNN, or as TensorFlow chooses."""
+    environment = dict(os.environ)
+    if onednn is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = str(int(onednn == "oneDNN"))
     return float(output_of(PRELUDE + code, timeout=500, env=environment))
 
 
