@@ -63,7 +63,7 @@ def main() -> None:
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X, y = X[: options.rows], y[: options.rows]
     teachers = [trained("accurate", seed, X, y, options) for seed in TEACHER_SEEDS]
-    student = trained("distilled", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
+    student = trained("distilled-900-epochs-as-accurate", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
     min_image_max = PixelScaler().fit(X).min_image_max_
     write(student, min_image_max, options, options.models if options.is_trial else PACKAGE_DATA)
 

@@ -113,7 +113,7 @@ TRAININGS = {
         "accurate, 150 epochs": Training("accurate", {"epochs": 150}),
         "accurate": Training("accurate"),
         "distilled, 900 epochs, as accurate": student((3, 4, 5)),
-        "distilled": student((3, 4, 5), **STUDENT),
+        "distilled": student((3, 4), **STUDENT),
         "wide": Training("wide"),
         **{f"Keras, {n} epochs": Training("Keras", {"epochs": n}, seeds=ONE_SEED) for n in (2, 5, 20, 80)},
         **{
