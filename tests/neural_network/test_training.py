@@ -13,6 +13,7 @@ import pytest
 import sklearn
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.linear_model import LogisticRegression
@@ -756,6 +757,8 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 
     @pytest.mark.slow
     def test_workers_of_joblib_share_the_cores(self, blobs):
+        # joblib hands out workers of earlier tests, in which unpickling an optimizer has started TensorFlow.
+        get_reusable_executor().shutdown(wait=True)
         with joblib.parallel_config("loky", n_jobs=2):
             threads = joblib.Parallel()(joblib.delayed(_fit_and_count_threads)(*blobs) for _ in range(2))
         assert threads == [max(1, joblib.cpu_count() // 2)] * 2
