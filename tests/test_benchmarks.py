@@ -456,8 +456,8 @@ def test_the_profile_takes_a_training_apart():
     assert "most memory" in process.stdout
 
 
-def run_recipes(directory):
-    arguments = ["--results", directory / "results.json", "--models", directory, "--split", "test", "--only", "fast"]
+def run_recipes(directory, only="fast"):
+    arguments = ["--results", directory / "results.json", "--models", directory, "--split", "test", "--only", only]
     command = [sys.executable, BENCHMARKS / "recipes.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -483,3 +483,14 @@ def test_a_study_of_the_recipes_goes_on_where_it_was_interrupted(tmp_path):
     assert anew[2]["accuracy"] == results[2]["accuracy"]
     # With all results there, nothing is trained.
     assert not any(line.startswith("{") for line in run_recipes(tmp_path).stdout.splitlines())
+
+
+@pytest.mark.slow
+def test_a_study_of_the_recipes_scores_peers_too(tmp_path):
+    process = run_recipes(tmp_path, only="(Keras|scikit-learn), 2 epochs")
+    assert process.returncode == 0, process.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [result["training"] for result in results] == ["Keras, 2 epochs", "scikit-learn, 2 epochs"]
+    for result in results:
+        assert result["accuracy"] > 0.94
+        assert 0 < result["log_loss"] < 0.3

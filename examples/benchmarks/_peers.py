@@ -119,9 +119,13 @@ class KerasFit:
         self.model.fit(X, y, callbacks=callbacks, **self.arguments)
         return self
 
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probability of each class for each row."""
+        return self.model.predict(X, verbose=0)
+
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Most probable class of each row."""
-        return self.model.predict(X, verbose=0).argmax(axis=1)
+        return self.predict_proba(X).argmax(axis=1)
 
 
 def _scikit_learn(epochs: int, batch_size: int, learning_rate: float, seed: int) -> Any:
