@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sk_mnist.persistence import save as save
     from sk_mnist.persistence import to_onnx as to_onnx
     from sk_mnist.pipeline import make_mnist_pipeline as make_mnist_pipeline
+    from sk_mnist.preprocessing import DigitImageNormalizer as DigitImageNormalizer
     from sk_mnist.preprocessing import ImageFlattener as ImageFlattener
     from sk_mnist.preprocessing import PixelScaler as PixelScaler
     from sk_mnist.pretrained import load_pretrained as load_pretrained
@@ -27,6 +28,7 @@ _HOME = {
     "fetch_mnist": "sk_mnist.datasets",
     "get_data_home": "sk_mnist.datasets",
     "clear_data_home": "sk_mnist.datasets",
+    "DigitImageNormalizer": "sk_mnist.preprocessing",
     "ImageFlattener": "sk_mnist.preprocessing",
     "PixelScaler": "sk_mnist.preprocessing",
     "make_mnist_pipeline": "sk_mnist.pipeline",

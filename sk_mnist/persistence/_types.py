@@ -8,6 +8,7 @@ BUNCH = "sklearn.utils._bunch.Bunch"
 TYPES = {
     "sk_mnist.augmentation.RandomWarp",
     "sk_mnist.neural_network.KerasMLPClassifier",
+    "sk_mnist.preprocessing.DigitImageNormalizer",
     "sk_mnist.preprocessing.ImageFlattener",
     "sk_mnist.preprocessing.PixelScaler",
     "sklearn.compose._column_transformer.ColumnTransformer",

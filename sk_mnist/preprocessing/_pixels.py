@@ -23,8 +23,6 @@ from sk_mnist._sklearn import (
     with_callbacks,
 )
 
-__all__ = ["ImageFlattener", "PixelScaler"]
-
 # So much brighter than white may be what an interpolation has rounded.
 _ABOVE_WHITE = 1 + 1e-6
 
@@ -60,6 +58,8 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
     >>> flattener.get_feature_names_out()[:2]
     array(['pixel_0_0', 'pixel_0_1'], dtype=object)
     """
+
+    __module__ = "sk_mnist.preprocessing"  # what pickles and model files remember
 
     _parameter_constraints: dict = {}  # noqa: RUF012 (scikit-learn's own way of declaring it)
 
@@ -234,6 +234,8 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
     >>> scaler.transform([[0.0, 0.2, 1.0]])
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
+
+    __module__ = "sk_mnist.preprocessing"  # what pickles and model files remember
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
         "pixel_max": [StrOptions({"auto", "dtype"}), Interval(Real, 0, None, closed="neither")],

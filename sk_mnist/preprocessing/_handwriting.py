@@ -1,0 +1,289 @@
+"""DigitImageNormalizer and split_digits: pictures of people's own digits in the form of MNIST's."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
+
+from sk_mnist._images import SIDE
+from sk_mnist._sklearn import DocLinkMixin, begin_fit, with_callbacks
+from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._pictures import grey_levels
+from sk_mnist.preprocessing._split import Piece, find_digits, piece_of
+
+# Longer side of the box that MNIST's digits fit into, in pixels.
+DIGIT_SIDE = 20
+
+# MNIST's strokes are 2 to 3 pixels wide. Thinner ones are widened to this.
+LEAST_STROKE = 2.0
+
+
+class DigitImageNormalizer(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Bring pictures of handwritten digits into the form of MNIST's images.
+
+    Takes pictures of any size and from any source, each of one digit: a photograph, a scan, a drawing, dark on light
+    or light on dark. The ink is found, whatever the light, and what is not ink becomes black: paper, noise, specks,
+    lone lines, the edge of the sheet. The digit is scaled so that it just fits into a box of 20 x 20 pixels, with
+    its proportions and without aliasing, and placed so that its centre of mass is in the middle of 28 x 28 pixels, as
+    was done for MNIST [1]_. Strokes that would be less than 2 pixels wide are widened, because a network that learned
+    from MNIST has not seen any.
+
+    There is nothing to learn, so that ``transform`` works without ``fit``.
+
+    See Also
+    --------
+    split_digits : Cuts a picture of several digits into pictures of one.
+    sk_mnist.load_pretrained : A network for the result.
+
+    Notes
+    -----
+    The least grey level that counts as ink comes from Otsu's threshold [2]_ and from the noise of the paper. The light
+    may change smoothly across the picture; the edge of a hard shadow may be taken for ink. Ink that fills more
+    than half of the picture may be taken for paper.
+
+    References
+    ----------
+    .. [1] LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition", Proceedings of
+       the IEEE 86, 1998.
+    .. [2] Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Transactions on Systems, Man, and
+       Cybernetics 9, 1979.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sk_mnist import DigitImageNormalizer, load_pretrained
+    >>> paper = np.full((300, 400), 0.9)
+    >>> paper[50:250, 90:105] = 0.2  # a one, near the left edge
+    >>> images = DigitImageNormalizer().fit_transform([paper])
+    >>> images.shape, images.dtype
+    ((1, 28, 28), dtype('uint8'))
+    >>> make_pipeline(DigitImageNormalizer(), load_pretrained()).predict([paper])
+    array([1])
+    """
+
+    __module__ = "sk_mnist.preprocessing"  # what pickles and model files remember
+
+    _parameter_constraints: dict = {}  # noqa: RUF012 (scikit-learn's own way of declaring it)
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Do nothing: there is nothing to learn.
+
+        Parameters
+        ----------
+        X : sequence of pictures
+            Not looked at; ``transform`` says what it takes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DigitImageNormalizer
+            The transformer itself.
+
+        Examples
+        --------
+        >>> from sk_mnist import DigitImageNormalizer
+        >>> DigitImageNormalizer().fit([])
+        DigitImageNormalizer()
+        """
+        begin_fit(self, X=X, y=y).call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.uint8]:
+        """Normalise pictures of one digit each.
+
+        Parameters
+        ----------
+        X : sequence of n_samples pictures
+            Each of them the name of a file (str or path-like), a binary file, a ``PIL.Image.Image``, or an array of
+            shape (height, width) or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for
+            RGBA. Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans. Also an array of shape
+            (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be PNG, JPEG, GIF, BMP,
+            TIFF or WebP; of several images in a file, the first one counts.
+
+        Returns
+        -------
+        images : ndarray of uint8 of shape (n_samples, 28, 28)
+            White on black. All 0 where the picture is blank.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be opened.
+        ValueError
+            If ``X`` is not a sequence of pictures, or one of them is damaged, or has more than 50 million pixels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import DigitImageNormalizer
+        >>> small = np.zeros((1, 28, 28), dtype=np.uint8)
+        >>> small[0, 3:13, 5:7] = 255
+        >>> large = DigitImageNormalizer().transform(small)
+        >>> np.flatnonzero(large[0].any(axis=1))[[0, -1]]  # 20 pixels high, and in the middle
+        array([ 4, 23])
+        """
+        pictures = _as_sequence(X, type(self).__name__)
+        images = np.zeros((len(pictures), SIDE, SIDE), dtype=np.uint8)
+        for index, picture in enumerate(pictures):
+            ink = find_ink(grey_levels(picture, f"X[{index}]"))
+            if ink is not None:
+                images[index] = normalized(piece_of(ink, ink.components).levels)
+        return images
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.requires_fit = False
+        return tags
+
+
+class DigitCrop(NamedTuple):
+    """A digit of a picture.
+
+    Attributes
+    ----------
+    box : tuple of (int, int, int, int)
+        Left, top, right and bottom in pixels of the picture, as Pillow counts: the digit starts in column ``left`` and
+        ends before column ``right``.
+    image : ndarray of uint8 of shape (height, width)
+        The digit alone, white on black, with a margin.
+    """
+
+    box: tuple[int, int, int, int]
+    image: NDArray[np.uint8]
+
+
+DigitCrop.__module__ = "sk_mnist.preprocessing"  # what pickles remember
+
+
+def split_digits(image: Any) -> list[DigitCrop]:
+    """Cut a picture of several digits into pictures of one.
+
+    Digits are the strokes that hang together. Parts of a broken digit, such as the loose bar of a 5, are put together;
+    digits that touch are cut apart where one thin stroke connects them.
+
+    Parameters
+    ----------
+    image : str, path-like, binary file, PIL.Image.Image or array-like
+        A picture, as :meth:`DigitImageNormalizer.transform` takes it.
+
+    Returns
+    -------
+    digits : list of DigitCrop
+        With ``box`` and ``image``, line by line, and from left to right in each line. Empty if the picture is blank.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be opened.
+    ValueError
+        If ``image`` is no picture, or is damaged, or has more than 50 million pixels or 1,000 separate strokes.
+
+    See Also
+    --------
+    DigitImageNormalizer : Brings the digits into the form of MNIST's images.
+
+    Notes
+    -----
+    It goes by the shape of the ink, and does not know what digits look like. So it does not cut digits that overlap,
+    or that touch along more than a thin stroke; it takes letters, signs and stains of the same size for digits; and a
+    digit that stands on a line of the paper is one with that line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist.preprocessing import split_digits
+    >>> paper = np.full((120, 200), 255, dtype=np.uint8)
+    >>> paper[20:100, 40:50] = paper[20:100, 90:100] = 0
+    >>> [digit.box for digit in split_digits(paper)]
+    [(40, 20, 50, 100), (90, 20, 100, 100)]
+    """
+    levels = grey_levels(image, "image")
+    ink = find_ink(levels)
+    if ink is None:
+        return []
+    return [
+        DigitCrop(in_picture(piece, ink.shrunk, levels.shape), np.pad(piece.levels, max(piece.levels.shape) // 2))
+        for piece in find_digits(ink)
+    ]
+
+
+def in_picture(piece: Piece, shrunk: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return the box of a digit in pixels of the picture: left, top, right, bottom."""
+    height, width = shape
+    return (
+        piece.left * shrunk,
+        piece.top * shrunk,
+        min(piece.right * shrunk, width),
+        min(piece.bottom * shrunk, height),
+    )
+
+
+def _as_sequence(X: Any, caller: str) -> Any:
+    if isinstance(X, np.ndarray) and X.ndim in (3, 4):
+        return X
+    if isinstance(X, (list, tuple)):
+        return X
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+        return X
+    given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else f"a {type(X).__name__}"
+    raise ValueError(f"X is {given}; {caller} takes a sequence of pictures. Put a single one into a list: [X].")
+
+
+def normalized(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a digit of any size, white on black, into the form of MNIST's images.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        The box around the ink.
+
+    Returns
+    -------
+    image : ndarray of uint8 of shape (28, 28)
+    """
+    strokes = _scaled(_with_wide_strokes((levels / 255).astype(np.float32)))
+    pixels = np.floor(255 * (strokes / strokes.max()) + 0.5).astype(np.uint8)
+    image = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    top, left = (_start(pixels.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
+    image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return image
+
+
+def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    scale = DIGIT_SIDE / max(levels.shape)
+    # A stroke has an edge on both sides, so that its width is twice its area divided by the length of its edges.
+    edges = np.hypot(*np.gradient(np.pad(levels, 1))).sum()
+    missing = LEAST_STROKE / scale - 2 * levels.sum() / edges
+    margin = int(missing / 2 + 0.5)
+    if margin <= 0:
+        return levels
+    return ndimage.maximum_filter(np.pad(levels, margin), size=2 * margin + 1, mode="constant")
+
+
+def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = levels.shape
+    scale = DIGIT_SIDE / max(height, width)
+    size = (max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5)))
+    if size == (width, height):
+        return levels
+    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(levels).resize(size, resampling))
+
+
+def _start(profile: NDArray[np.int64]) -> int:
+    """Return where a digit starts if its centre of mass is to be in the middle pixel."""
+    middle = float((profile * (2 * np.arange(len(profile)) + 1)).sum()) / float(2 * profile.sum())
+    # In MNIST's images the centre of mass lies in pixel 14, counted from 0.
+    return min(max(int(np.floor(SIDE / 2 + 1 - middle)), 0), SIDE - len(profile))

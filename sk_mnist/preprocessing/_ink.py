@@ -1,0 +1,234 @@
+"""Where the ink of a picture is: paper evened out and taken away, strokes found, specks and lone lines left out.
+
+All of it counts in whole grey levels, so that the same steps in another language give the same image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+# Longest side, in pixels, at which ink is looked for, and at which paper is.
+FINE_SIDE = 1024
+COARSE_SIDE = 96
+
+# Width of the widest stroke as a share of the picture's longest side. Paper is what remains without strokes.
+WIDEST_STROKE = 0.4
+
+# Grey levels between paper and ink, below which a picture is blank, and as many times the noise.
+MIN_CONTRAST = 24
+MIN_CONTRAST_TO_NOISE = 4
+
+# The weakest grey that belongs to a stroke, as a share of the ink: on clean paper, and on any other.
+WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
+WEAKEST_TO_NOISE = 4
+
+# Lone lines touch the border; they are so thin, compared to their length, and so long, compared to the picture.
+LINE_WIDTH, LINE_LENGTH = 0.12, 0.4
+# What lies along so much of a side of the picture is the edge of the paper or a shadow, if there is ink inside that is
+# so large.
+EDGE_RUN, INNER_SIZE = 0.25, 0.1
+# Specks are smaller and lighter than these shares of the largest component.
+SPECK_SIZE, SPECK_INK = 0.12, 0.03
+
+_DIAGONALS_TOO = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Component:
+    """Ink that hangs together.
+
+    Attributes
+    ----------
+    label : int
+        What its pixels have in the array of labels.
+    top, bottom, left, right : int
+        Its box, in pixels; bottom and right are the first row and column after it.
+    ink : int
+        Sum of its grey levels.
+    """
+
+    label: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+    ink: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.right - self.left
+
+    @property
+    def size(self) -> int:
+        """The longer side."""
+        return max(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The strokes of a picture.
+
+    Attributes
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        From 0 for paper to 255 for ink.
+    labels : ndarray of int of shape (height, width)
+        The component that a pixel belongs to.
+    components : list of Component
+        Those that may be digits, or parts of digits.
+    shrunk : int
+        How many pixels of the picture, along each side, went into one of these.
+    """
+
+    levels: NDArray[np.uint8]
+    labels: NDArray[np.intp]
+    components: list[Component]
+    shrunk: int
+
+    def crop(self, components: list[Component]) -> NDArray[np.uint8]:
+        """Return the levels in the box around some components, without all others."""
+        rows = slice(min(c.top for c in components), max(c.bottom for c in components))
+        columns = slice(min(c.left for c in components), max(c.right for c in components))
+        chosen = np.isin(self.labels[rows, columns], [c.label for c in components])
+        return np.where(chosen, self.levels[rows, columns], 0).astype(np.uint8)
+
+
+def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
+    """Find the strokes of a picture.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        Grey levels, with ink that is darker than the paper or brighter.
+
+    Returns
+    -------
+    ink : Ink or None
+        None if the picture is blank.
+    """
+    levels, shrunk = _shrink(levels, FINE_SIDE)
+    contrast = _without_paper(levels)
+    threshold = _otsu(np.maximum(contrast, 0))
+    if threshold is None:
+        return None
+    paper = contrast[contrast <= threshold]
+    offset = _quantile(paper, 0.5)
+    noise = 1.4826 * _quantile(np.abs(paper - offset), 0.5)
+    contrast = np.maximum(contrast - offset, 0)
+    strong = contrast > threshold - offset
+    if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
+        return None
+    full = _quantile(contrast[strong], 0.9)
+    weakest = max(WEAKEST_TO_NOISE * noise, WEAKEST * full) if noise else WEAKEST_ON_CLEAN * full
+    labels, _ = ndimage.label(contrast > min(weakest, threshold - offset), _DIAGONALS_TOO)
+    inked = np.minimum((2 * 255 * contrast + full) // (2 * full), 255).astype(np.uint8)
+    components = _components(inked, labels, np.unique(labels[strong]))
+    return Ink(inked, labels, _without_lines_and_specks(components, labels), shrunk)
+
+
+def _shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], int]:
+    """Average blocks of pixels, so that the longest side is at most ``side``; also return the side of a block."""
+    factor = -(-max(levels.shape) // side)
+    if factor == 1:
+        return levels, 1
+    height, width = (-(-length // factor) for length in levels.shape)
+    missing = [(0, height * factor - levels.shape[0]), (0, width * factor - levels.shape[1])]
+    blocks = np.pad(levels, missing, mode="edge").reshape(height, factor, width, factor)
+    sums = blocks.sum(axis=(1, 3), dtype=np.int64)
+    return ((sums + factor**2 // 2) // factor**2).astype(np.uint8), factor
+
+
+def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how far each pixel is from the paper around it; higher where there is ink."""
+    coarse, factor = _shrink(levels, COARSE_SIDE)
+    if _is_dark_on_light(coarse):
+        levels, coarse = 255 - levels, 255 - coarse
+    size = int(WIDEST_STROKE * max(coarse.shape)) | 1
+    # No stroke is so wide that a window of this size fits into it: the least level in each window, and the highest of
+    # those around each pixel, are the paper's, with its gradients and shadows.
+    paper = ndimage.grey_opening(coarse, size=(size, size), mode="nearest")
+    if paper.min() == paper.max():
+        return levels.astype(np.int64) - int(paper.min())
+    return levels.astype(np.int64) - np.floor(_enlarged(paper, levels.shape, factor) + 0.5).astype(np.int64)
+
+
+def _is_dark_on_light(levels: NDArray[np.uint8]) -> bool:
+    # Strokes are few pixels that differ much from their surroundings, whatever the light.
+    size = max(levels.shape) // 2 | 1
+    differences = levels - ndimage.uniform_filter(levels.astype(np.float64), size, mode="nearest")
+    return float((differences**3).sum()) < 0
+
+
+def _enlarged(levels: NDArray[np.uint8], shape: tuple[int, ...], factor: int) -> NDArray[np.float64]:
+    """Interpolate linearly between the middles of blocks."""
+    rows, columns = (_linear(n_small, n_large, factor) for n_small, n_large in zip(levels.shape, shape, strict=True))
+    return rows @ levels.astype(np.float64) @ columns.T
+
+
+def _linear(n_small: int, n_large: int, factor: int) -> NDArray[np.float64]:
+    """Weights of blocks for each pixel."""
+    position = np.clip((np.arange(n_large) + 0.5) / factor - 0.5, 0, n_small - 1)
+    return np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(n_small)))
+
+
+def _otsu(levels: NDArray[np.int64]) -> int | None:
+    """Return the level that separates two classes best; None if there is only one level."""
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    below, total = counts.cumsum(), levels.size
+    sums = (counts * np.arange(256)).cumsum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = (sums[-1] * below - total * sums) ** 2 / (below * (total - below))
+    between = np.nan_to_num(between, nan=0.0, posinf=0.0)
+    if between.max() == 0:
+        return None
+    # The middle of the levels that do not occur.
+    best = np.flatnonzero(between == between.max())
+    return int(best[0] + best[-1]) // 2
+
+
+def _quantile(values: NDArray[np.int64], share: float) -> int:
+    """Return the least of some whole numbers that so large a share of them does not exceed."""
+    least = int(values.min())
+    counts = np.bincount(values.ravel() - least)
+    return least + int(np.searchsorted(counts.cumsum(), share * values.size))
+
+
+def _components(levels: NDArray[np.uint8], labels: NDArray[np.intp], wanted: NDArray[np.intp]) -> list[Component]:
+    boxes = ndimage.find_objects(labels)
+    sums = ndimage.sum_labels(levels, labels, wanted)
+    return [
+        Component(int(label), rows.start, rows.stop, columns.start, columns.stop, int(ink))
+        for label, ink, (rows, columns) in zip(wanted, sums, (boxes[label - 1] for label in wanted), strict=True)
+    ]
+
+
+def _without_lines_and_specks(components: list[Component], labels: NDArray[np.intp]) -> list[Component]:
+    runs = {c.label: _run_along_the_border(c, labels) for c in components}
+    kept = [c for c in components if not (runs[c.label] and _is_line(c, min(labels.shape)))]
+    inner = [c for c in kept if not runs[c.label] and c.size >= INNER_SIZE * min(labels.shape)]
+    if inner:
+        kept = [c for c in kept if runs[c.label] < EDGE_RUN]
+    kept = kept or components
+    largest, most = max(c.size for c in kept), max(c.ink for c in kept)
+    return [c for c in kept if c.size >= SPECK_SIZE * largest or c.ink >= SPECK_INK * most]
+
+
+def _run_along_the_border(component: Component, labels: NDArray[np.intp]) -> float:
+    """Return the largest share of a side of the picture that is of a component."""
+    sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
+    return max(float((side == component.label).mean()) for side in sides)
+
+
+def _is_line(component: Component, side: int) -> bool:
+    thickness = min(component.height, component.width)
+    return thickness <= LINE_WIDTH * component.size and component.size >= LINE_LENGTH * side

@@ -1,0 +1,153 @@
+"""Which ink belongs to which digit, and the order in which digits are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from sk_mnist.preprocessing._ink import Component, Ink
+
+# A part is smaller than this share of the digit that it belongs to, and no farther away than that one.
+PART_SIZE, PART_DISTANCE = 0.7, 0.25
+# What is broken in two halves, one above the other: the share of the narrower one's width that they have in common,
+# and the gap, as a share of the height of both together.
+HALF_OVERLAP, HALF_GAP = 0.5, 0.06
+# A line is what shares so much of its height.
+LINE_OVERLAP = 0.4
+# Digits that touch are together wider than this share of their height. They are cut where a column has one stroke of at
+# most CUT_INK of the height, so that either side is so wide and so high.
+TOUCHING_WIDTH, CUT_INK, LEAST_WIDTH, LEAST_HEIGHT = 1.2, 0.25, 0.3, 0.7
+
+# So many separate strokes are no digits, but a text or a photograph.
+MAX_COMPONENTS = 1000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The ink of one digit.
+
+    Attributes
+    ----------
+    top, left : int
+        First row and column in the picture.
+    levels : ndarray of uint8 of shape (height, width)
+        Grey levels in its box, 0 where there is none of its ink.
+    """
+
+    top: int
+    left: int
+    levels: NDArray[np.uint8]
+
+    @property
+    def bottom(self) -> int:
+        """First row below it."""
+        return self.top + self.levels.shape[0]
+
+    @property
+    def right(self) -> int:
+        """First column to the right of it."""
+        return self.left + self.levels.shape[1]
+
+
+def find_digits(ink: Ink) -> list[Piece]:
+    """Return the digits, line by line, and from left to right in each line.
+
+    Raises
+    ------
+    ValueError
+        If there are too many separate strokes.
+    """
+    pieces = [piece_of(ink, components) for components in _joined(ink.components)]
+    return _in_reading_order([part for piece in pieces for part in _cut(piece)])
+
+
+def piece_of(ink: Ink, components: list[Component]) -> Piece:
+    """Return what some components make up together."""
+    top, left = min(c.top for c in components), min(c.left for c in components)
+    return Piece(top, left, ink.crop(components))
+
+
+def _joined(components: list[Component]) -> list[list[Component]]:
+    """Put the parts of broken digits together."""
+    if len(components) > MAX_COMPONENTS:
+        raise ValueError(f"The picture has {len(components):,} separate strokes; at most {MAX_COMPONENTS:,} are split.")
+    top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
+    height, width = bottom - top, right - left
+    size = np.maximum(height, width)
+    below, beside = _gaps(top, bottom), _gaps(left, right)
+    larger, smaller = _pairwise(np.maximum, size), _pairwise(np.minimum, size)
+    parts = (smaller < PART_SIZE * larger) & (
+        np.hypot(np.maximum(below, 0), np.maximum(beside, 0)) <= PART_DISTANCE * larger
+    )
+    together = _pairwise(np.maximum, bottom) - _pairwise(np.minimum, top)
+    halves = (-beside >= HALF_OVERLAP * _pairwise(np.minimum, width)) & (below <= HALF_GAP * together)
+    n_digits, digit = connected_components(parts | halves, directed=False)
+    return [[c for c, d in zip(components, digit, strict=True) if d == number] for number in range(n_digits)]
+
+
+def _pairwise(function: np.ufunc, values: NDArray) -> NDArray:
+    return function(values[:, np.newaxis], values)
+
+
+def _gaps(start: NDArray, end: NDArray) -> NDArray:
+    """Gap between each two intervals; negative where they overlap, by how much."""
+    return _pairwise(np.maximum, start) - _pairwise(np.minimum, end)
+
+
+def _cut(piece: Piece) -> Iterator[Piece]:
+    """Cut digits that touch each other where one thin stroke connects them."""
+    height, width = piece.levels.shape
+    margin = max(1, int(LEAST_WIDTH * height))
+    if width > max(TOUCHING_WIDTH * height, 2 * margin):
+        thickness = _thickness_of_cuts(piece.levels > 127)[margin : width - margin]
+        if thickness.min() <= CUT_INK * height:
+            thinnest = np.flatnonzero(thickness == thickness.min())
+            column = margin + int(thinnest[len(thinnest) // 2])
+            yield from _cut(_tight(piece.top, piece.left, piece.levels[:, :column]))
+            yield from _cut(_tight(piece.top, piece.left + column, piece.levels[:, column:]))
+            return
+    yield piece
+
+
+def _thickness_of_cuts(inked: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Pixels of ink in each column; all its pixels where a cut in front of it makes no two digits."""
+    height = len(inked)
+    # One run of ink starts and ends once.
+    ends = np.diff(inked, axis=0, prepend=False, append=False).sum(axis=0)
+    is_tall = (_heights_before(inked) >= LEAST_HEIGHT * height) & (
+        _heights_before(inked[:, ::-1])[::-1] >= LEAST_HEIGHT * height
+    )
+    return np.where((ends <= 2) & is_tall, inked.sum(axis=0), height)
+
+
+def _heights_before(inked: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Height of the ink in all columns up to each one."""
+    before = np.logical_or.accumulate(inked, axis=1)
+    return np.where(before.any(axis=0), len(inked) - before[::-1].argmax(axis=0) - before.argmax(axis=0), 0)
+
+
+def _tight(top: int, left: int, levels: NDArray[np.uint8]) -> Piece:
+    rows, columns = np.flatnonzero(levels.any(axis=1)), np.flatnonzero(levels.any(axis=0))
+    return Piece(
+        top + int(rows[0]), left + int(columns[0]), levels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    )
+
+
+def _in_reading_order(pieces: list[Piece]) -> list[Piece]:
+    lines: list[list[Piece]] = []
+    for piece in sorted(pieces, key=lambda piece: piece.top + piece.bottom):
+        if lines and _share_a_line(lines[-1], piece):
+            lines[-1].append(piece)
+        else:
+            lines.append([piece])
+    return [piece for line in lines for piece in sorted(line, key=lambda piece: piece.left + piece.right)]
+
+
+def _share_a_line(line: list[Piece], piece: Piece) -> bool:
+    top, bottom = (sum(getattr(p, side) for p in line) / len(line) for side in ("top", "bottom"))
+    overlap = min(bottom, piece.bottom) - max(top, piece.top)
+    return overlap >= LINE_OVERLAP * min(bottom - top, piece.bottom - piece.top)

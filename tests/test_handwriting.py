@@ -1,0 +1,369 @@
+"""DigitImageNormalizer and split_digits: pictures of people's own digits in the form of MNIST's."""
+
+import io
+import pickle
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from scipy.ndimage import gaussian_filter, rotate
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import (
+    check_do_not_raise_errors_in_init_or_set_params,
+    check_estimator_cloneable,
+    check_estimator_repr,
+    check_estimator_tags_renamed,
+    check_get_params_invariance,
+    check_mixin_order,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+    check_set_params,
+    check_valid_tag_types,
+)
+
+from sk_mnist import DigitImageNormalizer, fetch_mnist, load, load_pretrained, save
+from sk_mnist.preprocessing import split_digits
+
+
+@pytest.fixture(scope="module")
+def test_images():
+    test = fetch_mnist(subset="test", normalize=False)
+    return test.images, test.target
+
+
+def enlarged(image, factor=5):
+    return np.kron(image, np.ones((factor, factor), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def seven(test_images):
+    """A 7 as dark ink on white paper, 200 x 240 pixels."""
+    paper = np.full((200, 240), 255, dtype=np.uint8)
+    paper[30:170, 60:200] -= enlarged(test_images[0][0])
+    return paper
+
+
+def normalized(picture):
+    return DigitImageNormalizer().transform([picture])[0]
+
+
+def file_of(image, kind="PNG", **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
+class TestPictures:
+    """What a picture may be."""
+
+    @pytest.mark.parametrize(
+        "convert",
+        [
+            lambda levels: levels / 255,
+            lambda levels: (levels / 255).astype(np.float32),
+            lambda levels: levels.astype(np.int64),
+            lambda levels: levels[..., np.newaxis],
+            lambda levels: np.stack([levels] * 3, axis=-1),
+            lambda levels: np.stack([*[levels] * 3, np.full_like(levels, 255)], axis=-1),
+            lambda levels: levels.tolist(),
+            np.asfortranarray,
+            Image.fromarray,
+            lambda levels: Image.fromarray(levels).convert("RGB"),
+            lambda levels: Image.fromarray(levels).convert("P"),
+            lambda levels: Image.fromarray(levels).convert("LA"),
+            lambda levels: Image.fromarray(levels.astype(np.uint16) * 257),
+            file_of,
+            lambda levels: file_of(levels, "BMP"),
+            lambda levels: file_of(levels, "TIFF"),
+            lambda levels: file_of(levels, "GIF"),
+            lambda levels: file_of(levels, "WEBP", lossless=True),
+        ],
+    )
+    def test_every_kind_gives_the_same(self, convert, seven):
+        np.testing.assert_array_equal(normalized(convert(seven)), normalized(seven))
+
+    @pytest.mark.parametrize("as_path", [str, lambda path: path])
+    def test_a_path_is_read(self, as_path, seven, tmp_path):
+        path = tmp_path / "seven.jpg"
+        path.write_bytes(file_of(seven, "JPEG", quality=95).read())
+        difference = normalized(as_path(path)).astype(int) - normalized(seven)
+        assert np.abs(difference).max() < 30
+
+    def test_pictures_may_have_several_sizes(self, seven):
+        images = DigitImageNormalizer().transform([seven, seven[20:180, 40:]])
+        np.testing.assert_array_equal(images[0], images[1])
+
+    def test_the_orientation_of_a_photograph_counts(self, seven):
+        exif = Image.Exif()
+        exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees to the right
+        turned = file_of(np.rot90(seven).copy(), exif=exif)
+        np.testing.assert_array_equal(normalized(turned), normalized(seven))
+
+    @pytest.mark.parametrize("ink", [0, 255])
+    def test_a_transparent_background_is_paper(self, ink, seven):
+        picture = np.full((*seven.shape, 4), ink, dtype=np.uint8)
+        picture[..., 3] = 255 - seven
+        np.testing.assert_array_equal(normalized(picture), normalized(seven))
+
+    def test_colours_count_by_their_brightness(self, seven):
+        picture = np.stack([seven, seven, np.full_like(seven, 255)], axis=-1)  # blue ink
+        difference = normalized(picture).astype(int) - normalized(seven)
+        assert np.abs(difference).max() <= 2
+
+
+class TestBadPictures:
+    @pytest.mark.parametrize(
+        ("picture", "message"),
+        [
+            (np.zeros(784), r"X\[0\] has shape \(784,\); a picture has shape \(height, width\)"),
+            (np.zeros((5, 5, 2)), r"has shape \(5, 5, 2\)"),
+            (np.zeros((0, 5)), "has no pixels"),
+            (np.full((5, 5), 2.0), r"has pixels of 2.0 to 2.0; dtype float64 stands for floats of 0 to 1"),
+            (np.full((5, 5), np.nan), "has pixels of nan to nan"),
+            (np.full((5, 5), 300), "has pixels of 300 to 300; dtype int64 stands for integers of 0 to 255"),
+            (np.full((5, 5), -1), "has pixels of -1"),
+            (np.full((5, 5), "a"), "has dtype <U1; pixels are integers of 0 to 255, or floats of 0 to 1"),
+            (np.full((5, 5), 1j), "has dtype complex128"),
+            (io.BytesIO(b""), "is not a picture that can be read: PNG, JPEG, GIF, BMP, TIFF, WEBP can"),
+            (io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is not a picture that can be read"),
+            (None, r"X\[0\] has shape \(\)"),
+        ],
+    )
+    def test_what_is_no_picture_is_refused(self, picture, message):
+        with pytest.raises(ValueError, match=message):
+            DigitImageNormalizer().transform([picture])
+
+    def test_a_cut_file_is_refused(self, seven):
+        whole = file_of(seven).read()
+        with pytest.raises(ValueError, match=r"X\[1\] is damaged"):
+            DigitImageNormalizer().transform([seven, io.BytesIO(whole[: len(whole) // 2])])
+
+    def test_a_missing_file_is_an_os_error(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            DigitImageNormalizer().transform([tmp_path / "missing.png"])
+
+    @pytest.mark.parametrize("side", [7_100, 100_000])
+    def test_a_huge_picture_is_refused_before_it_is_decoded(self, side):
+        # 10 kB or less, whatever it says: nothing of the pixels is there.
+        header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+        chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+        png = b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+        with pytest.raises(ValueError, match=r"more than 50,000,000.*Make it smaller"):
+            DigitImageNormalizer().transform([io.BytesIO(png)])
+
+    @pytest.mark.parametrize(
+        ("X", "given"),
+        [
+            ("seven.png", "a str"),
+            (np.zeros((28, 28)), r"an array of shape \(28, 28\)"),
+            (np.zeros((2, 784)), r"an array of shape \(2, 784\)"),
+            (3, "a int"),
+        ],
+    )
+    def test_one_picture_alone_is_refused(self, X, given):
+        with pytest.raises(ValueError, match=f"X is {given}; DigitImageNormalizer takes a sequence of pictures"):
+            DigitImageNormalizer().transform(X)
+
+
+class TestNormalizer:
+    def test_the_digit_is_white_on_black_centred_and_twenty_pixels_high(self, seven):
+        image = normalized(seven)
+        assert (image.shape, image.dtype, image.max()) == ((28, 28), np.uint8, 255)
+        rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20
+        middles = np.arange(28) + 0.5
+        for axis in (0, 1):
+            centre = (image.sum(axis=1 - axis) * middles).sum() / image.sum()
+            assert 14 <= centre <= 15  # as in MNIST's own images
+
+    def test_proportions_are_kept(self):
+        bar = np.zeros((300, 300))
+        bar[50:250, 100:140] = 1
+        image = normalized(bar)
+        assert (image.any(axis=1).sum(), image.any(axis=0).sum()) == (20, 4)
+
+    def test_bright_ink_on_dark_is_the_same(self, seven):
+        np.testing.assert_array_equal(normalized(255 - seven), normalized(seven))
+
+    @pytest.mark.parametrize("margins", [((0, 300), (500, 0)), ((7, 0), (0, 31))])
+    def test_it_does_not_matter_where_the_digit_is(self, margins, seven):
+        moved = np.pad(seven, margins, constant_values=255)
+        difference = normalized(moved).astype(int) - normalized(seven)
+        # A large picture is averaged over blocks first.
+        assert np.abs(difference).max() <= (0 if max(moved.shape) <= 1024 else 10)
+
+    def test_uneven_light_noise_and_low_contrast_do_not_matter(self, seven):
+        light = np.linspace(0.9, 0.6, seven.shape[1])
+        noise = 0.01 * np.random.default_rng(0).standard_normal(seven.shape)
+        paper = np.clip(light * (0.5 + 0.5 * seven / 255) + noise, 0, 1)
+        difference = normalized(paper).astype(float) - normalized(seven)
+        assert np.abs(difference).mean() < 4
+
+    def test_specks_lines_and_the_edge_of_the_sheet_are_left_out(self, seven):
+        dirty = np.pad(seven, 60, constant_values=255)
+        dirty[100, 40] = 0  # a speck
+        dirty[25:28] = 0  # a line across the paper
+        dirty[:, :20] = 60  # the table
+        difference = normalized(dirty).astype(int) - normalized(seven)
+        assert np.abs(difference).max() <= 2
+
+    def test_thin_strokes_become_as_wide_as_those_of_mnist(self):
+        thin = np.zeros((400, 400))
+        thin[100:300, 199:201] = 1
+        assert (normalized(thin) > 127).sum(axis=1).max() == 2
+
+    @pytest.mark.parametrize("level", [0, 90, 255])
+    def test_an_empty_picture_gives_an_empty_image(self, level):
+        assert not normalized(np.full((100, 80), level, dtype=np.uint8)).any()
+
+    def test_noise_alone_is_no_ink(self):
+        noise = np.random.default_rng(0).normal(0.7, 0.02, (200, 200))
+        assert not normalized(np.clip(noise, 0, 1)).any()
+
+    def test_digits_of_mnist_stay_as_they_are(self, test_images):
+        images = test_images[0][:500]
+        differences = DigitImageNormalizer().transform(images).astype(float) - images
+        assert np.mean(np.abs(differences).mean(axis=(1, 2)) < 4) > 0.9
+
+    @pytest.mark.slow
+    def test_on_mnists_own_images_a_tenth_of_a_point_is_lost_at_most(self, test_images):
+        images, y = test_images
+        model = load_pretrained()
+        again = DigitImageNormalizer().transform(images)
+        assert model.score(again, y) >= model.score(images, y) - 0.001
+
+    def test_the_pretrained_model_reads_pictures(self, test_images):
+        generator = np.random.default_rng(0)
+        pictures = []
+        for image in test_images[0][:200]:
+            top, left = generator.integers(0, 200, 2)
+            paper = np.full((400, 400), 250.0)
+            paper[top : top + 140, left : left + 140] -= 0.8 * enlarged(image)
+            pictures.append(gaussian_filter(paper, 2).astype(np.uint8))
+        model = make_pipeline(DigitImageNormalizer(), load_pretrained())
+        assert model.score(pictures, test_images[1][:200]) >= 0.985
+        # What people see without it.
+        small = np.stack([np.asarray(Image.fromarray(255 - picture).resize((28, 28))) for picture in pictures])
+        assert load_pretrained().score(small, test_images[1][:200]) < 0.6
+
+    @settings(max_examples=200)
+    @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
+    def test_any_picture_gives_an_image(self, picture):
+        image = normalized(picture)
+        assert (image.shape, image.dtype) == ((28, 28), np.uint8)
+        assert image.max() in (0, 255)
+
+    def test_it_is_a_transformer_without_state(self, seven):
+        normalizer = DigitImageNormalizer()
+        assert normalizer.fit([seven]) is normalizer
+        assert clone(normalizer).get_params() == {}
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(normalizer)).transform([seven])[0], normalized(seven))
+        assert vars(normalizer) == {}
+
+    def test_a_file_keeps_it(self, seven, tmp_path):
+        model = make_pipeline(DigitImageNormalizer(), load_pretrained())
+        loaded = load(save(model, tmp_path / "model.skops"))
+        assert loaded.predict([seven]) == model.predict([seven]) == [7]
+
+
+# The other common checks fit rows.
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_do_not_raise_errors_in_init_or_set_params,
+        check_estimator_cloneable,
+        check_estimator_repr,
+        check_estimator_tags_renamed,
+        check_get_params_invariance,
+        check_mixin_order,
+        check_no_attributes_set_in_init,
+        check_parameters_default_constructible,
+        check_set_params,
+        check_valid_tag_types,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_scikit_learn_check(check):
+    check("DigitImageNormalizer", DigitImageNormalizer())
+
+
+class TestSplitDigits:
+    def test_digits_come_in_reading_order_with_their_boxes(self, test_images):
+        paper = np.zeros((400, 600), dtype=np.uint8)
+        places = [(20, 30), (35, 200), (10, 400), (220, 60), (230, 330)]
+        for (top, left), image in zip(places, test_images[0], strict=False):
+            paper[top : top + 140, left : left + 140] = enlarged(image)
+        digits = split_digits(255 - paper)
+        assert load_pretrained().predict(DigitImageNormalizer().transform([d.image for d in digits])).tolist() == (
+            test_images[1][:5].tolist()
+        )
+        for (top, left), digit, image in zip(places, digits, test_images[0], strict=False):
+            rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+            expected = (left + 5 * columns[0], top + 5 * rows[0], left + 5 * columns[-1] + 5, top + 5 * rows[-1] + 5)
+            assert digit.box == expected
+
+    def test_boxes_are_in_pixels_of_a_large_picture_too(self):
+        paper = np.full((1500, 3000), 255, dtype=np.uint8)
+        paper[300:1200, 600:690] = paper[300:1200, 1500:1590] = 0
+        assert [digit.box for digit in split_digits(paper)] == [(600, 300, 690, 1200), (1500, 300, 1590, 1200)]
+
+    def test_a_broken_five_is_one_digit(self):
+        paper = np.zeros((200, 300))
+        paper[60:70, 50:90] = 1  # the body
+        paper[70:150, 50:60] = 1
+        paper[140:150, 50:110] = 1
+        paper[40:50, 60:110] = 1  # the loose bar
+        paper[40:150, 200:210] = 1  # a one beside it
+        assert [digit.box for digit in split_digits(paper)] == [(50, 40, 110, 150), (200, 40, 210, 150)]
+
+    def test_digits_that_touch_by_a_thin_stroke_are_cut(self, test_images):
+        images, y = test_images
+        zero, six = images[y == 0][0], images[y == 6][0]
+        zero, six = (enlarged(image[:, image.any(axis=0)]) for image in (zero, six))
+        paper = np.pad(np.hstack([zero, np.zeros((140, 10), np.uint8), six]), 20)
+        inked = np.flatnonzero(paper[90] > 127)
+        start = inked[inked < 20 + zero.shape[1]][-1]
+        paper[90:96, start : inked[inked > start][0]] = 255
+        digits = split_digits(255 - paper)
+        images = DigitImageNormalizer().transform([digit.image for digit in digits])
+        assert load_pretrained().predict(images).tolist() == [0, 6]
+
+    def test_single_digits_are_not_cut(self, test_images):
+        n_digits = [len(split_digits(np.pad(image, 4))) for image in test_images[0][:1000]]
+        assert np.mean(np.array(n_digits) == 1) >= 0.99
+
+    def test_a_blank_picture_has_none(self):
+        assert split_digits(np.full((50, 50), 200, dtype=np.uint8)) == []
+
+    def test_a_text_is_refused(self):
+        paper = np.zeros((400, 400), dtype=np.uint8)
+        paper[::10, ::10] = 255
+        with pytest.raises(ValueError, match="1,600 separate strokes; at most 1,000"):
+            split_digits(paper)
+
+    def test_crops_stand_alone(self, seven):
+        (digit,) = split_digits(seven)
+        np.testing.assert_array_equal(normalized(digit.image), normalized(seven))
+        turned = rotate(digit.image, 5, order=1)
+        assert load_pretrained().predict(DigitImageNormalizer().transform([turned])) == [7]
+
+    @settings(max_examples=100)
+    @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)), st.booleans())
+    def test_any_picture_can_be_split(self, picture, with_margin):
+        if with_margin:
+            picture = np.pad(picture, 10)
+        height, width = picture.shape
+        for (left, top, right, bottom), image in split_digits(picture):
+            assert 0 <= left < right <= width
+            assert 0 <= top < bottom <= height
+            assert image.any()
