@@ -24,7 +24,8 @@ ROOMS = {
     "pretrained": {"preprocessing", "augmentation", "neural_network"},
     "model_selection": {"metrics"},
     "persistence": {"preprocessing", "augmentation", "neural_network"},
-    "cli": {"datasets", "metrics", "plotting", "pipeline", "model_selection", "persistence"},
+    "demo": {"preprocessing", "neural_network"},
+    "cli": {"datasets", "metrics", "plotting", "pipeline", "pretrained", "model_selection", "persistence", "demo"},
 }
 
 IMPORT_KERAS = {"callbacks", "convert", "network", "optimizers", "scikeras", "workspace"}

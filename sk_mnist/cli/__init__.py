@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from sk_mnist.cli import _evaluate, _fetch, _info, _train, _tune
+from sk_mnist.cli import _demo, _evaluate, _fetch, _info, _predict, _train, _tune
 from sk_mnist.cli._options import Parser, UsageError
 
 __all__ = ["main"]
 
 # Each module adds a command to the parser.
-COMMAND_MODULES = (_train, _evaluate, _tune, _fetch, _info)
+COMMAND_MODULES = (_train, _evaluate, _tune, _predict, _demo, _fetch, _info)
 DEFAULT_COMMAND = "train"
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             # A fit warns that it keeps what was trained. The command keeps nothing, and reports the interrupt itself.
             warnings.filterwarnings("ignore", message="Training interrupted by user")
-            options.run(options)
+            status = options.run(options)
     except UsageError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
@@ -54,4 +54,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         errors.print(f"sk-mnist: {error}")
         return 1
-    return 0
+    return status or 0

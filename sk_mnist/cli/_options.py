@@ -56,6 +56,17 @@ def seed(text: str) -> int:
 seed.__name__ = "seed (0 to 4294967295)"
 
 
+def port(text: str) -> int:
+    """Return a port of TCP."""
+    value = int(text)
+    if not 0 <= value < 2**16:
+        raise ValueError
+    return value
+
+
+port.__name__ = "port (0 to 65535)"
+
+
 def make_directory(directory: Path, option: str) -> None:
     """Make the directory that an option names."""
     try:

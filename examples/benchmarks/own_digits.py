@@ -1,0 +1,279 @@
+"""
+Digits of your own: what the normaliser is worth
+================================================
+
+Make pictures of MNIST's digits, as people's own digits come: on canvases of any size, anywhere on them, large and
+small, dark on light, with thick and thin strokes, blurred, on paper in uneven light, as JPEG. Then score networks
+on them, with :class:`~sk_mnist.DigitImageNormalizer` and with what people do without one, that is scale the picture to
+28 x 28 pixels. Networks come from the files that ``recipes.py`` keeps, of seed 0; "reference" is trained if it has
+none::
+
+    python examples/benchmarks/own_digits.py                       # pictures of 10,000 test images
+    python examples/benchmarks/own_digits.py --split validation    # of the last 10,000 training images
+    python examples/benchmarks/own_digits.py --images 500
+
+With ``--split validation``, which needs ``recipes.py --split validation --only accurate``, it also prints how many of
+the answers are wrong that have at least some confidence. The confidence from which on ``sk-mnist predict`` and the
+draw page are sure comes from that. In both cases it prints how many pictures of no digit are taken for a sure one:
+letters, scribbles and empty paper.
+"""
+
+import argparse
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _measure import show_progress
+from _options import BenchmarkParser
+from _report import count, print_table
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+
+import sk_mnist
+from sk_mnist import DigitImageNormalizer
+
+SIZES = {"images": 10_000}
+SIDE = 28
+N_VALIDATION = 10_000
+SPLITS = ("test", "validation")
+
+# Sides of the canvases, in pixels.
+LEAST_CANVAS, LARGEST_CANVAS = 100, 800
+# Bars: the least accuracy of "accurate" with the normaliser, on each kind of picture and in the mean.
+BAR, MEAN_BAR = 0.985, 0.99
+
+Generator = np.random.Generator
+CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+N_NO_DIGITS = 1000
+
+
+def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
+    """Interpolate linearly."""
+    return np.clip(zoom(image, factor, order=1, grid_mode=True, mode="grid-constant"), 0, 1)
+
+
+def with_strokes(image: np.ndarray, change: float, factor: int = 8) -> np.ndarray:
+    """Enlarge a digit with a sharp pen, whose strokes are wider by a share of their width."""
+    large = enlarged(image, factor)
+    inside = large > 0.5
+    distance = distance_transform_edt(inside) - distance_transform_edt(~inside)
+    # A stroke has an edge on both sides, so that its width is twice its area divided by the length of its edges.
+    width = 2 * large.sum() / np.hypot(*np.gradient(np.pad(large, 1))).sum()
+    return np.clip(0.5 + distance + change * width / 2, 0, 1)
+
+
+def placed(digit: np.ndarray, generator: Generator, side: int | None = None) -> np.ndarray:
+    """Put a digit anywhere on a canvas, whose side is random if none is given."""
+    rows, columns = (np.flatnonzero(digit.max(axis=axis) > 0.05) for axis in (1, 0))
+    digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    side = max(side or generator.integers(LEAST_CANVAS, LARGEST_CANVAS + 1), max(digit.shape) + 4)
+    canvas = np.zeros((side, side), dtype=np.float32)
+    top, left = (generator.integers(2, side - length - 1) for length in digit.shape)
+    canvas[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return canvas
+
+
+def on_paper(canvas: np.ndarray, generator: Generator) -> np.ndarray:
+    """Dark ink on paper in light that falls by 25 % across it, with noise of 3 %."""
+    angle = generator.uniform(0, 2 * np.pi)
+    down, right = np.linspace(-1, 1, len(canvas))[:, np.newaxis], np.linspace(-1, 1, len(canvas))
+    ramp = np.cos(angle) * right + np.sin(angle) * down
+    light = 1 - 0.25 * (ramp - ramp.min()) / (ramp.max() - ramp.min())
+    noise = 0.03 * generator.standard_normal(canvas.shape)
+    return np.clip(light * (1 - 0.85 * canvas) + noise, 0, 1)
+
+
+def as_jpeg(picture: np.ndarray) -> np.ndarray:
+    """Compress with a quality of 40."""
+    file = io.BytesIO()
+    Image.fromarray(as_bytes(picture)).save(file, "JPEG", quality=40)
+    return np.asarray(Image.open(file)) / 255
+
+
+def as_bytes(picture: np.ndarray) -> np.ndarray:
+    """Round to whole grey levels of 0 to 255."""
+    return np.rint(255 * picture).astype(np.uint8)
+
+
+def blurred(digit: np.ndarray) -> np.ndarray:
+    """Blur by 2 % of the height of the digit."""
+    margin = len(digit) // 10
+    rows = np.flatnonzero(digit.max(axis=1) > 0.05)
+    return gaussian_filter(np.pad(digit, margin), 0.02 * (rows[-1] - rows[0]))
+
+
+# Each from an image in [0, 1] and a generator to a picture in [0, 1].
+PICTURES: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
+    "as they are": lambda image, _: image,
+    "canvas of 100 pixels": lambda image, generator: placed(enlarged(image, 2), generator, 100),
+    "canvas of 800 pixels": lambda image, generator: placed(enlarged(image, 2), generator, 800),
+    "moved": lambda image, generator: placed(image, generator, LEAST_CANVAS),
+    "scaled 2 times": lambda image, generator: placed(enlarged(image, 2), generator),
+    "scaled 4 times": lambda image, generator: placed(enlarged(image, 4), generator),
+    "scaled 8 times": lambda image, generator: placed(enlarged(image, 8), generator),
+    "inverted": lambda image, generator: 1 - placed(enlarged(image, 4), generator),
+    "strokes 15 % thicker": lambda image, generator: placed(with_strokes(image, 0.15), generator),
+    "strokes 15 % thinner": lambda image, generator: placed(with_strokes(image, -0.15), generator),
+    "blurred": lambda image, generator: placed(blurred(enlarged(image, 4)), generator),
+    "on paper": lambda image, generator: on_paper(placed(enlarged(image, 4), generator), generator),
+    "JPEG": lambda image, generator: as_jpeg(1 - placed(enlarged(image, 4), generator)),
+    "on paper, JPEG": lambda image, generator: as_jpeg(on_paper(placed(enlarged(image, 4), generator), generator)),
+    "cropped": lambda image, _: cropped(enlarged(image, 4)),
+    "strokes 60 % thinner": lambda image, generator: placed(with_strokes(image, -0.6), generator),
+}
+# Beyond what the bars are for.
+WITHOUT_BAR = ("as they are", "cropped", "strokes 60 % thinner")
+
+
+def cropped(digit: np.ndarray) -> np.ndarray:
+    """Leave nothing around the ink."""
+    return digit[np.ix_(digit.any(axis=1), digit.any(axis=0))]
+
+
+def letter(generator: Generator) -> np.ndarray:
+    """Print a capital letter that does not look like a digit."""
+    picture = Image.new("L", (200, 200))
+    text = str(generator.choice(list("ACEFHJKMNPRTUVWX")))
+    font = ImageFont.load_default(int(generator.integers(60, 140)))
+    ImageDraw.Draw(picture).text((30, 10), text, fill=255, font=font, stroke_width=int(generator.integers(0, 4)))
+    return np.asarray(picture) / 255
+
+
+def scribble(generator: Generator) -> np.ndarray:
+    """Draw a random stroke through 5 to 15 points."""
+    picture = Image.new("L", (200, 200))
+    points = generator.uniform(30, 170, size=(generator.integers(5, 16), 2))
+    ImageDraw.Draw(picture).line([tuple(point) for point in points], fill=255, width=14, joint="curve")
+    return np.asarray(picture) / 255
+
+
+def empty_paper(generator: Generator) -> np.ndarray:
+    """Photograph paper without anything on it."""
+    return on_paper(np.zeros((200, 200)), generator)
+
+
+NO_DIGITS = {"letters": letter, "scribbles": scribble, "empty paper": empty_paper}
+
+
+def main() -> None:
+    """Make the pictures, score and print."""
+    parser = BenchmarkParser(__doc__, SIZES)
+    models = Path("sk-mnist-output") / "networks"
+    parser.add_argument("--models", type=Path, default=models, help="where recipes.py keeps networks (%(default)s)")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="exit with status 1 if a bar is missed")
+    options = parser.parse_options()
+    images, y = digits(options.split, options.images)
+    networks = dict(fitted_networks(options.models, options.split))
+    accuracy: dict[str, dict[str, float]] = {}
+    confidence, is_right = [], []
+    for name, make in PICTURES.items():
+        show_progress(f"reading: {name}")
+        normalized, plain = pictures(make, images)
+        accuracy[name] = {}
+        for network, classifier in networks.items():
+            for way, rows in (("", plain), (", normalised", normalized)):
+                accuracy[name][network + way] = float(np.mean(classifier.predict(rows) == y))
+        probabilities = networks["accurate"].predict_proba(normalized) if "accurate" in networks else None
+        if probabilities is not None and name not in WITHOUT_BAR:
+            confidence.append(probabilities.max(axis=1))
+            is_right.append(probabilities.argmax(axis=1) == y)
+    print_accuracies(accuracy, options)
+    if confidence:
+        print_errors(np.concatenate(confidence), np.concatenate(is_right))
+        print_no_digits(networks["accurate"])
+
+
+def digits(split: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images in [0, 1] and their labels."""
+    if split == "test":
+        X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
+    else:
+        X, y = (array[-N_VALIDATION:] for array in sk_mnist.fetch_mnist(subset="train", return_X_y=True))
+    return X[:n_images].reshape(-1, SIDE, SIDE), y[:n_images]
+
+
+def fitted_networks(models: Path, split: str) -> Iterator[tuple[str, Any]]:
+    """Find or train the networks; yield name and fitted classifier of each."""
+    for name in ("reference", "accurate"):
+        path = models / f"{name}-{split}-0.skops"
+        if path.exists():
+            yield name, sk_mnist.load(path)
+        elif name == "reference":
+            show_progress(f"training {name}, as {path} does not exist")
+            X, y = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
+            n_rows = len(X) - (N_VALIDATION if split == "validation" else 0)
+            yield name, sk_mnist.make_mnist_pipeline(name, random_state=0)["mlp"].fit(X[:n_rows], y[:n_rows])
+        else:
+            print(f"{name} is left out, as {path} does not exist: recipes.py --split {split} --only {name}")
+    if split == "test":  # it has learned from all training images
+        yield "pretrained", sk_mnist.load_pretrained()["mlp"]
+
+
+def pictures(make: Callable, images: np.ndarray, at_a_time: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Make a picture of each digit; return rows of pixels in [0, 1], normalised and plainly scaled."""
+    normalizer, generator = DigitImageNormalizer(), np.random.default_rng(0)
+    normalized, plain = [], []
+    for start in range(0, len(images), at_a_time):
+        chunk = [as_bytes(make(image, generator)) for image in images[start : start + at_a_time]]
+        normalized.append(normalizer.transform(chunk))
+        plain.extend(np.asarray(Image.fromarray(picture).resize((SIDE, SIDE))) for picture in chunk)
+    return as_rows(np.concatenate(normalized)), as_rows(np.stack(plain))
+
+
+def as_rows(images: np.ndarray) -> np.ndarray:
+    """Scale and lay out images for the networks."""
+    return images.reshape(len(images), -1) / np.float32(255)
+
+
+def print_accuracies(accuracy: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
+    """Print a row for each kind of picture and a column for each network, with and without the normaliser."""
+    ways = list(next(iter(accuracy.values())))
+    rows = [[name, *(f"{of_picture[way]:.2%}" for way in ways)] for name, of_picture in accuracy.items()]
+    counted = [of_picture for name, of_picture in accuracy.items() if name not in WITHOUT_BAR]
+    mean = [f"{np.mean([of_picture[way] for of_picture in counted]):.2%}" for way in ways]
+    images = {"test": "test image", "validation": "of the last training image"}[options.split]
+    title = f"accuracy on pictures of {count(options.images, images)}, scored for this report only"
+    print_table(title, ["", *ways], [*rows, [f"mean without: {', '.join(WITHOUT_BAR)}", *mean]])
+
+
+def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
+    """Print the share of answers of at least some confidence, and the share of those that are wrong."""
+    rows = []
+    for least in CONFIDENCES:
+        sure = confidence >= least
+        rows.append(
+            [
+                f"{least:g}",
+                f"{sure.mean():.2%}",
+                f"{1 - is_right[sure].mean():.2%}",
+                f"{is_right[~sure].mean():.2%}" if least else "",
+            ]
+        )
+    columns = ["confidence of at least", "share of the answers", "wrong among them", "right among the others"]
+    print_table('answers of "accurate", normalised, to all pictures that the mean counts', columns, rows)
+
+
+def print_no_digits(classifier: Any) -> None:
+    """Print how many pictures of no digit are taken for a digit, with some confidence."""
+    rows = []
+    for name, make in NO_DIGITS.items():
+        generator = np.random.default_rng(0)
+        images = DigitImageNormalizer().transform([as_bytes(make(generator)) for _ in range(N_NO_DIGITS)])
+        is_blank = ~images.any(axis=(1, 2))
+        confidence = np.where(is_blank, 0, classifier.predict_proba(as_rows(images)).max(axis=1))
+        rows.append(
+            [name, f"{is_blank.mean():.1%}", *(f"{np.mean(confidence >= least):.1%}" for least in CONFIDENCES[1:])]
+        )
+    columns = ["", "found to be blank", *(f"{least:g}" for least in CONFIDENCES[1:])]
+    print_table(
+        f"pictures of no digit, {N_NO_DIGITS:,} of each kind, taken for a digit with at least this confidence",
+        columns,
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

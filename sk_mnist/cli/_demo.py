@@ -1,0 +1,44 @@
+"""``sk-mnist demo``: a page to draw digits on."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sk_mnist.cli._options import UsageError, port
+from sk_mnist.cli._predict import make_reader
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    demo = commands.add_parser("demo", help="draw digits in the browser, and see what the network reads")
+    demo.set_defaults(run=run)
+    demo.add_argument("--port", type=port, default=0, help="of the server on this machine (default: any that is free)")
+    demo.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    demo.add_argument(
+        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command, until Ctrl-C."""
+    from sk_mnist.demo import DrawServer
+
+    console = Console(highlight=False)
+    reader = make_reader(options.model)
+    try:
+        server = DrawServer(reader, options.port)
+    except OSError as error:
+        raise UsageError(f"--port {options.port}: {error.strerror}") from error
+    with server:
+        console.print(f"The page to draw on is at {server.url} (Ctrl-C stops it)", markup=False, soft_wrap=True)
+        if not options.no_browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            console.print("Stopped.")

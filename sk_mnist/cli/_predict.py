@@ -1,0 +1,127 @@
+"""``sk-mnist predict``: read the digits in pictures."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STANDARD_INPUT = "-"
+# Of the pictures in a directory.
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+
+# What --json gives of each digit.
+FIELDS = ("label", "confidence", "runner_up", "box", "sure")
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    predict = commands.add_parser("predict", help="read the digits in pictures of your own")
+    predict.set_defaults(run=run)
+    predict.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a picture; a directory or a pattern like '*.png' of pictures; or - for standard input",
+    )
+    predict.add_argument(
+        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
+    )
+    predict.add_argument("--split", action="store_true", help="read several digits in each picture, not one")
+    predict.add_argument("--json", action="store_true", help="print JSON, and nothing else")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; 1 if a picture could not be read."""
+    reader = make_reader(options.model)
+    console = Console(highlight=False)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    results = []
+    status = 0
+    for name in _names(options.images):
+        try:
+            digits = reader.read(_picture(name), name, split=options.split)["digits"]
+        except (OSError, ValueError) as error:
+            status = 1
+            errors.print(f"sk-mnist: {_reason(error, name)}")
+            continue
+        if options.json:
+            results.append({"file": name, "digits": [{key: digit[key] for key in FIELDS} for digit in digits]})
+        else:
+            _print_digits(console, name, digits)
+    if options.json:
+        sys.stdout.write(json.dumps(results, indent=2) + "\n")
+    return status
+
+
+def make_reader(path: Path | None) -> Any:
+    """Return a reader with the model of a file, or with the pretrained one."""
+    from sk_mnist.demo import Reader
+
+    if path is None:
+        from sk_mnist.pretrained import load_pretrained
+
+        return Reader(load_pretrained())
+    from sk_mnist.persistence import load
+
+    return Reader(load(path))
+
+
+def _names(images: list[str]) -> Iterator[str]:
+    """Files that the arguments stand for."""
+    for name in images:
+        path = Path(name)
+        if path.is_dir():
+            yield from (str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES)
+        elif glob.has_magic(name) and not path.exists():
+            # A pattern that the shell has left as it is. Without a match it is an error, as the name of a file.
+            yield from sorted(glob.glob(name)) or [name]
+        else:
+            yield name
+
+
+def _picture(name: str) -> Any:
+    if name != STANDARD_INPUT:
+        return name
+    return io.BytesIO(sys.stdin.buffer.read())
+
+
+def _reason(error: Exception, name: str) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    return str(error)
+
+
+def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> None:
+    if not digits:
+        console.print(Text(f"{name}: no digit that stands out from the paper"), soft_wrap=True)
+    for number, digit in enumerate(digits, start=1):
+        place = f"{name}, digit {number}" if len(digits) > 1 else name
+        sure = "" if digit["sure"] else "not sure, "
+        text = f"{place}: {digit['label']}  ({sure}{digit['confidence']:.1%}, or else {digit['runner_up']})"
+        if console.is_terminal:
+            grid = Table.grid(padding=(0, 2))
+            grid.add_row(_half_blocks(digit["image"]), Text(text))
+            console.print(grid)
+        else:
+            console.print(Text(text), soft_wrap=True)
+
+
+def _half_blocks(image: list[int], side: int = 28) -> Text:
+    """Two rows of pixels in each line of text: the upper half block is in the colour of the upper one."""
+    text = Text()
+    for row in range(0, side, 2):
+        for column in range(side):
+            upper, lower = image[row * side + column], image[(row + 1) * side + column]
+            text.append("\N{UPPER HALF BLOCK}", style=f"rgb({upper},{upper},{upper}) on rgb({lower},{lower},{lower})")
+        text.append("\n")
+    return text

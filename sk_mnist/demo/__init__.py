@@ -1,0 +1,7 @@
+"""The page to draw digits on, and what reads the pictures."""
+
+from sk_mnist.demo._page import draw_page
+from sk_mnist.demo._reader import Reader
+from sk_mnist.demo._server import DrawServer
+
+__all__ = ["DrawServer", "Reader", "draw_page"]

@@ -1,0 +1,86 @@
+"""From a picture to digits: the ink, each digit in MNIST's form, and what a model says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_mnist.preprocessing import PixelScaler
+from sk_mnist.preprocessing._handwriting import in_picture, normalized
+from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._pictures import grey_levels
+from sk_mnist.preprocessing._split import find_digits, piece_of
+
+# Answers of at least this confidence are said to be sure. Of such answers of the pretrained model's recipe on pictures
+# made from the last 10,000 training images, which it had not seen, 0.2 % are wrong: examples/benchmarks/own_digits.py.
+SURE = 0.9
+
+
+class Reader:
+    """Reads pictures with a model.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted on MNIST's images, with ``predict_proba``; a Pipeline, or the classifier alone.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.classes = np.asarray(model.classes_).tolist()
+        self._white = _white_of(model)
+
+    def read(self, picture: Any, name: str, *, split: bool = True) -> dict[str, Any]:
+        """Return what a picture says.
+
+        Parameters
+        ----------
+        picture : str, path-like, binary file, PIL.Image.Image or array-like
+            As DigitImageNormalizer takes it.
+        name : str
+            What error messages call it.
+        split : bool, default=True
+            Whether there may be several digits.
+
+        Returns
+        -------
+        content : dict
+            "digits", a list with a dict for each: "label", "confidence", "runner_up", "box", "sure", "probabilities",
+            a pair of label and probability for each class, and "image", the 784 grey levels that the model sees. Plain
+            Python, for JSON.
+        """
+        levels = grey_levels(picture, name)
+        ink = find_ink(levels)
+        if ink is None:
+            return {"digits": []}
+        pieces = find_digits(ink) if split else [piece_of(ink, ink.components)]
+        images = np.stack([normalized(piece.levels) for piece in pieces])
+        probabilities = self._probabilities(images)
+        boxes = [in_picture(piece, ink.shrunk, levels.shape) for piece in pieces]
+        return {"digits": [self._digit(*about) for about in zip(images, boxes, probabilities, strict=True)]}
+
+    def _probabilities(self, images: NDArray[np.uint8]) -> NDArray:
+        rows = images.reshape(len(images), -1).astype(np.float32) * np.float32(self._white / 255)
+        return self.model.predict_proba(rows)
+
+    def _digit(self, image: NDArray[np.uint8], box: tuple[int, int, int, int], probabilities: NDArray) -> dict:
+        first, second = np.argsort(-probabilities, kind="stable")[:2]
+        confidence = float(probabilities[first])
+        return {
+            "label": self.classes[first],
+            "confidence": confidence,
+            "runner_up": self.classes[second],
+            "box": list(box),
+            "sure": confidence >= SURE,
+            "probabilities": [[label, float(p)] for label, p in zip(self.classes, probabilities, strict=True)],
+            "image": image.ravel().tolist(),
+        }
+
+
+def _white_of(model: Any) -> float:
+    """Return the value of a white pixel in the data that a model was fitted on: 1 unless a scaler says another."""
+    steps = [step for _, step in getattr(model, "steps", [])]
+    scaler = next((step for step in steps if isinstance(step, PixelScaler)), None)
+    return 1.0 if scaler is None or scaler.pixel_max == "dtype" else float(scaler.pixel_max_)

@@ -1,0 +1,158 @@
+"""The draw page on this machine: an HTTP server for one page and one question."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sk_mnist.demo._page import content_security_policy, draw_page
+from sk_mnist.demo._reader import Reader
+
+HOST = "127.0.0.1"
+
+# A drawing takes some kB, a photograph some MB.
+MAX_BYTES = 25_000_000
+# Pictures are decoded and read by so many threads at once; each takes some 100 MB if the picture is large.
+MAX_READERS = 2
+MAX_CONNECTIONS = 16
+# Seconds until a browser that says nothing is hung up on.
+TIMEOUT = 20
+
+_logger = logging.getLogger("sk_mnist")
+
+
+class DrawServer(ThreadingHTTPServer):
+    """Serves the draw page to browsers on this machine.
+
+    Parameters
+    ----------
+    reader : Reader
+        Reads the pictures.
+    port : int, default=0
+        0 takes any that is free.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, reader: Reader, port: int = 0) -> None:
+        self.reader = reader
+        self.page = draw_page().encode()
+        self.policy = content_security_policy(draw_page())
+        self.readers = threading.BoundedSemaphore(MAX_READERS)
+        self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__((HOST, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+    @property
+    def names(self) -> set[str]:
+        """What browsers on this machine call the server."""
+        return {f"{host}:{self.server_port}" for host in (HOST, "localhost")}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection, unless there are too many."""
+        if not self._connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong; a browser that hung up is no error."""
+        _logger.debug("A connection to the draw page ended early.", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: DrawServer
+    protocol_version = "HTTP/1.1"
+    server_version = "sk-mnist"
+    sys_version = ""
+    timeout = TIMEOUT
+
+    def do_GET(self) -> None:
+        if self._is_from_here() and self._is_known({"/"}):
+            self._answer(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
+
+    do_HEAD = do_GET  # noqa: N815 (http.server calls it)
+
+    def do_POST(self) -> None:
+        if not (self._is_from_here() and self._is_known({"/predict"})):
+            return
+        picture = self._body()
+        if picture is None:
+            return
+        with self.server.readers:
+            try:
+                content = self.server.reader.read(io.BytesIO(picture), "The picture")
+            except (OSError, ValueError) as error:
+                self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+                return
+        self._answer(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
+
+    def _is_from_here(self) -> bool:
+        """Refuse what another page, or another name for this machine, sends a browser here for."""
+        origin = self.headers.get("Origin")
+        here = self.headers.get("Host") in self.server.names
+        if here and origin in {None, *(f"http://{name}" for name in self.server.names)}:
+            return True
+        self._refuse(HTTPStatus.FORBIDDEN, f"This server answers only to its own page, {self.server.url}")
+        return False
+
+    def _is_known(self, paths: set[str]) -> bool:
+        if self.path in paths:
+            return True
+        if self.path in {"/", "/predict"}:
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{self.command} is not what {self.path} takes.")
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "There is only one page here: /")
+        return False
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send a picture, with its Content-Length.")
+        elif len(length) > len(str(MAX_BYTES)) or int(length) > MAX_BYTES:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A picture may have at most {MAX_BYTES:,} bytes.")
+        else:
+            body = self.rfile.read(int(length))
+            if len(body) == int(length):
+                return body
+            self._refuse(HTTPStatus.BAD_REQUEST, "The picture ended early.")
+        return None
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        # What the browser has not sent yet must not be taken for the next request.
+        self.close_connection = True
+        self._answer(status, json.dumps({"error": reason}).encode(), "application/json")
+
+    def _answer(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Security-Policy", self.server.policy)
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-store")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _logger.debug(format, *args)

@@ -1,0 +1,496 @@
+// Reads the digits of a picture as sk_mnist does in Python: _ink.py, _split.py, _handwriting.py and the network's
+// forward pass, step by step and in whole grey levels, so that both give the same image. tests/demo compares them.
+"use strict";
+
+
+// Grey levels: { width, height, data }, row by row.
+
+function makeLevels(width, height, Kind = Uint8Array) {
+  return { width, height, data: new Kind(width * height) };
+}
+
+// Pillow's weights of red, green and blue.
+function greyLevels(imageData) {
+  const { width, height, data } = imageData;
+  const grey = makeLevels(width, height);
+  for (let i = 0; i < grey.data.length; i++) {
+    grey.data[i] = (data[4 * i] * 19595 + data[4 * i + 1] * 38470 + data[4 * i + 2] * 7471 + 32768) >> 16;
+  }
+  return grey;
+}
+
+// ---------------------------------------------------------------------------------------------- ink (_ink.py)
+
+function shrink(levels, side) {
+  const factor = Math.ceil(Math.max(levels.width, levels.height) / side);
+  if (factor === 1) return [levels, 1];
+  const small = makeLevels(Math.ceil(levels.width / factor), Math.ceil(levels.height / factor));
+  const half = Math.floor((factor * factor) / 2);
+  for (let row = 0; row < small.height; row++) {
+    for (let column = 0; column < small.width; column++) {
+      let sum = 0;
+      for (let y = row * factor; y < (row + 1) * factor; y++) {
+        const start = Math.min(y, levels.height - 1) * levels.width;
+        for (let x = column * factor; x < (column + 1) * factor; x++) {
+          sum += levels.data[start + Math.min(x, levels.width - 1)];
+        }
+      }
+      small.data[row * small.width + column] = Math.floor((sum + half) / (factor * factor));
+    }
+  }
+  return [small, factor];
+}
+
+// Calls combine(line) for each row, then for each column, and writes back what it returns.
+function alongBothAxes(levels, combine, Kind) {
+  const { width, height } = levels;
+  const result = { width, height, data: Kind.from(levels.data) };
+  for (const [n, length, step, stride] of [[height, width, width, 1], [width, height, 1, width]]) {
+    for (let i = 0; i < n; i++) {
+      const line = new Kind(length);
+      for (let k = 0; k < length; k++) line[k] = result.data[i * step + k * stride];
+      const combined = combine(line);
+      for (let k = 0; k < length; k++) result.data[i * step + k * stride] = combined[k];
+    }
+  }
+  return result;
+}
+
+// The outermost value goes on beyond the end of a line.
+function inWindows(line, size, reduce) {
+  const half = (size - 1) / 2;
+  return line.map((_, k) => {
+    let value = line[Math.max(0, k - half)];
+    for (let j = k - half + 1; j <= k + half; j++) {
+      value = reduce(value, line[Math.min(Math.max(j, 0), line.length - 1)]);
+    }
+    return value;
+  });
+}
+
+const windowed = (levels, size, reduce) =>
+  alongBothAxes(levels, (line) => inWindows(line, size, reduce), Uint8Array);
+
+function isDarkOnLight(levels) {
+  const size = Math.floor(Math.max(levels.width, levels.height) / 2) | 1;
+  const mean = (line) => inWindows(line, size, (a, b) => a + b).map((sum) => sum / size);
+  const means = alongBothAxes(levels, mean, Float64Array);
+  let sum = 0;
+  levels.data.forEach((level, i) => (sum += (level - means.data[i]) ** 3));
+  return sum < 0;
+}
+
+function withoutPaper(levels) {
+  let [coarse, factor] = shrink(levels, COARSE_SIDE);
+  if (isDarkOnLight(coarse)) {
+    const negative = ({ width, height, data }) => ({ width, height, data: data.map((level) => 255 - level) });
+    [levels, coarse] = [negative(levels), negative(coarse)];
+  }
+  const size = Math.floor(WIDEST_STROKE * Math.max(coarse.width, coarse.height)) | 1;
+  const paper = windowed(windowed(coarse, size, Math.min), size, Math.max);
+  const contrast = makeLevels(levels.width, levels.height, Int32Array);
+  for (let y = 0; y < levels.height; y++) {
+    const [row, below, down] = between(y, factor, paper.height);
+    for (let x = 0; x < levels.width; x++) {
+      const [column, beside, right] = between(x, factor, paper.width);
+      const upper = (1 - right) * paper.data[row * paper.width + column] + right * paper.data[row * paper.width + beside];
+      const lower =
+        (1 - right) * paper.data[below * paper.width + column] + right * paper.data[below * paper.width + beside];
+      const level = (1 - down) * upper + down * lower;
+      contrast.data[y * levels.width + x] = levels.data[y * levels.width + x] - Math.floor(level + 0.5);
+    }
+  }
+  return contrast;
+}
+
+// The two blocks whose middles are around a pixel, and how far it is from the first.
+function between(position, factor, n) {
+  const place = Math.min(Math.max((position + 0.5) / factor - 0.5, 0), n - 1);
+  const first = Math.floor(place);
+  return [first, Math.min(first + 1, n - 1), place - first];
+}
+
+function otsu(values) {
+  const counts = new Float64Array(256);
+  for (const value of values) counts[value]++;
+  let total = 0;
+  let all = 0;
+  counts.forEach((n, level) => {
+    total += n;
+    all += n * level;
+  });
+  let best = 0;
+  let first = 0;
+  let last = 0;
+  let below = 0;
+  let sum = 0;
+  for (let level = 0; level < 256; level++) {
+    below += counts[level];
+    sum += counts[level] * level;
+    const both = below * (total - below);
+    const spread = both > 0 ? (all * below - total * sum) ** 2 / both : 0;
+    if (spread > best) [best, first] = [spread, level];
+    if (spread === best) last = level;
+  }
+  return best > 0 ? Math.floor((first + last) / 2) : null;
+}
+
+// The least value that so large a share does not exceed.
+function quantile(values, share) {
+  const counts = new Float64Array(511); // of -255 to 255
+  for (const value of values) counts[value + 255]++;
+  let index = 0;
+  for (let sum = counts[0]; sum < share * values.length; sum += counts[index]) index++;
+  return index - 255;
+}
+
+// The ink of a picture: { levels, labels, components, shrunk }, or null if there is none.
+function findInk(grey) {
+  const [levels, shrunk] = shrink(grey, FINE_SIDE);
+  const { width, height } = levels;
+  const contrast = withoutPaper(levels).data;
+  let threshold = otsu(contrast.map((value) => Math.max(value, 0)));
+  if (threshold === null) return null;
+  const paper = contrast.filter((value) => value <= threshold);
+  const offset = quantile(paper, 0.5);
+  const noise = 1.4826 * quantile(paper.map((value) => Math.abs(value - offset)), 0.5);
+  contrast.forEach((value, i) => (contrast[i] = Math.max(value - offset, 0)));
+  threshold -= offset;
+  const strong = contrast.filter((value) => value > threshold);
+  const weak = contrast.filter((value) => value <= threshold);
+  if (mean(strong) - mean(weak) < Math.max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)) return null;
+  const full = quantile(strong, 0.9);
+  const weakest = noise ? Math.max(WEAKEST_TO_NOISE * noise, WEAKEST * full) : WEAKEST_ON_CLEAN * full;
+  const inked = makeLevels(width, height);
+  contrast.forEach((value, i) => (inked.data[i] = Math.min(Math.floor((510 * value + full) / (2 * full)), 255)));
+  const labels = label(contrast, width, height, Math.min(weakest, threshold));
+  const components = findComponents(inked, labels, (i) => contrast[i] > threshold);
+  return { levels: inked, labels, components: withoutLinesAndSpecks(components, labels, width, height), shrunk };
+}
+
+function mean(values) {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}
+
+// Numbers what hangs together of the pixels above a level, diagonals too, from 1.
+function label(values, width, height, least) {
+  const labels = new Int32Array(values.length);
+  let n = 0;
+  for (let first = 0; first < values.length; first++) {
+    if (labels[first] || values[first] <= least) continue;
+    n++;
+    labels[first] = n;
+    const open = [first];
+    while (open.length) {
+      const i = open.pop();
+      const [x, y] = [i % width, Math.floor(i / width)];
+      for (let v = Math.max(y - 1, 0); v <= Math.min(y + 1, height - 1); v++) {
+        for (let u = Math.max(x - 1, 0); u <= Math.min(x + 1, width - 1); u++) {
+          const j = v * width + u;
+          if (!labels[j] && values[j] > least) {
+            labels[j] = n;
+            open.push(j);
+          }
+        }
+      }
+    }
+  }
+  return labels;
+}
+
+function findComponents(levels, labels, isStrong) {
+  const found = new Map();
+  labels.forEach((label, i) => {
+    if (!label) return;
+    const [x, y] = [i % levels.width, Math.floor(i / levels.width)];
+    if (!found.has(label)) {
+      found.set(label, { label, top: y, bottom: y + 1, left: x, right: x + 1, ink: 0, strong: false });
+    }
+    const component = found.get(label);
+    component.bottom = Math.max(component.bottom, y + 1);
+    component.left = Math.min(component.left, x);
+    component.right = Math.max(component.right, x + 1);
+    component.ink += levels.data[i];
+    component.strong ||= isStrong(i);
+  });
+  return [...found.values()].filter((component) => component.strong);
+}
+
+const heightOf = (box) => box.bottom - box.top;
+const widthOf = (box) => box.right - box.left;
+const sizeOf = (box) => Math.max(heightOf(box), widthOf(box));
+
+function withoutLinesAndSpecks(components, labels, width, height) {
+  const side = Math.min(width, height);
+  const runs = new Map(components.map((c) => [c, runAlongTheBorder(c, labels, width, height)]));
+  let kept = components.filter((c) => !(runs.get(c) && isLine(c, side)));
+  if (kept.some((c) => !runs.get(c) && sizeOf(c) >= INNER_SIZE * side)) {
+    kept = kept.filter((c) => runs.get(c) < EDGE_RUN);
+  }
+  if (!kept.length) kept = components;
+  const largest = Math.max(...kept.map(sizeOf));
+  const most = Math.max(...kept.map((c) => c.ink));
+  return kept.filter((c) => sizeOf(c) >= SPECK_SIZE * largest || c.ink >= SPECK_INK * most);
+}
+
+function runAlongTheBorder(component, labels, width, height) {
+  const along = { top: 0, bottom: 0, left: 0, right: 0 };
+  for (let x = component.left; x < component.right; x++) {
+    along.top += labels[x] === component.label;
+    along.bottom += labels[(height - 1) * width + x] === component.label;
+  }
+  for (let y = component.top; y < component.bottom; y++) {
+    along.left += labels[y * width] === component.label;
+    along.right += labels[y * width + width - 1] === component.label;
+  }
+  return Math.max(along.top / width, along.bottom / width, along.left / height, along.right / height);
+}
+
+function isLine(box, side) {
+  return Math.min(heightOf(box), widthOf(box)) <= LINE_WIDTH * sizeOf(box) && sizeOf(box) >= LINE_LENGTH * side;
+}
+
+// ------------------------------------------------------------------------------------------- digits (_split.py)
+
+// Pieces: { top, left, bottom, right, levels }.
+
+function findDigits(ink) {
+  const pieces = joined(ink.components).map((components) => pieceOf(ink, components));
+  return inReadingOrder(pieces.flatMap(cut));
+}
+
+function pieceOf(ink, components) {
+  const box = {
+    top: Math.min(...components.map((c) => c.top)),
+    left: Math.min(...components.map((c) => c.left)),
+    bottom: Math.max(...components.map((c) => c.bottom)),
+    right: Math.max(...components.map((c) => c.right)),
+  };
+  const wanted = new Set(components.map((c) => c.label));
+  const levels = makeLevels(widthOf(box), heightOf(box));
+  for (let y = box.top; y < box.bottom; y++) {
+    for (let x = box.left; x < box.right; x++) {
+      const i = y * ink.levels.width + x;
+      if (wanted.has(ink.labels[i])) levels.data[(y - box.top) * levels.width + x - box.left] = ink.levels.data[i];
+    }
+  }
+  return { ...box, levels };
+}
+
+function joined(components) {
+  if (components.length > MAX_COMPONENTS) throw new Error("The picture has too many separate strokes to be digits.");
+  const group = components.map((_, i) => i);
+  components.forEach((a, i) => {
+    components.slice(0, i).forEach((b, j) => {
+      if (!belongTogether(a, b)) return;
+      const [kept, given] = [group[i], group[j]];
+      group.forEach((number, k) => number === given && (group[k] = kept));
+    });
+  });
+  const groups = new Map();
+  components.forEach((component, i) => groups.set(group[i], [...(groups.get(group[i]) ?? []), component]));
+  return [...groups.values()];
+}
+
+function belongTogether(a, b) {
+  const below = Math.max(a.top, b.top) - Math.min(a.bottom, b.bottom);
+  const beside = Math.max(a.left, b.left) - Math.min(a.right, b.right);
+  const larger = Math.max(sizeOf(a), sizeOf(b));
+  const smaller = Math.min(sizeOf(a), sizeOf(b));
+  const distance = Math.hypot(Math.max(below, 0), Math.max(beside, 0));
+  if (smaller < PART_SIZE * larger && distance <= PART_DISTANCE * larger) return true;
+  const together = Math.max(a.bottom, b.bottom) - Math.min(a.top, b.top);
+  return -beside >= HALF_OVERLAP * Math.min(widthOf(a), widthOf(b)) && below <= HALF_GAP * together;
+}
+
+function cut(piece) {
+  const { width, height } = piece.levels;
+  const margin = Math.max(1, Math.floor(LEAST_WIDTH * height));
+  if (width <= Math.max(TOUCHING_WIDTH * height, 2 * margin)) return [piece];
+  const thickness = thicknessOfCuts(piece.levels).slice(margin, width - margin);
+  const least = Math.min(...thickness);
+  if (least > CUT_INK * height) return [piece];
+  const thinnest = thickness.flatMap((value, k) => (value === least ? [k] : []));
+  const column = margin + thinnest[Math.floor(thinnest.length / 2)];
+  return [...cut(tight(piece, 0, column)), ...cut(tight(piece, column, width))];
+}
+
+function thicknessOfCuts({ width, height, data }) {
+  const columns = Array.from({ length: width }, (_, x) => {
+    const inked = Array.from({ length: height }, (_, y) => data[y * width + x] > 127);
+    const runs = inked.filter((is, y) => is && !inked[y - 1]).length;
+    return { runs, ink: inked.filter(Boolean).length, top: inked.indexOf(true), bottom: inked.lastIndexOf(true) + 1 };
+  });
+  const before = heightsBefore(columns);
+  const after = heightsBefore([...columns].reverse()).reverse();
+  const isTall = (x) => Math.min(before[x], after[x]) >= LEAST_HEIGHT * height;
+  return columns.map(({ runs, ink }, x) => (runs <= 1 && isTall(x) ? ink : height));
+}
+
+function heightsBefore(columns) {
+  let [top, bottom] = [Infinity, 0];
+  return columns.map((column) => {
+    if (column.ink) [top, bottom] = [Math.min(top, column.top), Math.max(bottom, column.bottom)];
+    return Math.max(bottom - top, 0);
+  });
+}
+
+// The part of a piece between two columns, in its own box.
+function tight(piece, from, to) {
+  const { width, height, data } = piece.levels;
+  const box = { top: height, left: to, bottom: 0, right: from };
+  for (let y = 0; y < height; y++) {
+    for (let x = from; x < to; x++) {
+      if (!data[y * width + x]) continue;
+      box.top = Math.min(box.top, y);
+      box.left = Math.min(box.left, x);
+      box.bottom = Math.max(box.bottom, y + 1);
+      box.right = Math.max(box.right, x + 1);
+    }
+  }
+  const levels = makeLevels(widthOf(box), heightOf(box));
+  levels.data.forEach((_, i) => {
+    const [x, y] = [i % levels.width, Math.floor(i / levels.width)];
+    levels.data[i] = data[(box.top + y) * width + box.left + x];
+  });
+  const { top, left } = piece;
+  return { top: top + box.top, left: left + box.left, bottom: top + box.bottom, right: left + box.right, levels };
+}
+
+function inReadingOrder(pieces) {
+  const lines = [];
+  for (const piece of [...pieces].sort((a, b) => a.top + a.bottom - b.top - b.bottom)) {
+    const line = lines.at(-1);
+    if (line && shareALine(line, piece)) line.push(piece);
+    else lines.push([piece]);
+  }
+  return lines.flatMap((line) => line.sort((a, b) => a.left + a.right - b.left - b.right));
+}
+
+function shareALine(line, piece) {
+  const top = mean(line.map((other) => other.top));
+  const bottom = mean(line.map((other) => other.bottom));
+  const overlap = Math.min(bottom, piece.bottom) - Math.max(top, piece.top);
+  return overlap >= LINE_OVERLAP * Math.min(bottom - top, heightOf(piece));
+}
+
+// -------------------------------------------------------------------------------- MNIST's form (_handwriting.py)
+
+function normalized(levels) {
+  const strokes = scaled(withWideStrokes(levels));
+  const most = strokes.data.reduce((a, b) => Math.max(a, b), 0);
+  const pixels = Array.from(strokes.data, (value) => Math.floor(255 * (value / most) + 0.5));
+  const rows = Array(strokes.height).fill(0);
+  const columns = Array(strokes.width).fill(0);
+  pixels.forEach((value, i) => {
+    rows[Math.floor(i / strokes.width)] += value;
+    columns[i % strokes.width] += value;
+  });
+  const image = new Uint8Array(SIDE * SIDE);
+  const [top, left] = [start(rows), start(columns)];
+  pixels.forEach((value, i) => {
+    image[(top + Math.floor(i / strokes.width)) * SIDE + left + (i % strokes.width)] = value;
+  });
+  return image;
+}
+
+function start(profile) {
+  let [moment, mass] = [0, 0];
+  profile.forEach((sum, k) => {
+    moment += sum * (2 * k + 1);
+    mass += sum;
+  });
+  const first = Math.floor(SIDE / 2 + 1 - moment / (2 * mass));
+  return Math.min(Math.max(first, 0), SIDE - profile.length);
+}
+
+function withWideStrokes(levels) {
+  const { width, height, data } = levels;
+  const at = (y, x) => (y < 0 || x < 0 || y >= height || x >= width ? 0 : data[y * width + x] / 255);
+  let [area, edges] = [0, 0];
+  for (let y = -1; y <= height; y++) {
+    for (let x = -1; x <= width; x++) {
+      area += at(y, x);
+      edges += Math.hypot(slope(at, y, x, 1, 0, height), slope(at, y, x, 0, 1, width));
+    }
+  }
+  const missing = (LEAST_STROKE * Math.max(width, height)) / DIGIT_SIDE - (2 * area) / edges;
+  const margin = Math.floor(missing / 2 + 0.5);
+  if (margin <= 0) return levels;
+  const wide = makeLevels(width + 2 * margin, height + 2 * margin);
+  for (let y = 0; y < height; y++) {
+    wide.data.set(data.subarray(y * width, (y + 1) * width), (y + margin) * wide.width + margin);
+  }
+  return windowed(wide, 2 * margin + 1, Math.max);
+}
+
+// The derivative as np.gradient has it: one-sided at the ends, which are -1 and n.
+function slope(at, y, x, down, right, n) {
+  const position = down ? y : x;
+  if (position === -1) return at(y + down, x + right) - at(y, x);
+  if (position === n) return at(y, x) - at(y - down, x - right);
+  return (at(y + down, x + right) - at(y - down, x - right)) / 2;
+}
+
+// As Pillow scales: with a box filter to fewer pixels, and linearly to more.
+function scaled(levels) {
+  const scale = DIGIT_SIDE / Math.max(levels.width, levels.height);
+  const [width, height] = [levels.width, levels.height].map((n) => Math.max(1, Math.floor(n * scale + 0.5)));
+  if (width === levels.width && height === levels.height) return levels;
+  const filter = scale < 1 ? [(x) => +(x > -0.5 && x <= 0.5), 0.5] : [(x) => Math.max(0, 1 - Math.abs(x)), 1];
+  const acrossRows = resample(levels, width, ...filter);
+  return transposed(resample(transposed(acrossRows), height, ...filter));
+}
+
+function transposed({ width, height, data }) {
+  const result = { width: height, height: width, data: new Float64Array(data.length) };
+  data.forEach((value, i) => (result.data[(i % width) * height + Math.floor(i / width)] = value));
+  return result;
+}
+
+function resample(levels, width, filter, support) {
+  const result = makeLevels(width, levels.height, Float64Array);
+  const ratio = levels.width / width;
+  const stretch = Math.max(ratio, 1);
+  for (let x = 0; x < width; x++) {
+    const middle = (x + 0.5) * ratio;
+    const first = Math.max(0, Math.floor(middle - support * stretch + 0.5));
+    const end = Math.min(levels.width, Math.floor(middle + support * stretch + 0.5));
+    const weights = Array.from({ length: end - first }, (_, k) => filter((first + k - middle + 0.5) / stretch));
+    const total = weights.reduce((a, b) => a + b, 0);
+    for (let y = 0; y < levels.height; y++) {
+      let sum = 0;
+      weights.forEach((weight, k) => (sum += weight * levels.data[y * levels.width + first + k]));
+      result.data[y * width + x] = sum / total;
+    }
+  }
+  return result;
+}
+
+// -------------------------------------------------------------------------------------------------- the network
+
+// Layers: [{ weights, biases }], weights row by row, a row for each input.
+function probabilities(layers, image) {
+  let values = Float64Array.from(image, (level) => level / 255);
+  layers.forEach(({ weights, biases }, depth) => {
+    const next = Float64Array.from(biases);
+    values.forEach((value, i) => {
+      if (value === 0) return;
+      for (let j = 0; j < next.length; j++) next[j] += value * weights[i * next.length + j];
+    });
+    values = depth < layers.length - 1 ? next.map((value) => Math.max(value, 0)) : next;
+  });
+  const most = Math.max(...values);
+  const exponentials = Array.from(values, (value) => Math.exp(value - most));
+  const total = exponentials.reduce((a, b) => a + b, 0);
+  return exponentials.map((value) => value / total);
+}
+
+// Weights come as float32 in base64.
+function decoded(model) {
+  const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
+  const layers = model.layers.map(({ weights, biases }) => ({ weights: floats(weights), biases: floats(biases) }));
+  return { ...model, layers };
+}

@@ -1,0 +1,191 @@
+"""What the draw page's server answers, and to whom."""
+
+import http.client
+import io
+import json
+import logging
+import socket
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sk_mnist import fetch_mnist, load_pretrained
+from sk_mnist.demo import DrawServer, Reader
+from sk_mnist.demo._server import MAX_BYTES, MAX_CONNECTIONS
+
+
+@pytest.fixture(scope="module")
+def seven():
+    image = fetch_mnist(subset="test", normalize=False).images[0]
+    file = io.BytesIO()
+    Image.fromarray(255 - np.kron(np.pad(image, 10), np.ones((4, 4), dtype=np.uint8))).save(file, "PNG")
+    return file.getvalue()
+
+
+def ask(server, method, path, body=None, **headers):
+    """Send a request as a browser on this machine does; return the response and its content."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
+def test_it_listens_on_this_machine_only(server):
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+    assert server.url == f"http://127.0.0.1:{server.server_port}/"
+
+
+def test_the_page_has_all_it_needs_and_forbids_the_rest(server):
+    response, content = ask(server, "GET", "/")
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = response.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert b"@@" not in content
+    for attribute in (b"src=", b"@import", b"url(", b"//"):
+        assert attribute not in content.replace(b"// ", b"").replace(b"//\n", b""), attribute
+    head, nothing = ask(server, "HEAD", "/")
+    assert head.headers["Content-Length"] == str(len(content))
+    assert nothing == b""
+
+
+def test_it_reads_a_picture(server, seven):
+    response, content = ask(server, "POST", "/predict", seven)
+    assert response.status == 200
+    (digit,) = json.loads(content)["digits"]
+    assert (digit["label"], digit["sure"]) == (7, True)
+    assert digit["confidence"] == max(share for _, share in digit["probabilities"])
+    assert sum(share for _, share in digit["probabilities"]) == pytest.approx(1)
+    assert len(digit["image"]) == 784
+
+
+def test_a_connection_takes_several_requests(server, seven):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    for _ in range(3):
+        connection.request("POST", "/predict", seven)
+        assert json.loads(connection.getresponse().read())["digits"][0]["label"] == 7
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "The picture is not a picture that can be read"),
+        (b"no picture", "The picture is not a picture that can be read"),
+        (b"/etc/passwd", "The picture is not a picture that can be read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "The picture is"),
+    ],
+)
+def test_what_is_no_picture_is_a_bad_request(server, body, reason):
+    response, content = ask(server, "POST", "/predict", body)
+    assert response.status == 400
+    assert json.loads(content)["error"].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/favicon.ico", 404),
+        ("GET", "/../../../etc/passwd", 404),
+        ("GET", "/page.html", 404),
+        ("POST", "/other", 404),
+        ("GET", "/predict", 405),
+        ("POST", "/", 405),
+        ("PUT", "/predict", 501),
+        ("OPTIONS", "/predict", 501),
+    ],
+)
+def test_only_its_own_paths_are_served(server, method, path, status):
+    response, content = ask(server, method, path, b"" if method == "POST" else None)
+    assert response.status == status
+    assert b"root:" not in content
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "attacker.example"},
+        {"Host": "attacker.example:{port}"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "https://attacker.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1"},
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/predict")])
+def test_another_page_cannot_use_it(server, seven, headers, method, path):
+    headers = {name: value.format(port=server.server_port) for name, value in headers.items()}
+    response, content = ask(server, method, path, seven if method == "POST" else None, **headers)
+    assert response.status == 403
+    assert "answers only to its own page" in json.loads(content)["error"]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_its_own_page_can_use_it(server, seven, name):
+    host = f"{name}:{server.server_port}"
+    response, _ = ask(server, "POST", "/predict", seven, Host=host, Origin=f"http://{host}")
+    assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Length": str(MAX_BYTES + 1)}, 413),
+        ({"Content-Length": "9" * 5000}, 413),
+        ({"Content-Length": "-1"}, 411),
+        ({"Content-Length": "many"}, 411),
+        ({"Transfer-Encoding": "chunked"}, 411),
+        ({}, 411),
+    ],
+)
+def test_a_body_is_of_a_known_and_bounded_length(server, headers, status):
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        lines = [f"{name}: {value}" for name, value in {"Host": f"127.0.0.1:{server.server_port}", **headers}.items()]
+        connection.sendall("\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode())
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"error" in answer
+
+
+def test_browsers_that_hang_up_do_no_harm(server, seven):
+    for request in (b"", b"GET / HT", b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n"):
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+            connection.sendall(request)
+    assert ask(server, "POST", "/predict", seven)[0].status == 200
+
+
+def test_connections_are_bounded():
+    with DrawServer(Reader(load_pretrained())) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
+        with pytest.raises((http.client.HTTPException, ConnectionError)):
+            ask(server, "GET", "/")
+        for connection in idle:
+            connection.close()
+        for _ in range(100):
+            try:
+                assert ask(server, "GET", "/")[0].status == 200
+                break
+            except (http.client.HTTPException, ConnectionError):
+                continue
+        else:
+            pytest.fail("connections that were closed still count")
+        server.shutdown()
+        thread.join()
+
+
+def test_it_logs_instead_of_printing(server, caplog, capfd):
+    with caplog.at_level(logging.DEBUG, logger="sk_mnist"):
+        ask(server, "GET", "/missing")
+    assert "404" in caplog.text
+    assert capfd.readouterr() == ("", "")
