@@ -13,6 +13,7 @@ from sphinx_gallery.sorting import FunctionSortKey
 import sk_mnist
 from sk_mnist._tensorflow import start_tensorflow
 from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.demo import draw_page
 
 # Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
 _temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
@@ -68,8 +69,8 @@ numpydoc_validation_checks = {
 numpydoc_validation_exclude = {
     # Results, made by functions: their fields are documented as attributes.
     r"\.(EvaluationResult|ClassifierComparison|CrossValidationReport)$",
-    # A NamedTuple, whose fields have docstrings from Python.
-    r"\.ConfusedPair",
+    # NamedTuples, whose fields have docstrings from Python.
+    r"\.(ConfusedPair|DigitCrop)",
 }
 
 # As a reader would go through them.
@@ -129,3 +130,14 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+
+def setup(app):
+    """Add the page to draw on, which reads by itself here."""
+    app.connect("build-finished", _write_draw_page)
+
+
+def _write_draw_page(app, error):
+    if error is None and app.builder.format == "html":
+        page = draw_page(sk_mnist.load_pretrained()["mlp"])
+        Path(app.outdir, "draw.html").write_text(page, encoding="utf-8")

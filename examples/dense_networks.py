@@ -13,6 +13,22 @@ different mistakes correct each other::
 Each network is saved as soon as it is trained, so that a run that was interrupted goes on. Those of the recipes are
 shared with ``examples/benchmarks/recipes.py``.
 
+With the seeds in ``NETWORKS``, fixed beforehand, it printed this, on 2 cores::
+
+    wide, seed 0              1024-512-256     99.55%
+    wide, seed 1              1024-512-256     99.65%
+    wide, seed 2              1024-512-256     99.54%
+    two layers, seed 3        1536-512         99.53%
+    two equal layers, seed 4  1024-1024        99.47%
+    four layers, seed 5       800-400-200-100  99.57%
+    accurate, seed 0          128-64-32        99.44%
+    accurate, seed 1          128-64-32        99.36%
+    accurate, seed 2          128-64-32        99.45%
+    all together                               99.64% (95 % interval 99.50% to 99.74%)
+
+Together they are better than all but one of them, and a little short of the committee; the standard error is 0.06
+points.
+
 .. [1] Ciresan, Meier, Gambardella and Schmidhuber, "Deep, Big, Simple Neural Nets for Handwritten Digit Recognition",
    Neural Computation 22, 2010.
 .. [2] Meier, Ciresan, Gambardella and Schmidhuber, "Better Digit Recognition with a Committee of Simple Neural Nets",

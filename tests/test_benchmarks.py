@@ -21,6 +21,7 @@ SCRIPTS = (
     "augmentation",
     "fetching",
     "memory",
+    "own_digits",
     "prediction",
     "robustness",
     "search",
@@ -494,3 +495,15 @@ def test_a_study_of_the_recipes_scores_peers_too(tmp_path):
     for result in results:
         assert result["accuracy"] > 0.94
         assert 0 < result["log_loss"] < 0.3
+
+
+@pytest.mark.slow
+def test_pictures_of_own_digits_are_read_with_and_without_the_normaliser(tmp_path):
+    process = run("own_digits", "--images", "100", "--models", str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert "accurate is left out" in process.stdout
+    rows = dict(re.findall(r"^  (\w[^%]*?) {2,}(.*%)$", process.stdout, re.MULTILINE))
+    for name in ("scaled 4 times", "inverted", "on paper", "JPEG"):
+        reference, normalized, _, pretrained = (float(share.rstrip("%")) for share in rows[name].split())
+        assert reference < 40
+        assert min(normalized, pretrained) >= 95

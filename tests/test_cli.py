@@ -6,11 +6,16 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 import sk_mnist
 from sk_mnist.cli import main
@@ -276,3 +281,113 @@ def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, c
 
 def _no_space(**kwargs):
     raise OSError(28, "No space left on device")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Pictures of a 7, and of a row of 7 2 1; what is no picture; nothing."""
+    directory = tmp_path_factory.mktemp("pictures")
+    images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in _test_images(3)]
+    Image.fromarray(255 - images[0]).save(directory / "seven.png")
+    Image.fromarray(255 - np.hstack(images)).save(directory / "row.png")
+    (directory / "text.jpg").write_text("no picture")
+    (directory / "empty.png").write_bytes(b"")
+    (directory / "notes.txt").write_text("not even by its name")
+    Image.new("L", (100, 100), 200).save(directory / "blank.png")
+    return directory
+
+
+def _test_images(n):
+    return sk_mnist.fetch_mnist(subset="test", normalize=False).images[:n]
+
+
+class TestPredict:
+    def test_a_picture_is_read_without_tensorflow(self, pictures):
+        code = f"""
+import sys
+from sk_mnist.cli import main
+assert main(["predict", {str(pictures / "seven.png")!r}]) == 0
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+        process = run_python(code)
+        assert process.returncode == 0, process.stderr
+        assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, or else \d\)\n", process.stdout)
+
+    def test_json_is_all_that_is_printed(self, pictures):
+        process = run("predict", "--json", "--split", "row.png", "blank.png", cwd=pictures)
+        row, blank = json.loads(process.stdout)
+        assert (process.returncode, process.stderr) == (0, "")
+        assert blank == {"file": "blank.png", "digits": []}
+        assert row["file"] == "row.png"
+        assert [digit["label"] for digit in row["digits"]] == [7, 2, 1]
+        for digit in row["digits"]:
+            assert digit.keys() == {"label", "confidence", "runner_up", "box", "sure"}
+            assert digit["sure"] == (digit["confidence"] >= 0.9)
+        boxes = [digit["box"] for digit in row["digits"]]
+        assert all(left < right for left, _, right, _ in boxes)
+        assert boxes == sorted(boxes)
+
+    def test_what_cannot_be_read_is_said_and_the_rest_is_read(self, pictures):
+        process = run("predict", "text.jpg", "seven.png", "missing.png", "empty.png", "blank.png", cwd=pictures)
+        assert process.returncode == 1
+        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit that stands out from the paper\n", process.stdout)
+        text, missing, empty = process.stderr.splitlines()
+        assert text.startswith("sk-mnist: text.jpg is not a picture that can be read")
+        assert missing == "sk-mnist: missing.png: No such file or directory"
+        assert empty.startswith("sk-mnist: empty.png is not a picture")
+
+    @pytest.mark.parametrize("argument", [".", "*.png", "*e*n*.png"])
+    def test_directories_and_patterns_stand_for_their_pictures(self, argument, pictures):
+        process = run("predict", "--json", argument, cwd=pictures)
+        read = {os.path.basename(result["file"]) for result in json.loads(process.stdout)}
+        expected = {".": {"blank.png", "row.png", "seven.png"}, "*.png": {"blank.png", "row.png", "seven.png"}}
+        assert read == expected.get(argument, {"seven.png"})
+
+    def test_a_directory_without_pictures_is_an_error(self, tmp_path):
+        process = run("predict", str(tmp_path))
+        assert process.returncode == 1
+        assert process.stderr == f"sk-mnist: {tmp_path}: no pictures in this directory\n"
+
+    def test_standard_input_is_read(self, pictures):
+        command = [sys.executable, "-m", "sk_mnist", "predict", "-"]
+        picture = (pictures / "seven.png").read_bytes()
+        process = subprocess.run(command, input=picture, capture_output=True, timeout=300)
+        assert process.stdout.startswith(b"-: 7 ")
+
+    @pytest.mark.parametrize("model", [RidgeClassifier(), LogisticRegression()])
+    def test_a_model_that_cannot_read_is_an_error(self, model, pictures, tmp_path):
+        path = sk_mnist.save(model.fit(np.eye(4), [0, 1, 0, 1]), tmp_path / "model.skops")
+        process = run("predict", "--model", str(path), str(pictures / "seven.png"))
+        assert process.returncode == 1
+        assert process.stderr.startswith(f"sk-mnist: The model is a {type(model).__name__} for 4 pixels; a fitted")
+
+    def test_a_model_of_ones_own_reads(self, trained, pictures):
+        model = trained[0] / "model.skops"
+        process = run("predict", "--model", str(model), str(pictures / "seven.png"))
+        assert "seven.png: 7 " in process.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
+def test_demo_serves_its_page_until_it_is_interrupted():
+    command = [sys.executable, "-u", "-m", "sk_mnist", "demo", "--no-browser"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
+    try:
+        url = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        with urllib.request.urlopen(url, timeout=30) as response:
+            assert b"Draw a digit" in response.read()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
+
+
+def test_a_port_that_is_taken_is_an_error():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        process = run("demo", "--no-browser", "--port", str(other.getsockname()[1]))
+    assert process.returncode == 2
+    assert re.search(r"error: --port \d+: Address already in use", process.stderr)

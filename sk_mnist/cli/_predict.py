@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     for name in _names(options.images):
         try:
-            digits = reader.read(_picture(name), name, split=options.split)["digits"]
+            digits = reader.read(_opened(name), name, split=options.split)["digits"]
         except (OSError, ValueError) as error:
             status = 1
             errors.print(f"sk-mnist: {_reason(error, name)}")
@@ -81,7 +81,8 @@ def _names(images: list[str]) -> Iterator[str]:
     for name in images:
         path = Path(name)
         if path.is_dir():
-            yield from (str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES)
+            pictures = [str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES]
+            yield from pictures or [name]
         elif glob.has_magic(name) and not path.exists():
             # A pattern that the shell has left as it is. Without a match it is an error, as the name of a file.
             yield from sorted(glob.glob(name)) or [name]
@@ -89,10 +90,12 @@ def _names(images: list[str]) -> Iterator[str]:
             yield name
 
 
-def _picture(name: str) -> Any:
-    if name != STANDARD_INPUT:
-        return name
-    return io.BytesIO(sys.stdin.buffer.read())
+def _opened(name: str) -> Any:
+    if name == STANDARD_INPUT:
+        return io.BytesIO(sys.stdin.buffer.read())
+    if Path(name).is_dir():
+        raise ValueError(f"{name}: no pictures in this directory")
+    return name
 
 
 def _reason(error: Exception, name: str) -> str:

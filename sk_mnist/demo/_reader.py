@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_mnist._images import SIDE
 from sk_mnist.preprocessing import PixelScaler
 from sk_mnist.preprocessing._handwriting import in_picture, normalized
 from sk_mnist.preprocessing._ink import find_ink
@@ -25,9 +26,20 @@ class Reader:
     ----------
     model : classifier
         Fitted on MNIST's images, with ``predict_proba``; a Pipeline, or the classifier alone.
+
+    Raises
+    ------
+    ValueError
+        If it is no such classifier.
     """
 
     def __init__(self, model: Any) -> None:
+        n_features = getattr(model, "n_features_in_", SIDE**2)
+        if not (hasattr(model, "predict_proba") and hasattr(model, "classes_")) or n_features != SIDE**2:
+            raise ValueError(
+                f"The model is a {type(model).__name__} for {n_features} pixels; a fitted classifier with "
+                f"predict_proba for images of {SIDE} x {SIDE} pixels is wanted, as sk-mnist train writes."
+            )
         self.model = model
         self.classes = np.asarray(model.classes_).tolist()
         self._white = _white_of(model)

@@ -3,6 +3,7 @@
 
 const PEN = 22; // width of a stroke on paper, in pixels of the canvas
 const STEP = 12; // of the arrow keys
+const PAUSE = 40; // before each reading, in milliseconds
 const LARGEST_PICTURE = 1024;
 
 const element = (id) => document.getElementById(id);
@@ -186,7 +187,8 @@ async function readSoon() {
   isReading = true;
   while (hasChanged) {
     hasChanged = false;
-    await new Promise(requestAnimationFrame);
+    // Drawing comes first: reading takes longer than the time between two events of a pen.
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
     try {
       show(!strokes.length && !picture ? [] : await read());
     } catch (error) {

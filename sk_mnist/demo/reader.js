@@ -88,17 +88,20 @@ function withoutPaper(levels) {
   }
   const size = Math.floor(WIDEST_STROKE * Math.max(coarse.width, coarse.height)) | 1;
   const paper = windowed(windowed(coarse, size, Math.min), size, Math.max);
-  const contrast = makeLevels(levels.width, levels.height, Int32Array);
+  const plain = paper.data[0];
+  const contrast = new Int16Array(levels.data);
+  if (paper.data.every((level) => level === plain)) return contrast.map((level) => level - plain);
+  const columns = Array.from({ length: levels.width }, (_, x) => between(x, factor, paper.width));
   for (let y = 0; y < levels.height; y++) {
-    const [row, below, down] = between(y, factor, paper.height);
-    for (let x = 0; x < levels.width; x++) {
-      const [column, beside, right] = between(x, factor, paper.width);
-      const upper = (1 - right) * paper.data[row * paper.width + column] + right * paper.data[row * paper.width + beside];
-      const lower =
-        (1 - right) * paper.data[below * paper.width + column] + right * paper.data[below * paper.width + beside];
-      const level = (1 - down) * upper + down * lower;
-      contrast.data[y * levels.width + x] = levels.data[y * levels.width + x] - Math.floor(level + 0.5);
-    }
+    const [above, below, down] = between(y, factor, paper.height);
+    const upper = paper.data.subarray(above * paper.width, (above + 1) * paper.width);
+    const lower = paper.data.subarray(below * paper.width, (below + 1) * paper.width);
+    columns.forEach(([left, right, beside], x) => {
+      const level =
+        (1 - down) * ((1 - beside) * upper[left] + beside * upper[right]) +
+        down * ((1 - beside) * lower[left] + beside * lower[right]);
+      contrast[y * levels.width + x] = levels.data[y * levels.width + x] - Math.floor(level + 0.5);
+    });
   }
   return contrast;
 }
@@ -110,23 +113,31 @@ function between(position, factor, n) {
   return [first, Math.min(first + 1, n - 1), place - first];
 }
 
-function otsu(values) {
-  const counts = new Float64Array(256);
-  for (const value of values) counts[value]++;
-  let total = 0;
-  let all = 0;
-  counts.forEach((n, level) => {
-    total += n;
-    all += n * level;
-  });
-  let best = 0;
-  let first = 0;
-  let last = 0;
-  let below = 0;
-  let sum = 0;
+// Distributions: how often each value of -255 to 255 occurs.
+
+function distribution(values) {
+  const counts = new Float64Array(511);
+  for (const value of values) counts[value + 255]++;
+  return counts;
+}
+
+function changed(counts, change) {
+  const result = new Float64Array(counts.length);
+  counts.forEach((n, k) => n && (result[change(k - 255) + 255] += n));
+  return result;
+}
+
+const only = (counts, isWanted) => counts.map((n, k) => (isWanted(k - 255) ? n : 0));
+const size = (counts) => counts.reduce((a, b) => a + b, 0);
+const average = (counts) => counts.reduce((sum, n, k) => sum + n * (k - 255), 0) / size(counts);
+
+function otsu(counts) {
+  const total = size(counts);
+  const all = total * average(counts);
+  let [best, first, last, below, sum] = [0, 0, 0, 0, 0];
   for (let level = 0; level < 256; level++) {
-    below += counts[level];
-    sum += counts[level] * level;
+    below += counts[level + 255];
+    sum += counts[level + 255] * level;
     const both = below * (total - below);
     const spread = both > 0 ? (all * below - total * sum) ** 2 / both : 0;
     if (spread > best) [best, first] = [spread, level];
@@ -136,11 +147,10 @@ function otsu(values) {
 }
 
 // The least value that so large a share does not exceed.
-function quantile(values, share) {
-  const counts = new Float64Array(511); // of -255 to 255
-  for (const value of values) counts[value + 255]++;
+function quantile(counts, share) {
+  const least = share * size(counts);
   let index = 0;
-  for (let sum = counts[0]; sum < share * values.length; sum += counts[index]) index++;
+  for (let sum = counts[0]; sum < least; sum += counts[index]) index++;
   return index - 255;
 }
 
@@ -148,21 +158,25 @@ function quantile(values, share) {
 function findInk(grey) {
   const [levels, shrunk] = shrink(grey, FINE_SIDE);
   const { width, height } = levels;
-  const contrast = withoutPaper(levels).data;
-  let threshold = otsu(contrast.map((value) => Math.max(value, 0)));
+  const contrast = withoutPaper(levels);
+  const all = distribution(contrast);
+  let threshold = otsu(changed(all, (value) => Math.max(value, 0)));
   if (threshold === null) return null;
-  const paper = contrast.filter((value) => value <= threshold);
+  const paper = only(all, (value) => value <= threshold);
   const offset = quantile(paper, 0.5);
-  const noise = 1.4826 * quantile(paper.map((value) => Math.abs(value - offset)), 0.5);
-  contrast.forEach((value, i) => (contrast[i] = Math.max(value - offset, 0)));
+  const noise = 1.4826 * quantile(changed(paper, (value) => Math.abs(value - offset)), 0.5);
   threshold -= offset;
-  const strong = contrast.filter((value) => value > threshold);
-  const weak = contrast.filter((value) => value <= threshold);
-  if (mean(strong) - mean(weak) < Math.max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)) return null;
+  const lifted = changed(all, (value) => Math.max(value - offset, 0));
+  const strong = only(lifted, (value) => value > threshold);
+  const weak = only(lifted, (value) => value <= threshold);
+  if (average(strong) - average(weak) < Math.max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise)) return null;
   const full = quantile(strong, 0.9);
   const weakest = noise ? Math.max(WEAKEST_TO_NOISE * noise, WEAKEST * full) : WEAKEST_ON_CLEAN * full;
   const inked = makeLevels(width, height);
-  contrast.forEach((value, i) => (inked.data[i] = Math.min(Math.floor((510 * value + full) / (2 * full)), 255)));
+  for (let i = 0; i < contrast.length; i++) {
+    contrast[i] = Math.max(contrast[i] - offset, 0);
+    inked.data[i] = Math.min(Math.floor((510 * contrast[i] + full) / (2 * full)), 255);
+  }
   const labels = label(contrast, width, height, Math.min(weakest, threshold));
   const components = findComponents(inked, labels, (i) => contrast[i] > threshold);
   return { levels: inked, labels, components: withoutLinesAndSpecks(components, labels, width, height), shrunk };

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import distance_transform_edt, maximum_filter, zoom
 
-from sk_mnist import DigitImageNormalizer, fetch_mnist, load_pretrained
-from sk_mnist.demo import draw_page
-from sk_mnist.preprocessing import split_digits
+from sk_mnist import fetch_mnist, load_pretrained
+from sk_mnist.demo import Reader, draw_page
+
+pytestmark = pytest.mark.slow
 
 SEVEN = [(0.4, 0.15), (0.6, 0.15), (0.5, 0.85)]
 THREE = [(0.1, 0.2), (0.2, 0.12), (0.25, 0.25), (0.17, 0.42), (0.26, 0.6), (0.2, 0.8), (0.1, 0.75)]
@@ -71,6 +73,26 @@ def draw(page, points):
     page.mouse.up()
 
 
+def dispatch(page, strokes, kind):
+    """Draw all at once by events that the page cannot tell from those of a mouse or a finger."""
+    page.evaluate(
+        """([strokes, pointerType]) => {
+          const box = paper.getBoundingClientRect();
+          paper.setPointerCapture = () => {}; // there is no such pointer
+          for (const stroke of strokes) {
+            stroke.forEach(([x, y], k) => {
+              const clientX = box.x + (x * box.width) / paper.width;
+              const clientY = box.y + (y * box.height) / paper.height;
+              const init = { clientX, clientY, pointerType, pointerId: 5, button: 0, bubbles: true };
+              paper.dispatchEvent(new PointerEvent(k === 0 ? "pointerdown" : "pointermove", init));
+            });
+            paper.dispatchEvent(new PointerEvent("pointerup", { pointerType, pointerId: 5, bubbles: true }));
+          }
+        }""",
+        [strokes, kind],
+    )
+
+
 def answer_is(page, text):
     """Wait until the page says so."""
     page.wait_for_function(
@@ -128,20 +150,8 @@ class TestDrawing:
     def test_a_finger_draws_on_a_phone(self, open_page, static_page):
         page = open_page(static_page, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.evaluate(
-            """points => {
-              const paper = document.getElementById("paper");
-              const box = paper.getBoundingClientRect();
-              paper.setPointerCapture = () => {};
-              points.forEach(([x, y], k) => {
-                const at = { clientX: box.x + x * box.width, clientY: box.y + y * box.height, pointerId: 5 };
-                const type = k === 0 ? "pointerdown" : "pointermove";
-                paper.dispatchEvent(new PointerEvent(type, { ...at, pointerType: "touch", button: 0, bubbles: true }));
-              });
-              paper.dispatchEvent(new PointerEvent("pointerup", { pointerId: 5, pointerType: "touch", bubbles: true }));
-            }""",
-            SEVEN,
-        )
+        width, height = page.evaluate("[paper.width, paper.height]")
+        dispatch(page, [[(x * width, y * height) for x, y in SEVEN]], "touch")
         answer_is(page, "7")
 
     def test_a_picture_is_read(self, page, tmp_path):
@@ -173,3 +183,89 @@ class TestDrawing:
         draw(page, SEVEN)
         answer_is(page, "The server does not answer. Is sk-mnist demo still running?")
         context.close()
+
+
+class TestAsInPython:
+    """The page that reads by itself gives what Python gives."""
+
+    @pytest.fixture
+    def page(self, open_page, static_page):
+        return open_page(static_page)
+
+    def test_probabilities(self, page, model):
+        images = fetch_mnist(subset="test", normalize=False).images[:1000]
+        code = "images => images.map((image) => probabilities(MODEL.layers, image))"
+        there = page.evaluate(code, images.reshape(1000, -1).tolist())
+        np.testing.assert_allclose(there, model.predict_proba(images), atol=1e-4)
+
+    def test_what_the_network_sees(self, page, model):
+        reader = Reader(model)
+        generator = np.random.default_rng(0)
+        n_digits = []
+        for _ in range(200):
+            drawn, picture, seen, boxes = page.evaluate(
+                """async (drawn) => {
+                  clear();
+                  strokes = drawn;
+                  draw();
+                  while (isReading) await new Promise((resolve) => setTimeout(resolve, 1));
+                  const ink = findInk(greyLevels(context.getImageData(0, 0, paper.width, paper.height)));
+                  const boxes = findDigits(ink).map((piece) => [piece.left, piece.top, piece.right, piece.bottom]);
+                  return [drawn, paper.toDataURL(), readings.map((digit) => digit.image), boxes];
+                }""",
+                random_strokes(generator),
+            )
+            digits = reader.read(io.BytesIO(base64.b64decode(picture.partition(",")[2])), "drawing")["digits"]
+            assert [digit["box"] for digit in digits] == boxes, json.dumps(drawn)
+            difference = np.array([digit["image"] for digit in digits]) - np.array(seen)
+            assert np.abs(difference).max() <= 2, json.dumps(drawn)
+            n_digits.append(len(digits))
+        assert set(n_digits) >= {1, 2, 3}
+
+
+def random_strokes(generator):
+    """A few strokes here and there on the paper, of a few points each."""
+    strokes = []
+    for _ in range(generator.integers(1, 5)):
+        middle = generator.uniform((80, 80), (760, 340))
+        points = middle + np.cumsum(generator.normal(0, 35, (generator.integers(2, 12), 2)), axis=0)
+        points = np.clip(points, 5, (835, 415))
+        width = float(generator.uniform(4, 35))
+        strokes.append([{"x": float(x), "y": float(y), "width": width} for x, y in points])
+    return strokes
+
+
+def test_digits_of_mnist_drawn_with_the_mouse_are_recognised(open_page, static_page):
+    test = fetch_mnist(subset="test", normalize=False)
+    page = open_page(static_page)
+    n_right = 0
+    for image, label in zip(test.images[:200], test.target, strict=False):
+        dispatch(page, [[(start, row), (end, row)] for row, start, end in horizontal_strokes(image)], "mouse")
+        page.wait_for_function("() => !isReading && !hasChanged")
+        n_right += page.evaluate("readings.map((digit) => digit.label)") == [label]
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => !isReading && !hasChanged")
+    assert n_right >= 0.97 * 200
+
+
+def horizontal_strokes(image, side=14, pen=22):
+    """Rows and ends of the horizontal strokes of a round pen that fill a digit, on paper of 840 x 420 pixels."""
+    large = zoom(image / 255, side, order=1, grid_mode=True, mode="grid-constant") > 0.5
+    inside = distance_transform_edt(large)
+    # Where the pen fits in, and the middle of strokes where it is too wide.
+    core = inside >= np.minimum(pen / 2, 0.8 * maximum_filter(inside, size=pen))
+    for row in range(0, len(core), 8):
+        edges = np.flatnonzero(np.diff(core[row] & large[row], prepend=False, append=False))
+        for start, end in edges.reshape(-1, 2):
+            yield row + 10, int(start) + 220, int(end) + 220
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_checker_of_accessibility_finds_nothing(open_page, static_page, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(static_page, color_scheme=scheme)
+    for stroke in (THREE, SEVEN):
+        draw(page, stroke)
+    answer_is(page, "3 7")
+    violations = axe.run(page).response["violations"]
+    assert [(violation["id"], violation["impact"]) for violation in violations] == []
