@@ -342,6 +342,12 @@ class TestSplitDigits:
         n_digits = [len(split_digits(np.pad(image, 4))) for image in test_images[0][:1000]]
         assert np.mean(np.array(n_digits) == 1) >= 0.99
 
+    def test_lines_and_dashes_are_no_digits(self, seven):
+        paper = np.pad(seven, ((0, 100), (0, 300)), constant_values=255)
+        paper[220:224, 100:450] = 100  # a fold that fades out
+        paper[100:112, 300:380] = 0  # a dash
+        assert [digit.box for digit in split_digits(paper)] == [digit.box for digit in split_digits(seven)]
+
     def test_a_blank_picture_has_none(self):
         assert split_digits(np.full((50, 50), 200, dtype=np.uint8)) == []
 

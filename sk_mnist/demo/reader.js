@@ -239,7 +239,10 @@ const sizeOf = (box) => Math.max(heightOf(box), widthOf(box));
 function withoutLinesAndSpecks(components, labels, width, height) {
   const side = Math.min(width, height);
   const runs = new Map(components.map((c) => [c, runAlongTheBorder(c, labels, width, height)]));
-  let kept = components.filter((c) => !(runs.get(c) && isLine(c, side)));
+  let kept = components.filter((c) => !(runs.get(c) && isThin(c) && sizeOf(c) >= LINE_LENGTH * side));
+  const heights = kept.filter((c) => !isThin(c)).map(heightOf);
+  const tallest = heights.length ? Math.max(...heights) : Math.max(width, height);
+  kept = kept.filter((c) => !(isThin(c) && widthOf(c) >= FLAT_LINE_LENGTH * Math.max(tallest, heightOf(c))));
   if (kept.some((c) => !runs.get(c) && sizeOf(c) >= INNER_SIZE * side)) {
     kept = kept.filter((c) => runs.get(c) < EDGE_RUN);
   }
@@ -262,9 +265,7 @@ function runAlongTheBorder(component, labels, width, height) {
   return Math.max(along.top / width, along.bottom / width, along.left / height, along.right / height);
 }
 
-function isLine(box, side) {
-  return Math.min(heightOf(box), widthOf(box)) <= LINE_WIDTH * sizeOf(box) && sizeOf(box) >= LINE_LENGTH * side;
-}
+const isThin = (box) => Math.min(heightOf(box), widthOf(box)) <= LINE_WIDTH * sizeOf(box);
 
 // ------------------------------------------------------------------------------------------- digits (_split.py)
 
@@ -272,7 +273,8 @@ function isLine(box, side) {
 
 function findDigits(ink) {
   const pieces = joined(ink.components).map((components) => pieceOf(ink, components));
-  return inReadingOrder(pieces.flatMap(cut));
+  const high = pieces.filter((piece) => heightOf(piece) > FLATTEST * widthOf(piece));
+  return inReadingOrder((high.length ? high : pieces).flatMap(cut));
 }
 
 function pieceOf(ink, components) {

@@ -26,8 +26,9 @@ MIN_CONTRAST_TO_NOISE = 4
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
 
-# Lone lines touch the border; they are so thin, compared to their length, and so long, compared to the picture.
-LINE_WIDTH, LINE_LENGTH = 0.12, 0.4
+# Lone lines are so thin, compared to their length. Those that touch the border are so long, compared to the picture;
+# others lie flat, which no digit does, and are longer than the tallest digit by this factor.
+LINE_WIDTH, LINE_LENGTH, FLAT_LINE_LENGTH = 0.12, 0.4, 1.5
 # What lies along so much of a side of the picture is the edge of the paper or a shadow, if there is ink inside that is
 # so large.
 EDGE_RUN, INNER_SIZE = 0.25, 0.1
@@ -214,7 +215,9 @@ def _components(levels: NDArray[np.uint8], labels: NDArray[np.intp], wanted: NDA
 
 def _without_lines_and_specks(components: list[Component], labels: NDArray[np.intp]) -> list[Component]:
     runs = {c.label: _run_along_the_border(c, labels) for c in components}
-    kept = [c for c in components if not (runs[c.label] and _is_line(c, min(labels.shape)))]
+    kept = [c for c in components if not (runs[c.label] and _is_thin(c) and c.size >= LINE_LENGTH * min(labels.shape))]
+    tallest = max((c.height for c in kept if not _is_thin(c)), default=max(labels.shape))
+    kept = [c for c in kept if not (_is_thin(c) and c.width >= FLAT_LINE_LENGTH * max(tallest, c.height))]
     inner = [c for c in kept if not runs[c.label] and c.size >= INNER_SIZE * min(labels.shape)]
     if inner:
         kept = [c for c in kept if runs[c.label] < EDGE_RUN]
@@ -229,6 +232,5 @@ def _run_along_the_border(component: Component, labels: NDArray[np.intp]) -> flo
     return max(float((side == component.label).mean()) for side in sides)
 
 
-def _is_line(component: Component, side: int) -> bool:
-    thickness = min(component.height, component.width)
-    return thickness <= LINE_WIDTH * component.size and component.size >= LINE_LENGTH * side
+def _is_thin(component: Component) -> bool:
+    return min(component.height, component.width) <= LINE_WIDTH * component.size

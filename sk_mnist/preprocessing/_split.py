@@ -16,6 +16,8 @@ PART_SIZE, PART_DISTANCE = 0.7, 0.25
 # What is broken in two halves, one above the other: the share of the narrower one's width that they have in common,
 # and the gap, as a share of the height of both together.
 HALF_OVERLAP, HALF_GAP = 0.5, 0.06
+# No digit is so low, compared to its width: it is a dash, or a piece of a line.
+FLATTEST = 0.2
 # A line is what shares so much of its height.
 LINE_OVERLAP = 0.4
 # Digits that touch are together wider than this share of their height. They are cut where a column has one stroke of at
@@ -62,6 +64,7 @@ def find_digits(ink: Ink) -> list[Piece]:
         If there are too many separate strokes.
     """
     pieces = [piece_of(ink, components) for components in _joined(ink.components)]
+    pieces = [piece for piece in pieces if piece.levels.shape[0] > FLATTEST * piece.levels.shape[1]] or pieces
     return _in_reading_order([part for piece in pieces for part in _cut(piece)])
 
 
