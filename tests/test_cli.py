@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
 
 import sk_mnist
 from sk_mnist.cli import main
@@ -336,6 +337,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert missing == "sk-mnist: missing.png: No such file or directory"
         assert empty.startswith("sk-mnist: empty.png is not a picture")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("argument", [".", "*.png", "*e*n*.png"])
     def test_directories_and_patterns_stand_for_their_pictures(self, argument, pictures):
         process = run("predict", "--json", argument, cwd=pictures)
@@ -343,6 +345,21 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         expected = {".": {"blank.png", "row.png", "seven.png"}, "*.png": {"blank.png", "row.png", "seven.png"}}
         assert read == expected.get(argument, {"seven.png"})
 
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+    def test_any_name_can_be_printed(self, pictures, tmp_path):
+        for name in (b"\xff.png", b"a.png"):
+            (tmp_path / os.fsdecode(name)).write_bytes((pictures / "seven.png").read_bytes())
+        process = run("predict", ".", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+        assert [line[:9] for line in process.stdout.splitlines()] == ["a.png: 7 ", "\\xff.png:"[:9]]
+
+    @pytest.mark.slow
+    def test_the_pipeline_that_takes_pictures_reads_too(self, pictures, tmp_path):
+        pipeline = make_pipeline(sk_mnist.DigitImageNormalizer(), sk_mnist.load_pretrained())
+        path = sk_mnist.save(pipeline, tmp_path / "model.skops")
+        assert "seven.png: 7 " in run("predict", "--model", str(path), str(pictures / "seven.png")).stdout
+
+    @pytest.mark.slow
     def test_a_directory_without_pictures_is_an_error(self, tmp_path):
         process = run("predict", str(tmp_path))
         assert process.returncode == 1
@@ -354,6 +371,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         process = subprocess.run(command, input=picture, capture_output=True, timeout=300)
         assert process.stdout.startswith(b"-: 7 ")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("model", [RidgeClassifier(), LogisticRegression()])
     def test_a_model_that_cannot_read_is_an_error(self, model, pictures, tmp_path):
         path = sk_mnist.save(model.fit(np.eye(4), [0, 1, 0, 1]), tmp_path / "model.skops")

@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     demo = commands.add_parser("demo", help="draw digits in the browser, and see what the network reads")
     demo.set_defaults(run=run)
-    demo.add_argument("--port", type=port, default=0, help="of the server on this machine (default: any that is free)")
+    demo.add_argument("--port", type=port, default=0, help="port of the server (default: any that is free)")
     demo.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
     demo.add_argument(
         "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"

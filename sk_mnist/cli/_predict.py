@@ -6,6 +6,7 @@ import argparse
 import glob
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,15 +50,15 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     for name in _names(options.images):
         try:
-            digits = reader.read(_opened(name), name, split=options.split)["digits"]
+            digits = reader.read(_opened(name), _shown(name), split=options.split)["digits"]
         except (OSError, ValueError) as error:
             status = 1
-            errors.print(f"sk-mnist: {_reason(error, name)}")
+            errors.print(f"sk-mnist: {_reason(error, _shown(name))}")
             continue
         if options.json:
             results.append({"file": name, "digits": [{key: digit[key] for key in FIELDS} for digit in digits]})
         else:
-            _print_digits(console, name, digits)
+            _print_digits(console, _shown(name), digits)
     if options.json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
     return status
@@ -98,10 +99,15 @@ def _opened(name: str) -> Any:
     return name
 
 
+def _shown(name: str) -> str:
+    """Return a name that can be printed, whatever its bytes are."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def _reason(error: Exception, name: str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{name}: {error.strerror}"
-    return str(error)
+    return str(error) if str(error).startswith(name) else f"{name}: {error}"
 
 
 def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> None:

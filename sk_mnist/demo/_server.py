@@ -8,19 +8,21 @@ import logging
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from sk_mnist.demo._page import content_security_policy, draw_page
 from sk_mnist.demo._reader import Reader
 
 HOST = "127.0.0.1"
+DEFAULT_PORT = 80
 
 # A drawing takes some kB, a photograph some MB.
 MAX_BYTES = 25_000_000
-# Pictures are decoded and read by so many threads at once; each takes some 100 MB if the picture is large.
+# Pictures are decoded and read by so many threads at once, because one of 50 megapixels takes some 500 MB.
 MAX_READERS = 2
 MAX_CONNECTIONS = 16
-# Seconds until a browser that says nothing is hung up on.
+# Seconds before an idle connection is closed.
 TIMEOUT = 20
 
 _logger = logging.getLogger("sk_mnist")
@@ -55,7 +57,14 @@ class DrawServer(ThreadingHTTPServer):
     @property
     def names(self) -> set[str]:
         """What browsers on this machine call the server."""
-        return {f"{host}:{self.server_port}" for host in (HOST, "localhost")}
+        names = {f"{host}:{self.server_port}" for host in (HOST, "localhost")}
+        # Browsers leave out the port of the scheme.
+        return names | {HOST, "localhost"} if self.server_port == DEFAULT_PORT else names
+
+    def server_bind(self) -> None:
+        """Bind the socket, without asking a name server for the name of this machine."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection, unless there are too many."""
@@ -84,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = TIMEOUT
 
     def do_GET(self) -> None:
+        # A body is not read, and must not be taken for the next request.
+        self.close_connection |= "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
         if self._is_from_here() and self._is_known({"/"}):
             self._answer(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
 
@@ -101,6 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
             except (OSError, ValueError) as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
                 return
+            except Exception:
+                _logger.exception("A picture could not be read.")
+                self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "The picture could not be read.")
+                return
         self._answer(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
 
     def _is_from_here(self) -> bool:
@@ -116,9 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path in paths:
             return True
         if self.path in {"/", "/predict"}:
-            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{self.command} is not what {self.path} takes.")
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"{self.path} does not accept {self.command}.")
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "There is only one page here: /")
+            self._refuse(HTTPStatus.NOT_FOUND, "Not found; the only page is /")
         return False
 
     def _body(self) -> bytes | None:

@@ -13,16 +13,18 @@ const blank = { width: paper.width, height: paper.height };
 
 let strokes = []; // each a list of { x, y, width }
 let picture = null; // what was opened, under the strokes
+let colours = { paper: "white", ink: "black" };
 let readings = [];
 let chosen = 0;
 
 // Drawing
 
 function draw() {
-  context.fillStyle = "white";
+  context.fillStyle = colours.paper;
   context.fillRect(0, 0, paper.width, paper.height);
+  context.imageSmoothingQuality = "high";
   if (picture) context.drawImage(picture, 0, 0, paper.width, paper.height);
-  context.strokeStyle = context.fillStyle = "black";
+  context.strokeStyle = context.fillStyle = colours.ink;
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
     const [first, ...others] = stroke;
@@ -81,17 +83,29 @@ for (const type of ["pointerup", "pointercancel"]) {
 }
 
 function undo() {
-  liftPen();
+  letGo();
   strokes.pop();
   draw();
 }
 
 function clear() {
-  liftPen();
+  letGo();
   strokes = [];
   picture = null;
-  Object.assign(paper, blank);
+  colours = { paper: "white", ink: "black" };
+  resize(blank);
   draw();
+}
+
+// A pointer that is still down must not go on with a stroke that is gone.
+function letGo() {
+  pointer = null;
+  liftPen();
+}
+
+function resize({ width, height }) {
+  Object.assign(paper, { width, height });
+  [pen.x, pen.y] = [width / 2, height / 2];
 }
 
 element("undo").addEventListener("click", undo);
@@ -148,13 +162,25 @@ async function openPicture(file) {
     say(`${file.name || "This"} is not a picture that the browser can show.`);
     return;
   }
+  letGo();
   const scale = Math.min(1, LARGEST_PICTURE / Math.max(image.width, image.height));
+  const [width, height] = [image.width, image.height].map((length) => Math.max(1, Math.round(length * scale)));
   strokes = [];
   picture = image;
-  paper.width = Math.max(1, Math.round(image.width * scale));
-  paper.height = Math.max(1, Math.round(image.height * scale));
-  [pen.x, pen.y] = [paper.width / 2, paper.height / 2];
+  resize({ width, height });
+  colours = coloursFor(image);
   draw();
+}
+
+// What is transparent is paper: black if what is not is rather bright.
+function coloursFor(image) {
+  context.clearRect(0, 0, paper.width, paper.height);
+  context.drawImage(image, 0, 0, paper.width, paper.height);
+  const pixels = context.getImageData(0, 0, paper.width, paper.height);
+  const levels = greyLevels(pixels).data.filter((_, i) => pixels.data[4 * i + 3] > 0);
+  const isTransparent = pixels.data.some((value, i) => i % 4 === 3 && value < 255);
+  const isBright = isTransparent && levels.length > 0 && mean(levels) > 127;
+  return isBright ? { paper: "black", ink: "white" } : { paper: "white", ink: "black" };
 }
 
 element("file").addEventListener("change", (event) => {

@@ -1,6 +1,5 @@
 // Reads the digits of a picture as sk_mnist does in Python: _ink.py, _split.py, _handwriting.py and the network's
 // forward pass, step by step and in whole grey levels, so that both give the same image. tests/demo compares them.
-"use strict";
 
 
 // Grey levels: { width, height, data }, row by row.
@@ -133,7 +132,7 @@ const average = (counts) => counts.reduce((sum, n, k) => sum + n * (k - 255), 0)
 
 function otsu(counts) {
   const total = size(counts);
-  const all = total * average(counts);
+  const all = counts.reduce((sum, n, k) => sum + n * (k - 255), 0);
   let [best, first, last, below, sum] = [0, 0, 0, 0, 0];
   for (let level = 0; level < 256; level++) {
     below += counts[level + 255];
@@ -237,20 +236,20 @@ const widthOf = (box) => box.right - box.left;
 const sizeOf = (box) => Math.max(heightOf(box), widthOf(box));
 
 function withoutLinesAndSpecks(components, labels, width, height) {
-  const side = Math.min(width, height);
   const runs = new Map(components.map((c) => [c, runAlongTheBorder(c, labels, width, height)]));
-  let kept = components.filter((c) => !(runs.get(c) && isThin(c) && sizeOf(c) >= LINE_LENGTH * side));
-  const heights = kept.filter((c) => !isThin(c)).map(heightOf);
-  const tallest = heights.length ? Math.max(...heights) : Math.max(width, height);
-  kept = kept.filter((c) => !(isThin(c) && widthOf(c) >= FLAT_LINE_LENGTH * Math.max(tallest, heightOf(c))));
-  if (kept.some((c) => !runs.get(c) && sizeOf(c) >= INNER_SIZE * side)) {
-    kept = kept.filter((c) => runs.get(c) < EDGE_RUN);
-  }
-  if (!kept.length) kept = components;
-  const largest = Math.max(...kept.map(sizeOf));
-  const most = Math.max(...kept.map((c) => c.ink));
+  const least = INNER_SIZE * Math.min(width, height);
+  const mayBeALine = (c) => isThin(c) && (runs.get(c) > 0 || widthOf(c) > heightOf(c));
+  const others = components.filter((c) => !mayBeALine(c) && sizeOf(c) >= least);
+  const longest = others.length ? LINE_LENGTH * greatest(others.map(sizeOf)) : Infinity;
+  let kept = components.filter((c) => !(mayBeALine(c) && sizeOf(c) >= longest));
+  if (kept.some((c) => !runs.get(c) && sizeOf(c) >= least)) kept = kept.filter((c) => runs.get(c) < EDGE_RUN);
+  const largest = greatest(kept.map(sizeOf));
+  const most = greatest(kept.map((c) => c.ink));
   return kept.filter((c) => sizeOf(c) >= SPECK_SIZE * largest || c.ink >= SPECK_INK * most);
 }
+
+const greatest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
+const isThin = (box) => Math.min(heightOf(box), widthOf(box)) <= LINE_WIDTH * sizeOf(box);
 
 function runAlongTheBorder(component, labels, width, height) {
   const along = { top: 0, bottom: 0, left: 0, right: 0 };
@@ -264,8 +263,6 @@ function runAlongTheBorder(component, labels, width, height) {
   }
   return Math.max(along.top / width, along.bottom / width, along.left / height, along.right / height);
 }
-
-const isThin = (box) => Math.min(heightOf(box), widthOf(box)) <= LINE_WIDTH * sizeOf(box);
 
 // ------------------------------------------------------------------------------------------- digits (_split.py)
 
@@ -302,6 +299,7 @@ function joined(components) {
     components.slice(0, i).forEach((b, j) => {
       if (!belongTogether(a, b)) return;
       const [kept, given] = [group[i], group[j]];
+      if (kept === given) return;
       group.forEach((number, k) => number === given && (group[k] = kept));
     });
   });

@@ -45,8 +45,8 @@ class DigitImageNormalizer(DocLinkMixin, CallbackSupportMixin, TransformerMixin,
     Notes
     -----
     The least grey level that counts as ink comes from Otsu's threshold [2]_ and from the noise of the paper. The light
-    may change smoothly across the picture; the edge of a hard shadow may be taken for ink. Ink that fills more
-    than half of the picture may be taken for paper.
+    may change smoothly across the picture; the edge of a hard shadow may be taken for ink. Solid shapes on more than a
+    fifth of the picture, and strokes wider than 0.4 of its longer side, may be taken for paper.
 
     References
     ----------
@@ -231,7 +231,8 @@ def in_picture(piece: Piece, shrunk: int, shape: tuple[int, ...]) -> tuple[int, 
 
 
 def _as_sequence(X: Any, caller: str) -> Any:
-    if isinstance(X, np.ndarray) and X.ndim in (3, 4):
+    # One picture in colour is not many narrow ones.
+    if isinstance(X, np.ndarray) and (X.ndim == 4 or (X.ndim == 3 and X.shape[2] not in (3, 4))):
         return X
     if isinstance(X, (list, tuple)):
         return X

@@ -26,12 +26,12 @@ MIN_CONTRAST_TO_NOISE = 4
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
 
-# Lone lines are so thin, compared to their length. Those that touch the border are so long, compared to the picture;
-# others lie flat, which no digit does, and are longer than the tallest digit by this factor.
-LINE_WIDTH, LINE_LENGTH, FLAT_LINE_LENGTH = 0.12, 0.4, 1.5
+# The narrow side of a line is at most this share of its length. It lies flat or touches the border, and is longer than
+# everything else by this factor: a 1 is neither.
+LINE_WIDTH, LINE_LENGTH = 0.12, 1.3
 # What lies along so much of a side of the picture is the edge of the paper or a shadow, if there is ink inside that is
-# so large.
-EDGE_RUN, INNER_SIZE = 0.25, 0.1
+# so large, as a share of the shorter side.
+EDGE_RUN, INNER_SIZE = 0.5, 0.1
 # Specks are smaller and lighter than these shares of the largest component.
 SPECK_SIZE, SPECK_INK = 0.12, 0.03
 
@@ -142,11 +142,20 @@ def _shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], in
     factor = -(-max(levels.shape) // side)
     if factor == 1:
         return levels, 1
-    height, width = (-(-length // factor) for length in levels.shape)
-    missing = [(0, height * factor - levels.shape[0]), (0, width * factor - levels.shape[1])]
-    blocks = np.pad(levels, missing, mode="edge").reshape(height, factor, width, factor)
-    sums = blocks.sum(axis=(1, 3), dtype=np.int64)
+    # The longer side first, because of pictures that are one pixel wide.
+    sums: NDArray = levels
+    for axis in sorted((0, 1), key=lambda axis: -levels.shape[axis]):
+        sums = _sums_of_blocks(sums, factor, axis)
     return ((sums + factor**2 // 2) // factor**2).astype(np.uint8), factor
+
+
+def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64]:
+    """Add up so many pixels at a time; the last one counts as often as pixels are missing."""
+    n_pixels = levels.shape[axis]
+    sums = np.add.reduceat(levels, np.arange(0, n_pixels, factor), axis=axis, dtype=np.int64)
+    last = levels[-1] if axis == 0 else levels[:, -1]
+    (sums if axis == 0 else sums.T)[-1] += -n_pixels % factor * last.astype(np.int64)
+    return sums
 
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -214,23 +223,22 @@ def _components(levels: NDArray[np.uint8], labels: NDArray[np.intp], wanted: NDA
 
 
 def _without_lines_and_specks(components: list[Component], labels: NDArray[np.intp]) -> list[Component]:
-    runs = {c.label: _run_along_the_border(c, labels) for c in components}
-    kept = [c for c in components if not (runs[c.label] and _is_thin(c) and c.size >= LINE_LENGTH * min(labels.shape))]
-    tallest = max((c.height for c in kept if not _is_thin(c)), default=max(labels.shape))
-    kept = [c for c in kept if not (_is_thin(c) and c.width >= FLAT_LINE_LENGTH * max(tallest, c.height))]
-    inner = [c for c in kept if not runs[c.label] and c.size >= INNER_SIZE * min(labels.shape)]
-    if inner:
+    runs = _runs_along_the_border(labels)
+    least = INNER_SIZE * min(labels.shape)
+    others = [c.size for c in components if not _may_be_a_line(c, runs) and c.size >= least]
+    kept = [c for c in components if not (others and _may_be_a_line(c, runs) and c.size >= LINE_LENGTH * max(others))]
+    if any(not runs[c.label] and c.size >= least for c in kept):
         kept = [c for c in kept if runs[c.label] < EDGE_RUN]
-    kept = kept or components
     largest, most = max(c.size for c in kept), max(c.ink for c in kept)
     return [c for c in kept if c.size >= SPECK_SIZE * largest or c.ink >= SPECK_INK * most]
 
 
-def _run_along_the_border(component: Component, labels: NDArray[np.intp]) -> float:
-    """Return the largest share of a side of the picture that is of a component."""
+def _runs_along_the_border(labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return, for each label, the largest share of a side of the picture that is its."""
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
-    return max(float((side == component.label).mean()) for side in sides)
+    return np.max([np.bincount(side, minlength=labels.max() + 1) / len(side) for side in sides], axis=0)
 
 
-def _is_thin(component: Component) -> bool:
-    return min(component.height, component.width) <= LINE_WIDTH * component.size
+def _may_be_a_line(component: Component, runs: NDArray[np.float64]) -> bool:
+    is_thin = min(component.height, component.width) <= LINE_WIDTH * component.size
+    return is_thin and bool(runs[component.label] or component.width > component.height)

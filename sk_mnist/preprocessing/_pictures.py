@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import struct
+import threading
 import warnings
+import zlib
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageStat, UnidentifiedImageError
 
 # Pillow reads many more, some of them by starting other programs: EPS starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
@@ -16,8 +19,26 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 # An image of 100 kB may take gigabytes once it is decoded.
 MAX_PIXELS = 50_000_000
 
-# What Pillow raises for files that are damaged, beside OSError.
-_DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, SyntaxError, OverflowError, MemoryError)
+# What Pillow raises for damaged files, besides OSError.
+_DAMAGE = (
+    OSError, ValueError, TypeError, LookupError, EOFError, SyntaxError, OverflowError, AttributeError, struct.error,
+    zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+
+# How to turn an image upright, by the orientation in its EXIF data.
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# One picture at a time: filters of warnings belong to the process, and large pictures take memory.
+_decoding = threading.Lock()
 
 _WHITE, _BLACK = 255, 0
 
@@ -45,45 +66,60 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
         If it is no picture, or too large.
     """
     if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read"):
-        with _opened(picture, name) as image:
-            return _levels_of_image(image, name)
+        with _decoding, warnings.catch_warnings():
+            # Of sizes below our own limit, and of what is damaged beside the pixels.
+            warnings.simplefilter("ignore")
+            with _opened(picture, name) as image:
+                return _levels_of_image(image, name)
     if isinstance(picture, Image.Image):
         return _levels_of_image(picture, name)
     return _levels_of_image(_image_of_array(picture, name), name)
 
 
 def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
-    with warnings.catch_warnings():
-        # Its own limit is higher than ours.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(file, formats=FORMATS)
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{name} is not a picture that can be read: {', '.join(FORMATS)} can.") from error
-        except Image.DecompressionBombError as error:
-            raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
-        except OSError:
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is not a picture that can be read: {', '.join(FORMATS)} can.") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        except _DAMAGE as error:
-            raise ValueError(f"{name} is damaged: {error}") from error
+        raise ValueError(f"{name} is damaged: {error}") from error
 
 
 def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
-    width, height = image.size
+    _check_size(*image.size, name)
+    try:
+        return _grey(_upright(image), name)
+    except _DAMAGE as error:
+        if str(error).startswith(name):
+            raise
+        raise ValueError(f"{name} is damaged, or of a kind that cannot be read: {error}") from error
+
+
+def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ValueError(f"{name} has {width} x {height} pixels, which are more than {MAX_PIXELS:,}. Make it smaller.")
     if not width * height:
         raise ValueError(f"{name} has no pixels: it is {width} x {height}.")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
     try:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    except _DAMAGE as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
-    return _grey(upright, name)
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:  # what a camera wrote beside the pixels
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _image_of_array(picture: Any, name: str) -> Image.Image:
-    array = np.asarray(picture)
+    try:
+        array = np.asarray(picture)
+    except ValueError as error:  # rows of several lengths
+        raise ValueError(f"{name} is not a picture: {error}") from error
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
@@ -91,8 +127,7 @@ def _image_of_array(picture: Any, name: str) -> Image.Image:
             f"{name} has shape {array.shape}; a picture has shape (height, width), (height, width, 3) for RGB or "
             "(height, width, 4) for RGBA."
         )
-    if 0 in array.shape:
-        raise ValueError(f"{name} has no pixels: its shape is {array.shape}.")
+    _check_size(array.shape[1], array.shape[0], name)
     return Image.fromarray(_bytes(array, name))
 
 
@@ -112,7 +147,9 @@ def _bytes(levels: NDArray, name: str) -> NDArray[np.uint8]:
 
 def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if image.mode.startswith("I;16"):
-        return (np.asarray(image) >> 8).astype(np.uint8)
+        levels = np.asarray(image)
+        # Cameras and scanners fill 10, 12 or 14 of the 16 bits.
+        return (levels >> max(0, int(levels.max()).bit_length() - 8)).astype(np.uint8)
     if image.mode in ("I", "F"):
         return _bytes(np.asarray(image), name)
     if image.has_transparency_data:
@@ -122,9 +159,8 @@ def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 def _grey_on_plain_paper(image: Image.Image) -> NDArray[np.uint8]:
     """Lay what is not transparent on white paper if it is rather dark, and on black if it is rather bright."""
-    levels, opacity = (
-        np.asarray(image.convert("L"), dtype=np.float32),
-        np.asarray(image.getchannel("A")) / np.float32(255),
-    )
-    is_dark = (levels * opacity).sum() < 127.5 * opacity.sum()
-    return np.floor(levels * opacity + (_WHITE if is_dark else _BLACK) * (1 - opacity) + 0.5).astype(np.uint8)
+    levels, opacity = image.convert("L"), image.getchannel("A")
+    is_bright = opacity.getbbox() is not None and ImageStat.Stat(levels, opacity).mean[0] > 127
+    paper = Image.new("L", image.size, _BLACK if is_bright else _WHITE)
+    paper.paste(levels, mask=opacity)
+    return np.asarray(paper)

@@ -24,7 +24,7 @@ LINE_OVERLAP = 0.4
 # most CUT_INK of the height, so that either side is so wide and so high.
 TOUCHING_WIDTH, CUT_INK, LEAST_WIDTH, LEAST_HEIGHT = 1.2, 0.25, 0.3, 0.7
 
-# So many separate strokes are no digits, but a text or a photograph.
+# A picture with more strokes than this is a text or a photograph.
 MAX_COMPONENTS = 1000
 
 

@@ -11,6 +11,9 @@ from scipy.ndimage import distance_transform_edt, maximum_filter, zoom
 
 from sk_mnist import fetch_mnist, load_pretrained
 from sk_mnist.demo import Reader, draw_page
+from sk_mnist.preprocessing._handwriting import normalized
+from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._split import find_digits
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +141,27 @@ class TestDrawing:
         answer_is(page, "Nothing to read yet.")
         assert page.locator("#details").is_hidden()
 
+    def test_a_stroke_that_is_cleared_while_it_is_drawn_is_gone(self, page):
+        page.locator("#paper").focus()
+        page.keyboard.press(" ")
+        page.mouse.move(200, 200)
+        page.mouse.down()
+        page.mouse.move(300, 300)
+        page.keyboard.press("Escape")
+        page.mouse.move(400, 200)
+        page.keyboard.press("ArrowDown")
+        page.mouse.up()
+        answer_is(page, "Nothing to read yet.")
+
+    def test_bright_ink_on_a_transparent_picture_is_read(self, page, tmp_path):
+        image = fetch_mnist(subset="test", normalize=False).images[4]
+        picture = np.full((28, 28, 4), 255, dtype=np.uint8)
+        picture[..., 3] = image
+        path = tmp_path / "four.png"
+        Image.fromarray(np.kron(picture, np.ones((8, 8, 1), dtype=np.uint8))).save(path)
+        page.locator("#file").set_input_files(path)
+        answer_is(page, "4")
+
     def test_the_keyboard_draws(self, page):
         page.locator("#paper").focus()
         for key, times in [("ArrowUp", 12), (" ", 1), ("ArrowDown", 24), (" ", 1)]:
@@ -221,6 +245,40 @@ class TestAsInPython:
             assert np.abs(difference).max() <= 2, json.dumps(drawn)
             n_digits.append(len(digits))
         assert set(n_digits) >= {1, 2, 3}
+
+    @pytest.mark.parametrize(
+        "kind", ["plain", "bright on dark", "in uneven light", "noisy", "large", "with a line", "blank"]
+    )
+    def test_what_the_ink_is(self, page, kind):
+        generator = np.random.default_rng(0)
+        images = fetch_mnist(subset="test", normalize=False).images
+        for start in range(0, 20, 4):
+            row = np.hstack([np.kron(image, np.ones((6, 6))) for image in images[start : start + 4]])
+            levels = 250 - 0.8 * np.pad(row, 30)
+            if kind == "in uneven light":
+                levels *= np.linspace(1, 0.7, levels.shape[1])
+            elif kind == "noisy":
+                levels += generator.normal(0, 8, levels.shape)
+            elif kind == "large":
+                levels = np.kron(levels, np.ones((3, 3)))
+            elif kind == "with a line":
+                levels[12:15] = 50
+            elif kind == "blank":
+                levels[:] = 200
+            levels = np.clip(255 - levels if kind == "bright on dark" else levels, 0, 255).astype(np.uint8)
+            code = """([width, height, text]) => {
+              const data = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+              const ink = findInk({ width, height, data });
+              return ink && findDigits(ink).map((piece) => [...normalized(piece.levels)]);
+            }"""
+            there = page.evaluate(code, [*levels.shape[::-1], base64.b64encode(levels.tobytes()).decode()])
+            here = [normalized(piece.levels) for piece in find_digits(find_ink(levels))] if kind != "blank" else None
+            if kind == "blank":
+                assert there is None
+                continue
+            assert len(there) == len(here)
+            difference = np.array(there) - np.reshape(here, (len(here), -1))
+            assert np.abs(difference).max() <= 2
 
 
 def random_strokes(generator):

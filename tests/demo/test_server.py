@@ -6,6 +6,8 @@ import json
 import logging
 import socket
 import threading
+import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -163,25 +165,44 @@ def test_browsers_that_hang_up_do_no_harm(server, seven):
     assert ask(server, "POST", "/predict", seven)[0].status == 200
 
 
-def test_connections_are_bounded():
-    with DrawServer(Reader(load_pretrained())) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+class Broken(Reader):
+    def read(self, *arguments, **options):
+        raise RuntimeError("as a model of one's own may")
+
+
+def test_a_model_that_fails_gets_an_answer(seven):
+    with served(Broken(load_pretrained())) as server:
+        response, content = ask(server, "POST", "/predict", seven)
+    assert response.status == 500
+    assert json.loads(content) == {"error": "The picture could not be read."}
+
+
+@contextmanager
+def served(reader):
+    with DrawServer(reader) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def test_connections_are_bounded():
+    with served(Reader(load_pretrained())) as server:
         idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             ask(server, "GET", "/")
         for connection in idle:
             connection.close()
-        for _ in range(100):
+        deadline = time.monotonic() + 30
+        while True:
             try:
                 assert ask(server, "GET", "/")[0].status == 200
                 break
             except (http.client.HTTPException, ConnectionError):
-                continue
-        else:
-            pytest.fail("connections that were closed still count")
-        server.shutdown()
-        thread.join()
+                assert time.monotonic() < deadline, "connections that were closed still count"
+                time.sleep(0.05)
 
 
 def test_it_logs_instead_of_printing(server, caplog, capfd):
