@@ -1,6 +1,20 @@
 """From pictures and images to what the network takes."""
 
-from sk_mnist.preprocessing._handwriting import DigitCrop, DigitImageNormalizer, split_digits
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sk_mnist.preprocessing._pixels import ImageFlattener, PixelScaler
 
+if TYPE_CHECKING:
+    from sk_mnist.preprocessing._handwriting import DigitCrop, DigitImageNormalizer, split_digits
+
 __all__ = ["DigitCrop", "DigitImageNormalizer", "ImageFlattener", "PixelScaler", "split_digits"]
+
+
+def __getattr__(name: str) -> Any:
+    # Pillow and scipy.ndimage take a tenth of a second, which a model of rows of pixels does without.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}._handwriting"), name)
+    globals()[name] = value
+    return value
