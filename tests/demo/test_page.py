@@ -187,6 +187,24 @@ class TestDrawing:
         page.keyboard.press("Escape")
         answer_is(page, "Nothing to read yet.")
 
+    @pytest.mark.parametrize("way", ["drop", "paste"])
+    def test_a_picture_is_dropped_or_pasted(self, page, way):
+        image = fetch_mnist(subset="test", normalize=False).images[4]
+        file = io.BytesIO()
+        Image.fromarray(np.kron(np.pad(image, 12), np.ones((8, 8), dtype=np.uint8))).save(file, "PNG")
+        page.evaluate(
+            """([way, picture]) => {
+              const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
+              const transfer = new DataTransfer();
+              transfer.items.add(new File([bytes], "four.png", { type: "image/png" }));
+              const Kind = { drop: DragEvent, paste: ClipboardEvent }[way];
+              const event = new Kind(way, { dataTransfer: transfer, clipboardData: transfer, bubbles: true });
+              document.dispatchEvent(event);
+            }""",
+            [way, base64.b64encode(file.getvalue()).decode()],
+        )
+        answer_is(page, "4")
+
     def test_what_is_no_picture_is_said_to_be_none(self, page, tmp_path):
         path = tmp_path / "text.png"
         path.write_text("no picture")
