@@ -258,6 +258,7 @@ def seconds_without_a_network(home):
     return seconds
 
 
+@pytest.mark.slow
 def test_a_resolver_that_hangs_is_given_up(home, server, official, monkeypatch):
     release, resolve = threading.Event(), socket.getaddrinfo
 
@@ -301,6 +302,7 @@ def black_hole():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+@pytest.mark.slow
 def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(home, black_hole, impatient, monkeypatch):
     assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=6)
 
@@ -320,6 +322,7 @@ def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
     assert fetch_mnist(data_home=home, subset="test").source == f"cache: {home}"
 
 
+@pytest.mark.slow
 def test_where_the_official_url_swallows_packets_a_mirror_serves(
     home, black_hole, remotes, server, idx, impatient, monkeypatch
 ):
@@ -780,6 +783,7 @@ def test_a_damaged_keras_cache_is_passed_over_and_left_as_it_is(home, keras_home
     assert [path.name for path in keras_home.rglob("*")] == ["datasets", "mnist.npz"]
 
 
+@pytest.mark.slow
 @posix_only
 def test_keras_cache_that_is_a_pipe_is_passed_over(home, keras_home, official, server):
     os.mkfifo(keras_home / "datasets" / "mnist.npz")
@@ -825,6 +829,7 @@ def test_clear_data_home_leaves_a_directory_by_the_name_of_the_file(home, offici
     assert files_in(home) == ["mnist.npz"]
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
     fetch_test(home)
@@ -979,6 +984,7 @@ def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, r
 # Processes
 
 
+@pytest.mark.slow
 @posix_only
 def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, official):
     code = (
@@ -1006,6 +1012,7 @@ def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, off
     assert files_in(home) == KEPT
 
 
+@pytest.mark.slow
 @posix_only
 def test_a_process_killed_in_a_download_leaves_a_cache_that_recovers(home, server, official, npz, arrays):
     server.routes[official] = loopback.hang_half_way(npz)
@@ -1022,6 +1029,7 @@ def test_a_process_killed_in_a_download_leaves_a_cache_that_recovers(home, serve
     assert files_in(home) == KEPT
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("moves", [0, 1, 2])
 def test_a_process_killed_in_the_move_leaves_a_cache_that_recovers(moves, home, server, official, arrays, monkeypatch):
@@ -1088,6 +1096,7 @@ def test_a_lock_that_is_never_released_is_no_deadlock(home, official, arrays, mo
 # Cost
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(("normalize", "limit"), [(False, 150), (True, 450)])
 def test_a_warm_fetch_stays_within_its_memory(normalize, limit, tmp_path, npz):

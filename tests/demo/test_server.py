@@ -188,6 +188,7 @@ def served(reader):
             server.shutdown()
 
 
+@pytest.mark.slow
 def test_connections_are_bounded():
     with served(Reader(load_pretrained())) as server:
         idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
