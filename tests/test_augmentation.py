@@ -9,17 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass, map_coordinates
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import (
-    check_do_not_raise_errors_in_init_or_set_params,
-    check_estimator_cloneable,
-    check_estimator_repr,
-    check_get_params_invariance,
-    check_no_attributes_set_in_init,
-    check_parameters_default_constructible,
-    check_set_params,
-)
 
 from sk_mnist import RandomWarp
+from tests.helpers.estimator_cases import CHECKS_WITHOUT_ROWS
 from tests.helpers.processes import output_of
 
 NOTHING = {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "translation": 0.0, "elastic": 0.0}
@@ -379,19 +371,7 @@ class TestRefused:
 
 
 # RandomWarp has no fit, so that these are the common checks that apply.
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_do_not_raise_errors_in_init_or_set_params,
-        check_estimator_cloneable,
-        check_estimator_repr,
-        check_get_params_invariance,
-        check_no_attributes_set_in_init,
-        check_parameters_default_constructible,
-        check_set_params,
-    ],
-    ids=lambda check: check.__name__,
-)
+@pytest.mark.parametrize("check", CHECKS_WITHOUT_ROWS, ids=lambda check: check.__name__)
 def test_scikit_learn_check(check):
     check("RandomWarp", RandomWarp(rotation=5.0, image_shape=(28, 28)))
 

@@ -15,21 +15,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, rotate
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import (
-    check_do_not_raise_errors_in_init_or_set_params,
-    check_estimator_cloneable,
-    check_estimator_repr,
-    check_estimator_tags_renamed,
-    check_get_params_invariance,
-    check_mixin_order,
-    check_no_attributes_set_in_init,
-    check_parameters_default_constructible,
-    check_set_params,
-    check_valid_tag_types,
-)
 
 from sk_mnist import DigitImageNormalizer, fetch_mnist, load, load_pretrained, save
 from sk_mnist.preprocessing import split_digits
+from tests.helpers.estimator_cases import CHECKS_WITHOUT_ROWS
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +222,6 @@ class TestNormalizer:
     def test_it_does_not_matter_where_the_digit_is(self, margins, seven):
         moved = np.pad(seven, margins, constant_values=255)
         difference = normalized(moved).astype(int) - normalized(seven)
-        # A large picture is averaged over blocks first.
         if max(moved.shape) <= 1024:
             assert not difference.any()
         # Of a larger picture, blocks of pixels are averaged first, which softens the edges of strokes.
@@ -314,22 +302,7 @@ class TestNormalizer:
 
 
 # The other common checks fit rows.
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_do_not_raise_errors_in_init_or_set_params,
-        check_estimator_cloneable,
-        check_estimator_repr,
-        check_estimator_tags_renamed,
-        check_get_params_invariance,
-        check_mixin_order,
-        check_no_attributes_set_in_init,
-        check_parameters_default_constructible,
-        check_set_params,
-        check_valid_tag_types,
-    ],
-    ids=lambda check: check.__name__,
-)
+@pytest.mark.parametrize("check", CHECKS_WITHOUT_ROWS, ids=lambda check: check.__name__)
 def test_scikit_learn_check(check):
     check("DigitImageNormalizer", DigitImageNormalizer())
 

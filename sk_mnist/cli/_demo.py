@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import webbrowser
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from sk_mnist.cli._options import UsageError, port
-from sk_mnist.cli._predict import make_reader
+from sk_mnist.cli._predict import add_model_option, make_reader
 
 
 def add_command(commands: Any) -> None:
@@ -19,9 +18,7 @@ def add_command(commands: Any) -> None:
     demo.set_defaults(run=run)
     demo.add_argument("--port", type=port, default=0, help="port of the server (default: any that is free)")
     demo.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
-    demo.add_argument(
-        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
-    )
+    add_model_option(demo)
 
 
 def run(options: argparse.Namespace) -> None:

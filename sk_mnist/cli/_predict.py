@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sk_mnist._images import SIDE
+
 STANDARD_INPUT = "-"
 # Of the pictures in a directory.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -34,9 +36,7 @@ def add_command(commands: Any) -> None:
         metavar="IMAGE",
         help="a picture; a directory or a pattern like '*.png' of pictures; or - for standard input",
     )
-    predict.add_argument(
-        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
-    )
+    add_model_option(predict)
     predict.add_argument("--split", action="store_true", help="read several digits in each picture, not one")
     predict.add_argument("--json", action="store_true", help="print JSON, and nothing else")
 
@@ -62,6 +62,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(results, indent=2) + "\n")
     return status
+
+
+def add_model_option(command: argparse.ArgumentParser) -> None:
+    """Add the option that says which model reads."""
+    command.add_argument(
+        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
+    )
 
 
 def make_reader(path: Path | None) -> Any:
@@ -125,12 +132,12 @@ def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> 
             console.print(Text(text), soft_wrap=True)
 
 
-def _half_blocks(image: list[int], side: int = 28) -> Text:
+def _half_blocks(image: list[int]) -> Text:
     """Two rows of pixels in each line of text: the upper half block is in the colour of the upper one."""
     text = Text()
-    for row in range(0, side, 2):
-        for column in range(side):
-            upper, lower = image[row * side + column], image[(row + 1) * side + column]
+    for row in range(0, SIDE, 2):
+        for column in range(SIDE):
+            upper, lower = image[row * SIDE + column], image[(row + 1) * SIDE + column]
             text.append("\N{UPPER HALF BLOCK}", style=f"rgb({upper},{upper},{upper}) on rgb({lower},{lower},{lower})")
         text.append("\n")
     return text

@@ -43,8 +43,9 @@ class DrawServer(ThreadingHTTPServer):
 
     def __init__(self, reader: Reader, port: int = 0) -> None:
         self.reader = reader
-        self.page = draw_page().encode()
-        self.policy = content_security_policy(draw_page())
+        page = draw_page()
+        self.page = page.encode()
+        self.policy = content_security_policy(page)
         self.readers = threading.BoundedSemaphore(MAX_READERS)
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((HOST, port), _Handler)

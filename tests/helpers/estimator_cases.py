@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from sklearn.utils import estimator_checks
+
 from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler
 
 
@@ -30,4 +32,18 @@ CASES = [
         EXACT_REASON + "; activation and alpha, the parameters that change the computation and keep it exact",
         is_slow=True,
     ),
+]
+
+# For estimators that are not fitted on rows.
+CHECKS_WITHOUT_ROWS = [
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_estimator_tags_renamed,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_set_params,
+    estimator_checks.check_valid_tag_types,
 ]
