@@ -20,12 +20,13 @@ letters, scribbles and empty paper.
 
 import argparse
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _measure import show_progress
+from _networks import N_VALIDATION, SPLITS, fitted_networks
 from _options import BenchmarkParser
 from _report import count, print_table
 from PIL import Image, ImageDraw, ImageFont
@@ -35,8 +36,7 @@ import sk_mnist
 
 SIZES = {"images": 10_000}
 SIDE = 28
-N_VALIDATION = 10_000
-SPLITS = ("test", "validation")
+RECIPES = ("reference", "accurate")
 
 # Ways to bring a picture to 28 x 28 pixels.
 PLAIN, NORMALIZED = " ", "normalised"
@@ -164,7 +164,9 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
     options = parser.parse_options()
     images, y = digits(options.split, options.images)
-    networks = dict(fitted_networks(options.models, options.split))
+    networks = dict(fitted_networks(RECIPES, options.models, options.split))
+    if options.split == "test":  # the pretrained network has learned from all training images
+        networks["pretrained"] = sk_mnist.load_pretrained()["mlp"]
     accuracy: dict[str, dict[str, float]] = {}
     confidence, is_right = [], []
     for name, make in PICTURES.items():
@@ -191,23 +193,6 @@ def digits(split: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
     else:
         X, y = (array[-N_VALIDATION:] for array in sk_mnist.fetch_mnist(subset="train", return_X_y=True))
     return X[:n_images].reshape(-1, SIDE, SIDE), y[:n_images]
-
-
-def fitted_networks(models: Path, split: str) -> Iterator[tuple[str, Any]]:
-    """Find or train the networks; yield name and fitted classifier of each."""
-    for name in ("reference", "accurate"):
-        path = models / f"{name}-{split}-0.skops"
-        if path.exists():
-            yield name, sk_mnist.load(path)
-        elif name == "reference":
-            show_progress(f"training {name}, as {path} does not exist")
-            X, y = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
-            n_rows = len(X) - (N_VALIDATION if split == "validation" else 0)
-            yield name, sk_mnist.make_mnist_pipeline(name, random_state=0)["mlp"].fit(X[:n_rows], y[:n_rows])
-        else:
-            print(f"{name} is left out, as {path} does not exist: recipes.py --split {split} --only {name}")
-    if split == "test":  # it has learned from all training images
-        yield "pretrained", sk_mnist.load_pretrained()["mlp"]
 
 
 def pictures(make: Callable, images: np.ndarray, at_a_time: int = 200) -> tuple[np.ndarray, np.ndarray]:

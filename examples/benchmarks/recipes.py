@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _networks import N_VALIDATION, SPLITS
 from _peers import IMPORTS, import_libraries, make_classifier
 from _report import print_table
 from joblib import cpu_count
@@ -35,8 +36,6 @@ from sklearn.metrics import accuracy_score, log_loss
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, make_mnist_pipeline, save
 
-N_VALIDATION = 10_000
-SPLITS = ("validation", "test")
 TEACHER_SEEDS = (0, 1, 2)
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from _measure import describe_environment, show_progress
+from _networks import fitted_networks
 from _options import BenchmarkParser
 from _report import count, print_table
 from scipy.ndimage import gaussian_filter, grey_dilation, grey_erosion, rotate
@@ -32,9 +33,7 @@ import sk_mnist
 SIZES = {"images": 10_000}
 SHAPE = (28, 28)
 
-NETWORKS = ("reference", "fast", "accurate", "wide")
-QUICK_TO_TRAIN = ("reference", "fast")
-PRETRAINED = "pretrained"
+RECIPES = ("reference", "fast", "accurate", "wide")
 
 # Up, down, left, right, and the diagonals.
 DIRECTIONS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
@@ -144,8 +143,9 @@ def main() -> None:
     options = parser.parse_options()
     X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
     images, y = X[: options.images].reshape(-1, *SHAPE), y[: options.images]
+    networks = {**dict(fitted_networks(RECIPES, options.models)), "pretrained": sk_mnist.load_pretrained()}
     results = {}
-    for name, classifier in fitted_networks(options.models):
+    for name, classifier in networks.items():
         show_progress(f"scoring {name}")
         results[name] = accuracies(classifier, images, y)
     print_accuracies(results, options)
@@ -155,22 +155,6 @@ def main() -> None:
         print("matplotlib is not installed, so there is no picture: pip install 'sk-mnist[benchmark]'")
     else:
         draw(options.output / "robustness.png", results, options)
-
-
-def fitted_networks(models: Path) -> Iterator[tuple[str, Any]]:
-    """Find or train the networks; yield name and fitted classifier of each."""
-    for name in NETWORKS:
-        path = models / f"{name}-test-0.skops"
-        if path.exists():
-            yield name, sk_mnist.load(path)
-        elif name in QUICK_TO_TRAIN:
-            show_progress(f"training {name}, as {path} does not exist")
-            network = sk_mnist.make_mnist_pipeline(name, random_state=0)["mlp"]
-            # It is not kept: recipes.py would take it for one that it has trained and scored.
-            yield name, network.fit(*sk_mnist.fetch_mnist(subset="train", return_X_y=True))
-        else:
-            print(f"{name} is left out, as {path} does not exist: recipes.py --split test --only {name}")
-    yield PRETRAINED, sk_mnist.load_pretrained()
 
 
 def print_accuracies(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -22,8 +24,8 @@ MAX_BYTES = 25_000_000
 # Pictures are decoded and read by so many threads at once, because one of 50 megapixels takes some 500 MB.
 MAX_READERS = 2
 MAX_CONNECTIONS = 16
-# Seconds before an idle connection is closed.
-TIMEOUT = 20
+# Seconds before an idle connection is closed, and before one that sends a byte now and then is.
+TIMEOUT, LONGEST_REQUEST = 20, 60
 
 _logger = logging.getLogger("sk_mnist")
 
@@ -72,7 +74,11 @@ class DrawServer(ThreadingHTTPServer):
         if not self._connections.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread could be started
+            self._connections.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection."""
@@ -92,6 +98,19 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "sk-mnist"
     sys_version = ""
     timeout = TIMEOUT
+
+    def handle_one_request(self) -> None:
+        watch = threading.Timer(LONGEST_REQUEST, self._stop_reading)
+        watch.daemon = True
+        watch.start()
+        try:
+            super().handle_one_request()
+        finally:
+            watch.cancel()
+
+    def _stop_reading(self) -> None:
+        with suppress(OSError):  # it hung up
+            self.connection.shutdown(socket.SHUT_RD)
 
     def do_GET(self) -> None:
         # A body is not read, and must not be taken for the next request.

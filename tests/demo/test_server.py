@@ -7,14 +7,14 @@ import logging
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sk_mnist import fetch_mnist, load_pretrained
-from sk_mnist.demo import DrawServer, Reader
+from sk_mnist.demo import DrawServer, Reader, _server
 from sk_mnist.demo._server import MAX_BYTES, MAX_CONNECTIONS
 
 
@@ -186,6 +186,39 @@ def served(reader):
             yield server
         finally:
             server.shutdown()
+
+
+def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
+    monkeypatch.setattr(_server, "LONGEST_REQUEST", 0.5)
+    with (
+        served(Reader(load_pretrained())) as server,
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection,
+    ):
+        connection.sendall(f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n".encode())
+        connection.sendall(b"Content-Length: 1000\r\n\r\n")
+        connection.settimeout(0.05)
+        answer = b""
+        for _ in range(200):
+            with suppress(TimeoutError):
+                answer += connection.recv(4096)
+            if b"The picture ended early." in answer:
+                break
+            connection.sendall(b"a")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"The picture ended early." in answer
+
+
+def test_a_connection_without_a_thread_does_not_count(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    with served(Reader(load_pretrained())) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            for _ in range(MAX_CONNECTIONS + 1):
+                with pytest.raises((http.client.HTTPException, ConnectionError)):
+                    ask(server, "GET", "/")
+        assert ask(server, "GET", "/")[0].status == 200
 
 
 @pytest.mark.slow
