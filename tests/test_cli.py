@@ -314,10 +314,12 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert process.returncode == 0, process.stderr
         assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, or else \d\)\n", process.stdout)
 
-    def test_json_is_all_that_is_printed(self, pictures):
-        process = run("predict", "--json", "--split", "row.png", "blank.png", cwd=pictures)
-        row, blank = json.loads(process.stdout)
-        assert (process.returncode, process.stderr) == (0, "")
+    def test_json_is_all_that_is_printed(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        assert main(["predict", "--json", "--split", "row.png", "blank.png"]) == 0
+        output, errors = capfd.readouterr()
+        row, blank = json.loads(output)
+        assert errors == ""
         assert blank == {"file": "blank.png", "digits": []}
         assert row["file"] == "row.png"
         assert [digit["label"] for digit in row["digits"]] == [7, 2, 1]
@@ -328,11 +330,12 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert all(left < right for left, _, right, _ in boxes)
         assert boxes == sorted(boxes)
 
-    def test_what_cannot_be_read_is_said_and_the_rest_is_read(self, pictures):
-        process = run("predict", "text.jpg", "seven.png", "missing.png", "empty.png", "blank.png", cwd=pictures)
-        assert process.returncode == 1
-        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit that stands out from the paper\n", process.stdout)
-        text, missing, empty = process.stderr.splitlines()
+    def test_what_cannot_be_read_is_said_and_the_rest_is_read(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        assert main(["predict", "text.jpg", "seven.png", "missing.png", "empty.png", "blank.png"]) == 1
+        output, errors = capfd.readouterr()
+        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit that stands out from the paper\n", output)
+        text, missing, empty = errors.splitlines()
         assert text.startswith("sk-mnist: text.jpg is not a picture that can be read")
         assert missing == "sk-mnist: missing.png: No such file or directory"
         assert empty.startswith("sk-mnist: empty.png is not a picture")
@@ -379,10 +382,10 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert process.returncode == 1
         assert process.stderr.startswith(f"sk-mnist: The model is a {type(model).__name__} for 4 pixels; a fitted")
 
-    def test_a_model_of_ones_own_reads(self, trained, pictures):
+    def test_a_model_of_ones_own_reads(self, trained, pictures, capfd):
         model = trained[0] / "model.skops"
-        process = run("predict", "--model", str(model), str(pictures / "seven.png"))
-        assert "seven.png: 7 " in process.stdout
+        assert main(["predict", "--model", str(model), str(pictures / "seven.png")]) == 0
+        assert "seven.png: 7 " in capfd.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
@@ -402,10 +405,11 @@ def test_demo_serves_its_page_until_it_is_interrupted():
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
 
 
-def test_a_port_that_is_taken_is_an_error():
+def test_a_port_that_is_taken_is_an_error(capfd):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        process = run("demo", "--no-browser", "--port", str(other.getsockname()[1]))
-    assert process.returncode == 2
-    assert re.search(r"error: --port \d+: Address already in use", process.stderr)
+        with pytest.raises(SystemExit) as stop:
+            main(["demo", "--no-browser", "--port", str(other.getsockname()[1])])
+    assert stop.value.code == 2
+    assert re.search(r"error: --port \d+: Address already in use", capfd.readouterr().err)

@@ -14,18 +14,18 @@ def loaded_after(code):
     return output_of(f"import sys\n{code}\nprint(*[name for name in {HEAVY} if name in sys.modules])").split()
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from sk_mnist import *",
-        "from sk_mnist import KerasMLPClassifier\nfrom sklearn import clone\nrepr(clone(KerasMLPClassifier()))",
-        "from sk_mnist import make_mnist_pipeline\nmake_mnist_pipeline()._repr_html_()",
-        "from sk_mnist import fetch_mnist\nfetch_mnist(subset='test', return_X_y=True)",
-        "import sk_mnist.cli, sk_mnist.metrics, sk_mnist.model_selection, sk_mnist.plotting",
-    ],
-)
-def test_nothing_heavy_is_loaded(code):
-    assert set(loaded_after(code)) <= SCIKIT_LEARN_LOADS
+WITHOUT_HEAVY = """
+from sk_mnist import *
+from sklearn import clone
+repr(clone(KerasMLPClassifier()))
+make_mnist_pipeline()._repr_html_()
+fetch_mnist(subset="test", return_X_y=True)
+import sk_mnist.cli, sk_mnist.metrics, sk_mnist.model_selection, sk_mnist.plotting
+"""
+
+
+def test_nothing_heavy_is_loaded():
+    assert set(loaded_after(WITHOUT_HEAVY)) <= SCIKIT_LEARN_LOADS
 
 
 def test_importing_the_package_loads_not_even_what_scikit_learn_does():

@@ -180,7 +180,11 @@ FAULTS = {
     "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"\d{5,7} bytes, then too few"),
     "a flood": (lambda npz: loopback.flood, 1, "more than 67108864 bytes"),
 }
-faults = pytest.mark.parametrize("fault", FAULTS)
+# They take seconds; "silence" and "a byte at a time" end in the same way.
+SLOW_FAULTS = {"a crawl", "hanging half-way"}
+faults = pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW_FAULTS else name for name in FAULTS]
+)
 
 
 @faults

@@ -214,7 +214,7 @@ def sparse_coefs(schema, members, estimator, matrix_format, index):
 
 
 @pytest.mark.parametrize("matrix_format", ["csr", pytest.param("csc", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("estimator", ["KerasMLPClassifier", "MLPClassifier"])
+@pytest.mark.parametrize("estimator", ["KerasMLPClassifier", pytest.param("MLPClassifier", marks=pytest.mark.slow)])
 def test_sparse_weights_that_point_outside_of_memory_are_refused(data, pipeline, estimator, matrix_format, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -243,7 +243,11 @@ def test_a_sparse_matrix_that_is_trusted_is_checked(saved_scaler, matrix_format,
 
 
 @pytest.mark.parametrize(
-    ("indptr", "n_values"), [([0, 10**8, 0], 0), ([0, 2**31 - 1, -(2**31), -1, 4], 4)], ids=["empty end", "overflow"]
+    ("indptr", "n_values"),
+    [
+        pytest.param([0, 10**8, 0], 0, id="empty end", marks=pytest.mark.slow),
+        pytest.param([0, 2**31 - 1, -(2**31), -1, 4], 4, id="overflow"),
+    ],
 )
 def test_a_sparse_matrix_that_passes_scipys_own_check_is_checked(data, indptr, n_values, tmp_path):
     name, n_classes = "scipy.sparse._csr.csr_matrix", len(indptr) - 1
@@ -358,7 +362,7 @@ def test_a_sound_sparse_matrix_is_loaded_however_well_it_compresses(tmp_path):
 @pytest.mark.parametrize(
     ("position", "key"),
     [
-        pytest.param(10**9, np.ones(624), id="too high"),
+        pytest.param(10**9, np.ones(624), id="too high", marks=pytest.mark.slow),
         pytest.param(-(10**9), np.ones(624), id="negative"),
         pytest.param(0, np.zeros(624), id="zeros", marks=pytest.mark.slow),  # waits for what does not end
     ],

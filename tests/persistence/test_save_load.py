@@ -526,15 +526,18 @@ class TestDamage:
             load(saved)
 
     @posix_only
-    @pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
-    def test_what_is_not_a_file_is_an_error_of_the_system(self, kind, tmp_path):
-        path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "directory": tmp_path}[kind]
-        if kind == "pipe":
-            os.mkfifo(path)
-        code = f"import sk_mnist; sk_mnist.load({str(path)!r})"
+    def test_what_is_not_a_file_is_an_error_of_the_system(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        code = f"""
+import sk_mnist
+for path in ({str(tmp_path / "pipe")!r}, "/dev/zero", {str(tmp_path)!r}):
+    try:
+        sk_mnist.load(path)
+    except OSError as error:
+        print(error.strerror)
+"""
         process = run_python(code, timeout=60)
-        assert ("Is a directory" if kind == "directory" else "Not a regular file") in process.stderr
-        assert process.returncode == 1
+        assert process.stdout.splitlines() == ["Not a regular file", "Not a regular file", "Is a directory"]
 
     @posix_only
     def test_what_is_refused_is_closed(self, tmp_path):
