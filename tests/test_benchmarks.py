@@ -499,7 +499,7 @@ def test_a_study_of_the_recipes_scores_peers_too(tmp_path):
 
 @pytest.mark.slow
 def test_pictures_of_own_digits_are_read_with_and_without_the_normaliser(tmp_path):
-    process = run("own_digits", "--images", "100", "--models", str(tmp_path))
+    process = run_with("own_digits.N_NO_DIGITS = 50", "own_digits", "--images", "100", "--models", str(tmp_path))
     assert process.returncode == 0, process.stderr
     assert "accurate is left out" in process.stdout
     rows = dict(re.findall(r"^  (\w[^%]*?) {2,}(.*%)$", process.stdout, re.MULTILINE))

@@ -181,7 +181,7 @@ def block_rows() -> int:
     """Rows that training distorts at a time."""
     from sk_mnist.neural_network._batches import batches_per_block
 
-    return BATCH_SIZE * batches_per_block(BATCH_SIZE, N_FEATURES, itemsize=4, use_xla=True)
+    return BATCH_SIZE * batches_per_block(BATCH_SIZE, 4 * N_FEATURES, use_xla=True)
 
 
 def keras_elastic(seed: int) -> Callable:

@@ -97,12 +97,10 @@ def fit_varied_with_callbacks(X: np.ndarray, y: np.ndarray, number: int) -> None
 
 
 def fit_varied_with_xla(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit another architecture each time, compiled by XLA, which takes long trainings only."""
+    """Fit another architecture each time, compiled by XLA."""
     from sk_mnist import KerasMLPClassifier
-    from sk_mnist.neural_network import _training
 
-    _training.XLA_MIN_STEPS = 0
-    KerasMLPClassifier((32 + number, 16), epochs=1).fit(X, y)
+    KerasMLPClassifier((32 + number, 16), epochs=1, jit_compile=True).fit(X, y)
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, number: int) -> None:

@@ -40,7 +40,9 @@ from _report import print_table
 SIZES = {"rounds": 3, "rows": 60_000, "epochs": 5}
 
 BATCH_SIZES = (32, 128)
-WAYS = ("Keras, its fit", "Keras, XLA, 64 steps a call", "sk-mnist, no XLA", "sk-mnist, XLA")
+# Ours, with their jit_compile.
+COMPILES = {"sk-mnist, no XLA": False, "sk-mnist, XLA": True}
+WAYS = ("Keras, its fit", "Keras, XLA, 64 steps a call", *COMPILES)
 # As in a fold of a small search.
 SHORT_FITS, SHORT_ROWS, SHORT_EPOCHS = 12, 4_000, 2
 
@@ -105,18 +107,10 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
     if way.startswith("Keras"):
         fit_keras(X, y, epochs, batch_size, Clock(), fused="XLA" in way)
     else:
-        choose_xla(way)
         classifier = make_classifier(OURS, epochs=epochs, batch_size=batch_size)
-        classifier.set_params(keras_callbacks=[Clock]).fit(X, y)
+        classifier.set_params(keras_callbacks=[Clock], jit_compile=COMPILES[way]).fit(X, y)
     start, first, *others = np.diff(ticks).tolist()
     return start, first - median(others), median(others)
-
-
-def choose_xla(way: str) -> None:
-    """Have the classifier take XLA or not, as the way says; its own rule goes by the number of steps."""
-    from sk_mnist.neural_network import _training
-
-    _training.XLA_MIN_STEPS = 0 if way == "sk-mnist, XLA" else 10**9
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock: Any, *, fused: bool) -> None:
@@ -143,11 +137,12 @@ def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
 
     X, y = load_mnist(data, "train", n_rows)
     rows = TrainingData(X, None, y.astype(np.int32), np.ones(n_rows, np.float32))
-    n_batches = _batches.batches_per_block(batch_size, N_FEATURES, X.itemsize, use_xla=True)
+    n_batches = _batches.batches_per_block(batch_size, N_FEATURES * X.itemsize, use_xla=True)
+    no_dropout = _batches.DropoutMasks((), (), seed=0, epoch=0)
 
     def gather(epoch: int) -> None:
         order = _batches.epoch_order(0, epoch, n_rows)
-        for block in _batches.epoch_blocks(rows, order, batch_size, n_batches, fill=True):
+        for block in _batches.epoch_blocks(rows, order, batch_size, n_batches, masks=no_dropout, fill=True):
             for value in block:
                 tf.convert_to_tensor(value)
 
@@ -205,7 +200,7 @@ def print_memory(data: Path, n_rows: int) -> None:
         return
     size = n_rows * N_FEATURES * 4
     cells = []
-    for way in ("sk-mnist, no XLA", "sk-mnist, XLA"):
+    for way in COMPILES:
         total, mapped = in_new_process(peak_memory, way, data, n_rows)
         cells.append([way, f"{total / size:.2f}", f"{mapped / size:.2f}"])
     title = f"most memory beyond that of TensorFlow, X itself included, as a multiple of X's {size / MEBIBYTE:.0f} MiB"
@@ -217,11 +212,10 @@ def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
     import_libraries(OURS)
     import tensorflow as tf
 
-    choose_xla(way)
     tf.constant(0.0)
     before = process_memory()
     X, y = load_mnist(data, "train", n_rows)
-    make_classifier(OURS, epochs=2).fit(X, y)
+    make_classifier(OURS, epochs=2).set_params(jit_compile=COMPILES[way]).fit(X, y)
     after = process_memory()
     return after["VmHWM"] - before["VmRSS"], after["RssFile"] - before["RssFile"]
 

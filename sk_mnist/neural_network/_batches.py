@@ -1,6 +1,6 @@
 """Which rows, with which weights, at which step: the NumPy side of training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +17,9 @@ BLOCK_ROWS = 2048
 # Wide rows make smaller blocks: two blocks, and the tensors made of them, are in memory at a time.
 MAX_BLOCK_BYTES = 16 * 2**20
 
+# Random numbers drawn at a time for dropout.
+MAX_DRAWN = 2**20
+
 # A block of this size, which is a single wide batch, is made when its turn has come, not ahead of it.
 MAX_PREFETCHED_BYTES = 64 * 2**20
 
@@ -32,12 +35,55 @@ class Block(NamedTuple):
     n_steps: int
     # Probabilities to learn: (n_batches, batch_size, n_classes), or (n_batches, batch_size, 0) if there are none.
     targets: np.ndarray
+    # Outputs of the hidden layers that dropout keeps: (n_batches, batch_size, n_units), bool, or (..., 0) without it.
+    kept: np.ndarray
 
 
-def batches_per_block(batch_size: int, n_features: int, itemsize: int, *, use_xla: bool) -> int:
+def bytes_of_a_row(n_features: int, itemsize: int, n_dropout_units: int) -> int:
+    """Bytes of a row in a block, with its dropout."""
+    return n_features * itemsize + n_dropout_units
+
+
+def batches_per_block(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
     """Number of batches in a block: as many as its rows and its bytes allow, and at least one."""
-    max_rows = min(XLA_BLOCK_ROWS if use_xla else BLOCK_ROWS, MAX_BLOCK_BYTES // (n_features * itemsize))
+    max_rows = min(XLA_BLOCK_ROWS if use_xla else BLOCK_ROWS, MAX_BLOCK_BYTES // row_bytes)
     return max(1, max_rows // batch_size)
+
+
+class DropoutMasks:
+    """Which outputs of the hidden layers are kept, drawn for the rows of an epoch in their order.
+
+    NumPy draws them, because in code that XLA compiles for a processor random numbers take ten times as long as all
+    the rest.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int
+        Number of units of each hidden layer that dropout follows.
+    rates : sequence of float
+        Their rates of dropout.
+    seed, epoch : int
+        What they are drawn with.
+    """
+
+    def __init__(self, hidden_layer_sizes: Sequence[int], rates: Sequence[float], seed: int, epoch: int) -> None:
+        self._rates = np.repeat(np.array(rates, np.float32), hidden_layer_sizes)
+        # The last number tells it from the generators of the order and of distortions.
+        self._generator = np.random.default_rng((seed, epoch, 0, 2))
+
+    @property
+    def n_units(self) -> int:
+        """Number of outputs of all these layers."""
+        return len(self._rates)
+
+    def draw(self, n_rows: int) -> np.ndarray:
+        """Draw for the next rows; bool of shape (n_rows, n_units)."""
+        kept = np.empty((n_rows, self.n_units), dtype=bool)
+        step = max(1, MAX_DRAWN // max(1, self.n_units))
+        for start in range(0, n_rows, step):
+            part = kept[start : start + step]
+            np.greater_equal(self._generator.random(part.shape, np.float32), self._rates, out=part)
+        return kept
 
 
 def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
@@ -57,6 +103,7 @@ def epoch_blocks(
     batch_size: int,
     n_batches: int,
     *,
+    masks: DropoutMasks,
     fill: bool,
     distort: Callable[[np.ndarray, int], np.ndarray] | None = None,
     make_targets: MakeTargets | None = None,
@@ -73,6 +120,8 @@ def epoch_blocks(
         Rows in a batch.
     n_batches : int
         Batches in a block.
+    masks : DropoutMasks
+        Dropout.
     fill : bool
         Whether to fill up the last block with batches of weight 0, so that all blocks have one shape.
     distort : callable, default=None
@@ -87,7 +136,13 @@ def epoch_blocks(
     n_rows, block_rows = len(order), n_batches * batch_size
     # Rows of weight 0 fill up the last batch.
     order = np.pad(order, (0, -n_rows % (block_rows if fill else batch_size)))
-    chunks = ((0, order, None),) if distort is None else _distorted_chunks(data, order, n_rows, batch_size, distort)
+    if distort is None:
+        chunks: Iterable[tuple[int, np.ndarray, np.ndarray | None]] = ((0, order, None),)
+    else:
+        # As large as blocks with XLA, whatever the blocks are, so that they make no difference to what is trained on.
+        row_bytes = bytes_of_a_row(data.X.shape[1], data.sample_weight.itemsize, masks.n_units)
+        chunk_rows = batch_size * batches_per_block(batch_size, row_bytes, use_xla=True)
+        chunks = _distorted_chunks(data, order, n_rows, chunk_rows, distort)
     for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):
             chosen = slice(start, start + block_rows)
@@ -99,6 +154,7 @@ def epoch_blocks(
                 n_rows - chunk_start - start,
                 batch_size,
                 make_targets,
+                masks,
             )
 
 
@@ -106,13 +162,10 @@ def _distorted_chunks(
     data: TrainingData,
     order: np.ndarray,
     n_rows: int,
-    batch_size: int,
+    chunk_rows: int,
     distort: Callable[[np.ndarray, int], np.ndarray],
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Yield the place of each chunk in the order, its part of the order, and its rows, distorted."""
-    # As large as blocks with XLA, whatever the blocks are, so that they make no difference to what is trained on.
-    n_features, itemsize = data.X.shape[1], data.sample_weight.itemsize
-    chunk_rows = batch_size * batches_per_block(batch_size, n_features, itemsize, use_xla=True)
     for start in range(0, len(order), chunk_rows):
         chunk = order[start : start + chunk_rows]
         # What fills up the last block is left out, because with XLA it is more.
@@ -129,6 +182,7 @@ def _make_block(
     n_real: int,
     batch_size: int,
     make_targets: MakeTargets | None,
+    masks: DropoutMasks,
 ) -> Block:
     """Make a block of rows, of which the first ``n_real`` count."""
     sample_weight[n_real:] = 0
@@ -138,12 +192,15 @@ def _make_block(
         made = make_targets(rows[:n_real], y[:n_real])
         targets = np.zeros((len(y), made.shape[1]), rows.dtype)
         targets[: len(made)] = made
+    kept = np.zeros((len(y), masks.n_units), dtype=bool)
+    kept[:n_real] = masks.draw(min(n_real, len(y)))
     return Block(
         rows.reshape(-1, batch_size, rows.shape[1]),
         y.reshape(-1, batch_size),
         sample_weight.reshape(-1, batch_size),
         -(-min(n_real, len(y)) // batch_size),
         targets.reshape(len(y) // batch_size, batch_size, targets.shape[1]),
+        kept.reshape(len(y) // batch_size, batch_size, masks.n_units),
     )
 
 

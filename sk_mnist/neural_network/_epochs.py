@@ -12,6 +12,7 @@ import numpy as np
 from sk_mnist.neural_network._batches import (
     MAX_PREFETCHED_BYTES,
     Block,
+    DropoutMasks,
     distorting_generator,
     epoch_blocks,
     epoch_order,
@@ -89,7 +90,6 @@ class Training:
         self.last_epoch = plan.first_epoch + plan.n_epochs
         self.n_steps = -(-len(data) // plan.batch_size)
         self.history: list[Logs] = []
-        self._hyperparameters = network.hyperparameters(plan)
         self._best = _BestEpoch(plan.patience)
         self._has_trained = False
 
@@ -128,6 +128,8 @@ class Training:
             self.network.learning_rate = self._rate
         self._check_rate("on_train_begin")
         self.network.compile()
+        self._dropout_rates = self.network.dropout_rates(self.plan.dropout)
+        self._hyperparameters = self.network.hyperparameters(self.plan, self._dropout_rates)
         return first_epoch
 
     def _run_epochs(self, first_epoch: int) -> Logs:
@@ -171,13 +173,17 @@ class Training:
 
     def _train_epoch(self, epoch: int) -> Logs:
         plan, network = self.plan, self.network
-        network.seed_dropout(plan.seed, epoch)
+        order = epoch_order(plan.seed, epoch, len(self.data))
+        if self.callbacks.stops:
+            # A callback that has stopped the training before it began gets one batch, as from Keras.
+            order = order[: plan.batch_size]
+        masks = DropoutMasks(network.spec.dropout_layer_sizes, self._dropout_rates, plan.seed, epoch)
         blocks = epoch_blocks(
             self.data,
-            epoch_order(plan.seed, epoch, len(self.data)),
+            order,
             plan.batch_size,
-            # A callback that has stopped the training before it began gets one batch, as from Keras.
-            1 if self.callbacks.has_batch_hooks or self.callbacks.stops else plan.batches_per_block,
+            plan.batches_per_block,
+            masks=masks,
             fill=network.spec.xla_shape is not None,
             distort=self._distorted_in(epoch),
             make_targets=plan.make_targets,

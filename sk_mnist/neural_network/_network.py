@@ -172,19 +172,19 @@ class Network:
             for average, variable in zip(self.optimizer._model_variables_moving_average, self._weights, strict=True):
                 average.assign(variable)
 
-    def seed_dropout(self, seed: int, epoch: int) -> None:
-        dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
-        for position, layer in enumerate(dropouts):
-            state = layer.seed_generator.state
-            state.assign(np.random.SeedSequence((seed, epoch, position)).generate_state(2).astype(state.dtype))
+    def dropout_rates(self, rate: float) -> list[float]:
+        """Return the rate of each Dropout layer: what a callback has made of it, or the one of this fit."""
+        layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        return [layer.rate if self._has_rate_of_its_own else rate for layer in layers]
 
     def as_tensors(self, block: Block) -> list[tf.Tensor]:
         return [tf.convert_to_tensor(value) for value in block]
 
-    def hyperparameters(self, plan: TrainingPlan) -> tf.Tensor:
+    def hyperparameters(self, plan: TrainingPlan, dropout_rates: Sequence[float]) -> tf.Tensor:
         """Return the run-time values of the compiled loop."""
-        values = [plan.alpha, plan.dropout, 1 / (1 - plan.dropout), plan.label_smoothing]
-        return tf.constant(values, self.spec.dtype)
+        # What is left of a layer's outputs is scaled up; at a rate of 1 nothing is.
+        scales = [1 / (1 - rate) if rate < 1 else 0.0 for rate in dropout_rates]
+        return tf.constant([plan.alpha, plan.label_smoothing, *scales], self.spec.dtype)
 
     def train(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
         """Train on a block; return the sums of loss, hits and weights over its rows."""
@@ -202,14 +202,16 @@ class Network:
     def _compile_block(self) -> Any:
         n_batches, batch_size = self.spec.xla_shape or (None, None)
         n_targets = self.spec.n_classes if self.spec.has_teacher else 0
+        dropout_layer_sizes = self.spec.dropout_layer_sizes
         signature = [
             tf.TensorSpec((n_batches, batch_size, self.spec.n_features), self.spec.dtype),  # X
             tf.TensorSpec((n_batches, batch_size), tf.int32),  # y
             tf.TensorSpec((n_batches, batch_size), self.spec.dtype),  # sample_weight
             tf.TensorSpec((), tf.int32),  # n_steps
             tf.TensorSpec((n_batches, batch_size, n_targets), self.spec.dtype),  # targets
+            tf.TensorSpec((n_batches, batch_size, sum(dropout_layer_sizes)), tf.bool),  # kept
             tf.TensorSpec((n_batches,), tf.float32),  # learning rates
-            tf.TensorSpec((4,), self.spec.dtype),  # hyperparameters
+            tf.TensorSpec((2 + len(dropout_layer_sizes),), self.spec.dtype),  # hyperparameters
         ]
         function = tf.function(
             self._loop, input_signature=signature, jit_compile=self.spec.xla_shape is not None, autograph=False
@@ -224,6 +226,7 @@ class Network:
         weight: tf.Tensor,
         n_steps: tf.Tensor,
         targets: tf.Tensor,
+        kept: tf.Tensor,
         rates: tf.Tensor,
         hyperparameters: tf.Tensor,
     ) -> list[tf.Tensor]:
@@ -231,7 +234,7 @@ class Network:
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             self._rate_variable.assign(rates[step])
-            batch = self._train_batch(X[step], y[step], weight[step], targets[step], *tf.unstack(hyperparameters))
+            batch = self._train_batch(X[step], y[step], weight[step], targets[step], kept[step], hyperparameters)
             return (step + 1, *(total + value for total, value in zip(sums, batch, strict=True)))
 
         _, *sums = tf.while_loop(
@@ -245,15 +248,14 @@ class Network:
         y: tf.Tensor,
         weight: tf.Tensor,
         targets: tf.Tensor,
-        alpha: tf.Tensor,
-        dropout: tf.Tensor,
-        dropout_scale: tf.Tensor,
-        label_smoothing: tf.Tensor,
+        kept: tf.Tensor,
+        hyperparameters: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        alpha, label_smoothing, *dropout_scales = tf.unstack(hyperparameters)
         total_weight = tf.reduce_sum(weight)
         trainable = [variable for variable in self._weights if variable.trainable]
         with tf.GradientTape() as tape:
-            probabilities = self._forward(X, dropout, dropout_scale)
+            probabilities = self._forward(X, kept, dropout_scales)
             weighted_loss = tf.reduce_sum(weight * self._row_losses(y, targets, probabilities, label_smoothing))
             if self.spec.has_penalty:
                 # scikit-learn's penalty and scale: MLPClassifier adds it to the sum over a batch, then divides.
@@ -267,12 +269,14 @@ class Network:
         is_hit = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
         return weighted_loss, tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype)), total_weight
 
-    def _forward(self, X: tf.Tensor, dropout: tf.Tensor, dropout_scale: tf.Tensor) -> tf.Tensor:
+    def _forward(self, X: tf.Tensor, kept: tf.Tensor, dropout_scales: Sequence[tf.Tensor]) -> tf.Tensor:
+        sizes = self.spec.dropout_layer_sizes
+        masks = iter(zip(tf.split(kept, sizes, axis=1), dropout_scales, strict=True)) if sizes else iter(())
         for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout) and not self._has_rate_of_its_own:
-                # What the layer does, but with a rate that is not a constant of the graph.
-                noise = keras.random.uniform(tf.shape(X), dtype=self.spec.dtype, seed=layer.seed_generator)
-                X = tf.where(noise >= dropout, X * dropout_scale, tf.zeros((), X.dtype))
+            if isinstance(layer, keras.layers.Dropout):
+                # What the layer does, but with numbers drawn outside, and a rate that is no constant of the graph.
+                mask, scale = next(masks)
+                X = tf.where(mask, X * scale, tf.zeros((), X.dtype))
             else:
                 X = layer(X, training=True)
         return X

@@ -56,6 +56,11 @@ class NetworkSpec:
     # (batches, rows in a batch) of the blocks that XLA compiles for; None: without XLA, for blocks of any shape.
     xla_shape: tuple[int, int] | None
 
+    @property
+    def dropout_layer_sizes(self) -> tuple[int, ...]:
+        """Number of units of each layer that dropout follows."""
+        return self.hidden_layer_sizes if self.has_dropout else ()
+
 
 @dataclass
 class NetworkState:

@@ -441,6 +441,8 @@ class TestParameters:
             {"n_iter_no_change": 0},
             {"class_weight": "uniform"},
             {"keras_callbacks": "early"},
+            {"jit_compile": "always"},
+            {"jit_compile": None},
             {"dtype": "float16"},
             {"random_state": "seed"},
             {"hidden_layer_sizes": "wide"},

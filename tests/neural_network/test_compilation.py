@@ -1,0 +1,119 @@
+"""`jit_compile`: when XLA compiles a training, and that it changes no more than rounding."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from sk_mnist.neural_network import clear_workspaces
+from sk_mnist.neural_network._training import XLA_MIN_STEPS
+from tests.helpers.networks import assert_close_models, assert_same_model, small
+
+# In float32, after some dozen steps.
+ROUNDING = {"rtol": 1e-3, "atol": 1e-4}
+
+
+def n_compiled():
+    """Number of compiled networks that are kept for the next fit."""
+    from sk_mnist.neural_network import _workspace
+
+    return len(_workspace._idle)
+
+
+def test_the_automatic_choice_goes_by_the_planned_steps(blobs):
+    X, y = blobs
+    short, long = {"batch_size": 40, "epochs": 9}, {"batch_size": 2, "epochs": XLA_MIN_STEPS // 200}
+    for params, same, other in ((short, False, True), (long, True, False)):
+        chosen, alike, different = (small(**params, jit_compile=value).fit(X, y) for value in ("auto", same, other))
+        assert_same_model(chosen, alike)
+        assert not all(np.array_equal(a, b) for a, b in zip(chosen.coefs_, different.coefs_, strict=True))
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_each_choice_repeats_itself(blobs, jit_compile):
+    model = small(jit_compile=jit_compile, dropout=0.2).fit(*blobs)
+    clear_workspaces()
+    assert_same_model(clone(model).fit(*blobs), model)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dropout": 0.3, "alpha": 0.1, "label_smoothing": 0.1},
+        {"batch_size": 10_000},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"hidden_layer_sizes": (), "dropout": 0.3}, marks=pytest.mark.slow),
+        pytest.param({"batch_size": 1000}, marks=pytest.mark.slow),
+        pytest.param({"early_stopping": True}, marks=pytest.mark.slow),
+        pytest.param({"learning_rate_schedule": "one_cycle"}, marks=pytest.mark.slow),
+        pytest.param({"keras_callbacks": [keras.callbacks.History]}, marks=pytest.mark.slow),
+        {"keras_callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]},
+    ],
+    ids=str,
+)
+def test_the_choices_differ_by_rounding(blobs, params):
+    X, y = blobs
+    # 333 rows do not fill the last batch.
+    one, other = (small(**{"epochs": 3} | params, jit_compile=value).fit(X[:333], y[:333]) for value in (True, False))
+    assert_close_models(one, other, **ROUNDING)
+    np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-4)
+
+
+def test_a_training_that_a_callback_stops_at_once_gets_one_batch(blobs):
+    class Stop(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model.stop_training = True
+
+    one, other = (small(keras_callbacks=[Stop], jit_compile=value).fit(*blobs) for value in (True, False))
+    assert_close_models(one, other, **ROUNDING)
+    assert one.n_iter_ == 1
+
+
+def test_one_compiled_network_serves_any_number_of_rows(blobs):
+    X, y = blobs
+    clear_workspaces()
+    model = small(jit_compile=True, batch_size=32)
+    for n_rows in (400, 333, 31, 1):
+        model.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
+    assert n_compiled() == 1
+
+
+def test_a_search_over_rates_compiles_once(blobs):
+    clear_workspaces()
+    grid = {"learning_rate": [1e-3, 1e-2], "dropout": [0.1, 0.2], "random_state": [0, 1]}
+    GridSearchCV(small(epochs=1, jit_compile=True), grid, cv=2).fit(*blobs)
+    assert n_compiled() == 1
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.6])
+def test_dropout_is_that_of_keras(rate):
+    # Training steps of almost no length give the loss of the same weights under one mask after another.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 10)).astype(np.float32), rng.integers(0, 3, 500)
+    params = {"hidden_layer_sizes": (12, 6), "learning_rate": 1e-30, "batch_size": 500}
+    ours = small(**params, dropout=rate, epochs=100).fit(X, y)
+    assert len(set(ours.loss_curve_)) == 100
+    layers = [keras.layers.Dense(12, "relu"), keras.layers.Dropout(rate, seed=0)]
+    layers += [keras.layers.Dense(6, "relu"), keras.layers.Dropout(rate, seed=1), keras.layers.Dense(3, "softmax")]
+    model = keras.Sequential([keras.Input((10,)), *layers])
+    model.set_weights([array for pair in zip(ours.coefs_, ours.intercepts_, strict=True) for array in pair])
+    theirs = [
+        float(np.mean(keras.losses.sparse_categorical_crossentropy(y, model(X, training=True)))) for _ in range(100)
+    ]
+    error = np.hypot(np.std(ours.loss_curve_), np.std(theirs)) / 10
+    assert abs(np.mean(ours.loss_curve_) - np.mean(theirs)) < 4 * error
+    assert np.std(ours.loss_curve_) == pytest.approx(np.std(theirs), rel=0.4)
+
+
+def test_units_are_dropped_one_by_one():
+    # One row many times: its loss under masks of its own takes many values. A mask for a whole batch would give two.
+    X, y = np.ones((1000, 1), np.float32), np.arange(1000) % 2
+    params = {"hidden_layer_sizes": (30,), "dropout": 0.5, "learning_rate": 1e-30, "batch_size": 1, "epochs": 1}
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(logs["loss"] * (batch + 1))
+    )
+    small(**params, keras_callbacks=[note]).fit(X, y)
+    losses = np.diff(seen)
+    assert len(np.unique(losses.round(4))) > 500
