@@ -17,7 +17,7 @@ from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
 
 X, y = (array[:6000] for array in fetch_mnist(subset="train", return_X_y=True))
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
-pipe = make_mnist_pipeline(epochs=5, random_state=0)
+pipe = make_mnist_pipeline(epochs=5, jit_compile=True, random_state=0)
 search = GridSearchCV(pipe, mnist_param_grid("small"), cv=3).fit(X, y)
 print(search.best_params_, cross_validation_report(search.best_estimator_, X, y, cv=4), sep="\n")
 

@@ -21,7 +21,7 @@ X, y = fetch_mnist(subset="train", return_X_y=True)
 X, y = X[:4000], y[:4000]
 
 grid = {"mlp__learning_rate": [1e-3, 3e-3, 1e-2], "mlp__dropout": [0.0, 0.2]}
-search = GridSearchCV(make_mnist_pipeline(epochs=4, random_state=0), grid, cv=2)
+search = GridSearchCV(make_mnist_pipeline(epochs=4, jit_compile=True, random_state=0), grid, cv=2)
 search.set_callbacks(ProgressBar())
 search.fit(X, y)
 

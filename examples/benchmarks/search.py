@@ -3,10 +3,11 @@ Time and memory of a grid search, side by side
 ==============================================
 
 Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
-scikeras, scikit-learn and skorch, from the call of ``fit`` to its return; with ``n_jobs=2`` sk-mnist in threads, in
-threads with TensorFlow held to one thread for each operation, and in processes. The best score stands beside the time.
-Each search has a process of its own, and the peers take turns. Then fit the same network again and again in one
-process, and follow the memory it takes (Linux only)::
+scikeras, scikit-learn and skorch, from the call of ``fit`` to its return. sk-mnist searches as it is, with
+``jit_compile=True``, and with NumPy held to one thread too; with ``n_jobs=2`` in threads, with TensorFlow's threads as
+they are or one for each operation, and in processes; the peers in processes, and in threads where that works. The best
+score stands beside the time. Each search has a process of its own, and the peers take turns. Then fit the same network
+again and again in one process, and follow the memory it takes (Linux only)::
 
     python examples/benchmarks/search.py --quick                # under 3 minutes
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
@@ -54,20 +55,49 @@ class Way(NamedTuple):
     backend: str = "sequential"
     workers_ready: bool = False  # whether the worker processes are started before the clock
     one_thread_each: bool = False  # whether TensorFlow is told to use one thread for an operation
+    one_blas_thread: bool = False  # whether NumPy's products, with which folds are scored, take one thread
+    jit_compile: bool = False  # whether XLA compiles our trainings, which are too short for the default to do it
 
 
-TWO_JOBS = {
-    f"{OURS} (threading)": Way("threading"),
-    f"{OURS} (threading, 1 thread each)": Way("threading", one_thread_each=True),
-    f"{OURS} (loky)": Way("loky"),
-    "scikeras (loky)": Way("loky"),
-    "scikeras (loky, workers ready)": Way("loky", workers_ready=True),
-    "scikit-learn (loky)": Way("loky"),
-    "skorch (loky)": Way("loky"),
+ONE_THREAD_EACH = Way("threading", one_thread_each=True, one_blas_thread=True)
+
+# The best of our ways is compared with each of the peers'.
+WAYS = {
+    1: {
+        OURS: Way(),
+        f"{OURS} (jit_compile)": Way(jit_compile=True),
+        f"{OURS} (jit_compile, 1 BLAS thread)": Way(one_blas_thread=True, jit_compile=True),
+        "scikeras": Way(),
+        "scikit-learn": Way(),
+        "scikit-learn (1 BLAS thread)": Way(one_blas_thread=True),
+        "skorch": Way(),
+    },
+    2: {
+        f"{OURS} (threading)": Way("threading"),
+        f"{OURS} (threading, jit_compile)": Way("threading", jit_compile=True),
+        f"{OURS} (threading, 1 thread each)": ONE_THREAD_EACH,
+        f"{OURS} (threading, 1 thread each, jit_compile)": ONE_THREAD_EACH._replace(jit_compile=True),
+        f"{OURS} (loky)": Way("loky"),
+        f"{OURS} (loky, jit_compile)": Way("loky", jit_compile=True),
+        "scikeras (loky)": Way("loky"),
+        "scikeras (loky, workers ready)": Way("loky", workers_ready=True),
+        "scikit-learn (loky)": Way("loky"),
+        "scikit-learn (threading)": Way("threading"),
+        "skorch (loky)": Way("loky"),
+        "skorch (threading)": Way("threading"),
+    },
 }
 
 # Upper bounds on our time divided by a peer's, by number of jobs.
-TARGETS = {1: {"scikeras": 0.35}, 2: {"scikeras (loky)": 0.25, "scikeras (loky, workers ready)": 0.25}}
+TARGETS = {
+    1: {"scikeras": 0.10, "scikit-learn": 0.75, "scikit-learn (1 BLAS thread)": 0.75},
+    2: {
+        "scikeras (loky)": 0.09,
+        "scikeras (loky, workers ready)": 0.09,
+        "scikit-learn (loky)": 0.65,
+        "scikit-learn (threading)": 0.65,
+    },
+}
 
 # Growth counts after this fit: before it, allocators and caches fill up.
 SETTLED_AFTER = 20
@@ -93,7 +123,7 @@ def main() -> int:
                 epochs=options.epochs,
                 n_jobs=n_jobs,
             )
-            ways = options.peers if n_jobs == 1 else [way for way in TWO_JOBS if peer_of(way) in options.peers]
+            ways = [way for way in WAYS[n_jobs] if peer_of(way) in options.peers]
             results += by_turns(work, ways, options.rounds, measure)
         memory = measure_memory(data, [peer for peer in (OURS, "scikeras") if peer in options.peers], options.fits)
     outcomes = report(
@@ -124,9 +154,10 @@ def search(way: str, _round: int, *, data: Path, n_candidates: int, n_rows: int,
     from joblib import parallel_config
     from joblib.externals.loky import get_reusable_executor
     from sklearn.model_selection import GridSearchCV
+    from threadpoolctl import threadpool_limits
 
     peer = peer_of(way)
-    backend, workers_ready, one_thread_each = TWO_JOBS.get(way, Way())
+    backend, workers_ready, one_thread_each, one_blas_thread, jit_compile = WAYS[n_jobs][way]
     import_libraries(peer)
     if one_thread_each:
         import tensorflow as tf
@@ -135,9 +166,11 @@ def search(way: str, _round: int, *, data: Path, n_candidates: int, n_rows: int,
     X, y = load_mnist(data, "train", n_rows)
     grid = {RATE_PARAMETERS[peer]: [float(rate) for rate in np.geomspace(3e-4, 1e-2, n_candidates)]}
     classifier = make_classifier(peer, epochs=epochs)
+    if jit_compile:
+        classifier.set_params(jit_compile=True)
     grid_search = GridSearchCV(classifier, grid, scoring="accuracy", cv=N_FOLDS, refit=False, error_score="raise")
     try:
-        with parallel_config(backend, n_jobs=n_jobs):
+        with parallel_config(backend, n_jobs=n_jobs), threadpool_limits(1 if one_blas_thread else None, "blas"):
             if workers_ready:
                 start_workers(peer, n_jobs)
             seconds = seconds_of(lambda: grid_search.fit(X, y))

@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     import joblib
     from sklearn.callback import ProgressBar
+    from threadpoolctl import threadpool_limits
 
     from sk_mnist._tensorflow import start_tensorflow
     from sk_mnist.datasets import fetch_mnist
@@ -61,8 +62,9 @@ def run(options: argparse.Namespace) -> None:
         # Each training keeps to its share of the cores, or they would wait for each other.
         start_tensorflow(n_threads=max(1, joblib.cpu_count() // options.n_jobs))
     try:
-        # Threads train at the same time in one TensorFlow, and let the recorder see every score.
-        with joblib.parallel_config("threading"):
+        # Threads train at the same time in one TensorFlow, and let the recorder see every score. After a product in
+        # several threads OpenBLAS' go on spinning for a tenth of a second, and would slow down the next training.
+        with joblib.parallel_config("threading"), threadpool_limits(1, user_api="blas"):
             search.fit(X, y)
     except KeyboardInterrupt:
         path = recorder.write(options.output / "search.csv")
@@ -126,7 +128,7 @@ def _make_search(options: argparse.Namespace) -> tuple[Any, _Recorder]:
     from sk_mnist.model_selection import mnist_param_distributions, mnist_param_grid
     from sk_mnist.pipeline import make_mnist_pipeline
 
-    pipeline = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs)
+    pipeline = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=True)
     common = {"cv": options.cv, "n_jobs": options.n_jobs, "error_score": "raise"}
     if options.search == "random":
         distributions = mnist_param_distributions()

@@ -160,10 +160,10 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         it every search, copies them. A fitted estimator is pickled without them.
 
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the training. That takes the better part of a second, once for each architecture and
-        process, after which a step takes a half to a fourth of the time. "auto" compiles where one fit alone gains by
-        it, which is from 2,000 planned steps on, with ``batch_size <= n_samples`` and without callbacks for batches.
-        True is for many short fits, as in a search; False never compiles. The two differ by rounding.
+        Whether XLA compiles the training. That takes half a second longer, once for each architecture and process,
+        after which a step takes a fourth to nine tenths of the time. "auto" compiles where one fit alone gains by it,
+        which is from 1,000 planned steps on, with ``batch_size <= n_samples`` and without callbacks for batches. True
+        is for many short fits, as in a search; False never compiles. The two differ by rounding.
 
     dtype : {"float32", "float64"}, default="float32"
         Type that the network computes and predicts in.
