@@ -885,13 +885,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         _workspace.check_surroundings()
         callbacks = _callbacks.make_callbacks(self.keras_callbacks)
         recipe = _optimizers.optimizer_recipe(self.optimizer)
-        batch_size = min(int(self.batch_size), len(data))
         has_batch_hooks = _callbacks.have_batch_hooks(callbacks)
-        if isinstance(self.jit_compile, str):
-            n_steps = n_epochs * -(-len(data) // batch_size)
-            use_xla = n_steps >= _training.XLA_MIN_STEPS and batch_size == self.batch_size and not has_batch_hooks
-        else:
-            use_xla = bool(self.jit_compile)
+        use_xla = self._uses_xla(n_epochs, len(data), has_batch_hooks)
+        batch_size = min(int(self.batch_size), len(data))
         if use_xla and self.batch_size <= XLA_BLOCK_ROWS:
             # One compiled network serves any number of rows: what is missing in a batch is filled up.
             batch_size = int(self.batch_size)
@@ -923,6 +919,13 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         else:
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
         return _workspace.train(spec, recipe, self._state(layer_sizes), data, validation, plan, callbacks)
+
+    def _uses_xla(self, n_epochs: int, n_rows: int, has_batch_hooks: bool) -> bool:
+        if not isinstance(self.jit_compile, str):
+            return bool(self.jit_compile)
+        # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
+        n_steps = n_epochs * -(-n_rows // self.batch_size)
+        return n_steps >= _training.XLA_MIN_STEPS and self.batch_size <= n_rows and not has_batch_hooks
 
     def _plan(self, n_epochs: int, schedule: str, batch_size: int, n_batches: int) -> TrainingPlan:
         return TrainingPlan(
