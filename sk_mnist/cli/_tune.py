@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> None:
         # Each training keeps to its share of the cores, or they would wait for each other.
         start_tensorflow(n_threads=max(1, joblib.cpu_count() // options.n_jobs))
     try:
-        # Threads train at the same time in one TensorFlow, and let the recorder see every score. After a product in
-        # several threads OpenBLAS' go on spinning for a tenth of a second, and would slow down the next training.
+        # Threads train at the same time in one TensorFlow, and let the recorder see every score. After a multithreaded
+        # product OpenBLAS' threads keep spinning for a tenth of a second, and slow down the next training.
         with joblib.parallel_config("threading"), threadpool_limits(1, user_api="blas"):
             search.fit(X, y)
     except KeyboardInterrupt:
@@ -128,7 +128,9 @@ def _make_search(options: argparse.Namespace) -> tuple[Any, _Recorder]:
     from sk_mnist.model_selection import mnist_param_distributions, mnist_param_grid
     from sk_mnist.pipeline import make_mnist_pipeline
 
-    pipeline = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=True)
+    # Random candidates have an architecture and a batch size of their own, for which to compile.
+    jit_compile = "auto" if options.search == "random" else True
+    pipeline = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
     common = {"cv": options.cv, "n_jobs": options.n_jobs, "error_score": "raise"}
     if options.search == "random":
         distributions = mnist_param_distributions()

@@ -24,7 +24,7 @@ MAX_BYTES = 25_000_000
 # Pictures are decoded and read by so many threads at once, because one of 50 megapixels takes some 500 MB.
 MAX_READERS = 2
 MAX_CONNECTIONS = 16
-# Seconds before an idle connection is closed, and before one that sends a byte now and then is.
+# Timeouts in seconds: of an idle connection, and of a request however slowly it arrives, with the wait for it.
 TIMEOUT, LONGEST_REQUEST = 20, 60
 
 _logger = logging.getLogger("sk_mnist")

@@ -17,6 +17,8 @@ BLOCK_ROWS = 2048
 # Wide rows make smaller blocks: two blocks, and the tensors made of them, are in memory at a time.
 MAX_BLOCK_BYTES = 16 * 2**20
 
+LEAST_COMPILED_BATCH = 64
+
 # Random numbers drawn at a time for dropout.
 MAX_DRAWN = 2**20
 
@@ -37,6 +39,14 @@ class Block(NamedTuple):
     targets: np.ndarray
     # Outputs of the hidden layers that dropout keeps: (n_batches, batch_size, n_units), bool, or (..., 0) without it.
     kept: np.ndarray
+
+
+def compiled_batch_rows(n_rows: int) -> int:
+    """Rows in a batch that XLA compiles for so many rows, which do not fill it.
+
+    A power of two, so that few compiled networks serve parts of the data of all sizes.
+    """
+    return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
 def bytes_of_a_row(n_features: int, itemsize: int, n_dropout_units: int) -> int:
@@ -63,7 +73,7 @@ class DropoutMasks:
     rates : sequence of float
         Their rates of dropout.
     seed, epoch : int
-        What they are drawn with.
+        Seed of the masks, and the epoch they are for.
     """
 
     def __init__(self, hidden_layer_sizes: Sequence[int], rates: Sequence[float], seed: int, epoch: int) -> None:
@@ -76,14 +86,12 @@ class DropoutMasks:
         """Number of outputs of all these layers."""
         return len(self._rates)
 
-    def draw(self, n_rows: int) -> np.ndarray:
-        """Draw for the next rows; bool of shape (n_rows, n_units)."""
-        kept = np.empty((n_rows, self.n_units), dtype=bool)
+    def draw(self, kept: np.ndarray) -> None:
+        """Draw for the next rows, into an array of bool of shape (n_rows, n_units)."""
         step = max(1, MAX_DRAWN // max(1, self.n_units))
-        for start in range(0, n_rows, step):
+        for start in range(0, len(kept), step):
             part = kept[start : start + step]
             np.greater_equal(self._generator.random(part.shape, np.float32), self._rates, out=part)
-        return kept
 
 
 def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
@@ -121,7 +129,7 @@ def epoch_blocks(
     n_batches : int
         Batches in a block.
     masks : DropoutMasks
-        Dropout.
+        Draws which outputs dropout keeps.
     fill : bool
         Whether to fill up the last block with batches of weight 0, so that all blocks have one shape.
     distort : callable, default=None
@@ -193,7 +201,7 @@ def _make_block(
         targets = np.zeros((len(y), made.shape[1]), rows.dtype)
         targets[: len(made)] = made
     kept = np.zeros((len(y), masks.n_units), dtype=bool)
-    kept[:n_real] = masks.draw(min(n_real, len(y)))
+    masks.draw(kept[:n_real])
     return Block(
         rows.reshape(-1, batch_size, rows.shape[1]),
         y.reshape(-1, batch_size),

@@ -35,7 +35,7 @@ from sk_mnist._sklearn import (
 from sk_mnist._tensorflow import check_process
 from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
 from sk_mnist.neural_network import _forward, _training
-from sk_mnist.neural_network._batches import XLA_BLOCK_ROWS, batches_per_block, bytes_of_a_row
+from sk_mnist.neural_network._batches import batches_per_block, bytes_of_a_row, compiled_batch_rows
 from sk_mnist.neural_network._keras_parameters import (
     DEFAULT_LEARNING_RATE,
     OPTIMIZERS,
@@ -160,10 +160,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         it every search, copies them. A fitted estimator is pickled without them.
 
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the training. That takes half a second longer, once for each architecture and process,
-        after which a step takes a fourth to nine tenths of the time. "auto" compiles where one fit alone gains by it,
-        which is from 1,000 planned steps on, with ``batch_size <= n_samples`` and without callbacks for batches. True
-        is for many short fits, as in a search; False never compiles. The two differ by rounding.
+        Whether XLA compiles the training. That takes half a second longer, once for each architecture and batch size
+        in a process, after which a step takes a fourth to nine tenths of the time; with ``keras_callbacks`` each fit
+        compiles anew. "auto" compiles where one fit alone gains by it, which is from 1,000 planned steps on, with
+        ``batch_size <= n_samples`` and without callbacks for batches. True is for many short fits, as in a search;
+        False never compiles. The two differ by rounding.
 
     dtype : {"float32", "float64"}, default="float32"
         Type that the network computes and predicts in.
@@ -409,7 +410,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
         distort = self._distortion(augmentation)
         tasks = _EpochTasks(self, X, y, sample_weight)
-        result = self._train(data, validation, self.epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
+        n_epochs = int(self.epochs)
+        result = self._train(data, validation, n_epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
         self._store(result)
         tasks.end_fit()
         return self
@@ -420,7 +422,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
         The optimizer goes on from where it stood, at the constant ``learning_rate``, and distortions do not fade. No
         validation data is held out and scikit-learn's callbacks are not called. Calls may differ in their number of
-        rows; one compiled network serves them all.
+        rows; a compiled network serves them all, or with ``jit_compile=True`` a few do.
 
         Parameters
         ----------
@@ -887,10 +889,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         recipe = _optimizers.optimizer_recipe(self.optimizer)
         has_batch_hooks = _callbacks.have_batch_hooks(callbacks)
         use_xla = self._uses_xla(n_epochs, len(data), has_batch_hooks)
-        batch_size = min(int(self.batch_size), len(data))
-        if use_xla and self.batch_size <= XLA_BLOCK_ROWS:
-            # One compiled network serves any number of rows: what is missing in a batch is filled up.
-            batch_size = int(self.batch_size)
+        batch_size = min(int(self.batch_size), compiled_batch_rows(len(data)) if use_xla else len(data))
         row_bytes = bytes_of_a_row(
             self.n_features_in_, np.dtype(self.dtype).itemsize, sum(hidden_layer_sizes) if self.dropout else 0
         )
@@ -924,8 +923,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if not isinstance(self.jit_compile, str):
             return bool(self.jit_compile)
         # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
-        n_steps = n_epochs * -(-n_rows // self.batch_size)
-        return n_steps >= _training.XLA_MIN_STEPS and self.batch_size <= n_rows and not has_batch_hooks
+        batch_size = int(self.batch_size)  # a NumPy integer of 8 bits cannot count the rows
+        n_steps = n_epochs * -(-n_rows // batch_size)
+        return n_steps >= _training.XLA_MIN_STEPS and batch_size <= n_rows and not has_batch_hooks
 
     def _plan(self, n_epochs: int, schedule: str, batch_size: int, n_batches: int) -> TrainingPlan:
         return TrainingPlan(

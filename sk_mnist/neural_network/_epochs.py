@@ -13,6 +13,7 @@ from sk_mnist.neural_network._batches import (
     MAX_PREFETCHED_BYTES,
     Block,
     DropoutMasks,
+    bytes_of_a_row,
     distorting_generator,
     epoch_blocks,
     epoch_order,
@@ -193,7 +194,8 @@ class Training:
             return block.n_steps, network.as_tensors(block)
 
         made: Iterator[tuple[int, list[Any]]] = map(as_tensors, blocks)
-        if plan.batch_size * self.data.X.shape[1] * self.data.sample_weight.itemsize < MAX_PREFETCHED_BYTES:
+        row_bytes = bytes_of_a_row(self.data.X.shape[1], self.data.sample_weight.itemsize, masks.n_units)
+        if plan.batch_size * row_bytes < MAX_PREFETCHED_BYTES:
             # Tensors, too, are made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetched(made)
         sums, step = np.zeros(3), 0

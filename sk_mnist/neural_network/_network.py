@@ -15,7 +15,7 @@ from sk_mnist.neural_network._training import Layer, NetworkSpec, TrainingPlan, 
 # Keras names layers, and keeps its defaults, in the state of the process.
 _lock = threading.RLock()
 
-# Only a place for the rate in the layers of a network that is reused: training passes the rate to the compiled loop.
+# Only a place for the rate in the layers of a network that is reused: masks for the rate of each fit come from outside.
 _ANY_RATE = 0.5
 
 
@@ -57,7 +57,7 @@ def make_model(
     for number, n_units in enumerate(hidden_layer_sizes, start=1):
         layers.append(keras.layers.Dense(n_units, activation=activation, name=f"hidden_{number}", **common))
         if dropout:
-            # This seed is overwritten at each epoch.
+            # Never used, but without a seed Keras would take one from Python's global generator.
             layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
     layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **common))
     # Without a name Keras would number it, and TensorFlow never forgets a name of a variable.
@@ -274,7 +274,7 @@ class Network:
         masks = iter(zip(tf.split(kept, sizes, axis=1), dropout_scales, strict=True)) if sizes else iter(())
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout):
-                # What the layer does, but with numbers drawn outside, and a rate that is no constant of the graph.
+                # What the layer does, but with numbers drawn outside, and a rate that is not a constant of the graph.
                 mask, scale = next(masks)
                 X = tf.where(mask, X * scale, tf.zeros((), X.dtype))
             else:

@@ -17,9 +17,8 @@ MakeTargets = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Validation scores that say which epoch is best, with the factor that makes higher the better.
 MONITORS = {"val_accuracy": 1.0, "val_loss": -1.0}
 
-# A training of at least this many steps is worth the half second more that XLA takes to compile it. For images of MNIST
-# and hidden layers of 32 to 1,536 units it pays from 200 to 1,200 steps on, for tables of few columns later:
-# examples/benchmarks/training_profile.py.
+# A training of at least this many steps is worth the half second more that XLA takes to compile it, which
+# examples/benchmarks/training_profile.py measures. Larger networks gain earlier, and those for few columns later.
 XLA_MIN_STEPS = 1000
 
 

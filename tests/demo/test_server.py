@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -188,6 +189,7 @@ def served(reader):
             server.shutdown()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there the connection is closed without an answer")
 def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
     monkeypatch.setattr(_server, "LONGEST_REQUEST", 0.5)
     with (
@@ -203,7 +205,8 @@ def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
                 answer += connection.recv(4096)
             if b"The picture ended early." in answer:
                 break
-            connection.sendall(b"a")
+            with suppress(ConnectionError):  # answered and closed
+                connection.sendall(b"a")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"The picture ended early." in answer
 

@@ -297,7 +297,7 @@ class TestReproducibility:
         [(32, 3), pytest.param(2, XLA_MIN_STEPS // 100, id="long enough for XLA", marks=pytest.mark.slow)],
     )
     def test_hooks_for_batches_make_no_difference(self, digits, batch_size, epochs):
-        # With them, blocks are single batches, and nothing is compiled with XLA.
+        # With them, blocks are single batches, and the automatic choice compiles nothing with XLA.
         batches = []
         callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
         # In float64, because a training takes roundings a long way.

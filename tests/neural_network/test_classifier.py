@@ -255,14 +255,14 @@ class TestFit:
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("epochs", [3, 120], ids=["plain", "xla"])
-    def test_two_processes_give_the_same_weights(self, epochs):
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_two_processes_give_the_same_weights(self, jit_compile):
         code = f"""
 import hashlib, numpy
 from sklearn.datasets import make_classification
 from sk_mnist import KerasMLPClassifier
 X, y = make_classification(1000, random_state=0)
-model = KerasMLPClassifier((32, 16), epochs={epochs}, dropout=0.2, random_state=0).fit(X, y)
+model = KerasMLPClassifier((32, 16), epochs=3, dropout=0.2, jit_compile={jit_compile}, random_state=0).fit(X, y)
 print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.intercepts_)).hexdigest())
 """
         assert output_of(code) == output_of(code)
