@@ -4,7 +4,8 @@ Where the time and the memory of a training go
 
 Take the training of 784-128-64-32-10 on MNIST apart: the time before the first batch, what compiling adds to the first
 epoch, what an epoch takes then, how much of that is gathering rows, how far it is from what the processor can multiply,
-what a second thread brings, and the most memory it takes. Each measurement has a process of its own::
+what compiling consists of, what a second thread brings, and the most memory it takes. Each measurement has a process of
+its own::
 
     python examples/benchmarks/training_profile.py              # five minutes
     python examples/benchmarks/training_profile.py --rounds 1 --rows 10000
@@ -60,6 +61,7 @@ def main() -> None:
     with mnist_files() as data:
         for batch_size in BATCH_SIZES:
             print_epochs(data, options, batch_size, rate)
+        print_compiling(data, options.rounds)
         print_threads(data, options.rounds)
         print_memory(data, options.rows)
 
@@ -163,6 +165,48 @@ def multiplications_a_second() -> float:
     return 2 * size**3 / median(seconds_of(lambda: matrix @ matrix) for _ in range(9))
 
 
+def print_compiling(data: Path, n_rounds: int) -> None:
+    """Print how long the parts of compiling with XLA take."""
+    rounds = [in_new_process(compiling_of_a_fit, data) for _ in range(n_rounds)]
+    cells = [[name, f"{median(figures[name] for figures in rounds):.2f}"] for name in rounds[0]]
+    print_table("a first fit with XLA, batches of 32 (seconds)", ["", ""], cells)
+
+
+def compiling_of_a_fit(data: Path) -> dict[str, float]:
+    """Seconds that the parts of compiling take in the first fit of a process."""
+    import_libraries(OURS)
+    from sk_mnist.neural_network import _network
+
+    X, y = load_mnist(data, "train", SHORT_ROWS)
+    network = _network.Network
+    building, tracing, calls = (timed(network, name) for name in ("__init__", "compile", "train"))
+    fit = partial(make_classifier(OURS, epochs=SHORT_EPOCHS).set_params(jit_compile=True).fit, X, y)
+    whole = seconds_of(fit)
+    first, later = calls
+    return {
+        "the network in Keras": building[0],
+        "tracing it, with its gradient and optimizer": tracing[0],
+        "XLA and LLVM, in the first call": first - later,
+        f"the whole fit of {SHORT_ROWS:,} rows, {SHORT_EPOCHS} epochs": whole,
+        "the same fit again": seconds_of(fit),
+    }
+
+
+def timed(cls: type, name: str) -> list[float]:
+    """Time a method from now on; return the list that the seconds of each call are appended to."""
+    method, seconds = getattr(cls, name), []
+
+    def method_with_clock(*arguments: Any, **keywords: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return method(*arguments, **keywords)
+        finally:
+            seconds.append(time.perf_counter() - start)
+
+    setattr(cls, name, method_with_clock)
+    return seconds
+
+
 def print_threads(data: Path, n_rounds: int) -> None:
     """Print how long many short trainings take, one after another and two at a time."""
     cells = []
@@ -201,13 +245,14 @@ def print_memory(data: Path, n_rows: int) -> None:
     size = n_rows * N_FEATURES * 4
     cells = []
     for way in COMPILES:
-        total, mapped = in_new_process(peak_memory, way, data, n_rows)
-        cells.append([way, f"{total / size:.2f}", f"{mapped / size:.2f}"])
+        for suffix, hidden in (("", HIDDEN), (", one hidden unit", (1,))):
+            total, mapped = in_new_process(peak_memory, way, data, n_rows, hidden)
+            cells.append([way + suffix, f"{total / size:.2f}", f"{mapped / size:.2f}"])
     title = f"most memory beyond that of TensorFlow, X itself included, as a multiple of X's {size / MEBIBYTE:.0f} MiB"
     print_table(title, ["", "in all", "of which mapped files, such as TensorFlow's own code"], cells)
 
 
-def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
+def peak_memory(way: str, data: Path, n_rows: int, hidden: tuple[int, ...]) -> tuple[float, float]:
     """Bytes at the peak of a training beyond those before it, and pages of files beyond those before it."""
     import_libraries(OURS)
     import tensorflow as tf
@@ -215,7 +260,7 @@ def peak_memory(way: str, data: Path, n_rows: int) -> tuple[float, float]:
     tf.constant(0.0)
     before = process_memory()
     X, y = load_mnist(data, "train", n_rows)
-    make_classifier(OURS, epochs=2).set_params(jit_compile=COMPILES[way]).fit(X, y)
+    make_classifier(OURS, epochs=2).set_params(hidden_layer_sizes=hidden, jit_compile=COMPILES[way]).fit(X, y)
     after = process_memory()
     return after["VmHWM"] - before["VmRSS"], after["RssFile"] - before["RssFile"]
 

@@ -19,6 +19,7 @@ pytestmark = [
 
 # At the start of the programs below: figures of the kernel in MiB, and TensorFlow started.
 PRELUDE = """
+import threading, time
 import numpy as np
 import scipy.sparse
 import scikeras.wrappers
@@ -28,6 +29,24 @@ from sk_mnist import KerasMLPClassifier, make_mnist_pipeline
 def mebibytes(name):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(name)) / 1024
+
+# Prints by how much the memory of the process, without pages of files, grows at the most within the block.
+class print_growth:
+    def __enter__(self):
+        self.before = self.peak = mebibytes("RssAnon")
+        self.is_done = False
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        while not self.is_done:
+            self.peak = max(self.peak, mebibytes("RssAnon"))
+            time.sleep(0.002)
+
+    def __exit__(self, *error):
+        self.is_done = True
+        self.thread.join()
+        print(self.peak - self.before)
 
 tf.constant(0.0)
 """
@@ -97,7 +116,6 @@ print(mebibytes("VmHWM") - before - 4 * clf.n_parameters_ / 2**20)
     def test_a_memory_map_stays_on_disk(self, how, tmp_path):
         # 400 MiB, of which a row of weight 0 or the split for early stopping would make a copy.
         code = f"""
-import threading, time
 rows = np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (50_000, 2048))
 rows[:] = np.random.default_rng(0).random((1, 2048), dtype=np.float32)
 rows.flush()
@@ -107,21 +125,20 @@ y = np.arange(50_000) % 2
 weight = np.ones(50_000)
 weight[0] = 0
 KerasMLPClassifier((4,), epochs=1, batch_size=500).fit(X[:2000], y[:2000])
-before = peak = mebibytes("RssAnon")
-done = False
+with print_growth():
+    KerasMLPClassifier((4,), epochs=1, batch_size=500, early_stopping={"X_val" not in how}).fit(X, y, {how})
+"""
+        assert printed_by(code) < 200
 
-def watch():
-    global peak
-    while not done:
-        peak = max(peak, mebibytes("RssAnon"))
-        time.sleep(0.002)
-
-thread = threading.Thread(target=watch)
-thread.start()
-KerasMLPClassifier((4,), epochs=1, batch_size=500, early_stopping={"X_val" not in how}).fit(X, y, {how})
-done = True
-thread.join()
-print(peak - before)
+    def test_a_memory_map_larger_than_many_a_memory_stays_on_disk(self, tmp_path):
+        # 3 GiB, of which the file system stores nothing, because nothing was written.
+        code = f"""
+np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (1_000_000, 784)).flush()
+X = np.load({str(tmp_path / "X.npy")!r}, mmap_mode="r")
+y = np.arange(1_000_000) % 10
+KerasMLPClassifier(epochs=1, batch_size=256, jit_compile=True).fit(X[:2000], y[:2000])
+with print_growth():
+    KerasMLPClassifier(epochs=1, batch_size=256).fit(X, y)
 """
         assert printed_by(code) < 200
 
