@@ -169,7 +169,7 @@ def print_compiling(data: Path, n_rounds: int) -> None:
     """Print how long the parts of compiling with XLA take."""
     rounds = [in_new_process(compiling_of_a_fit, data) for _ in range(n_rounds)]
     cells = [[name, f"{median(figures[name] for figures in rounds):.2f}"] for name in rounds[0]]
-    print_table("a first fit with XLA, batches of 32 (seconds)", ["", ""], cells)
+    print_table("a first fit with XLA, batches of 32", ["", "seconds"], cells)
 
 
 def compiling_of_a_fit(data: Path) -> dict[str, float]:

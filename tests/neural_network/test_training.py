@@ -113,8 +113,8 @@ class TestWeights:
 class TestValidation:
     def test_early_stopping_stops_and_keeps_the_best(self, blobs):
         X, y = blobs
-        model = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=4, epochs=100).fit(X, y)
-        assert model.n_iter_ < 100
+        model = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=4, epochs=50).fit(X, y)
+        assert model.n_iter_ < 50
         assert model.best_epoch_ == model.n_iter_ - 4
         assert len(model.validation_scores_) == len(model.history_["val_loss"]) == model.n_iter_
         assert model.validation_scores_[model.best_epoch_ - 1] == max(model.validation_scores_)
@@ -168,7 +168,7 @@ class TestValidation:
 
     def test_a_validation_set_of_ones_own_replaces_the_split(self, blobs):
         X, y = blobs
-        model = small(early_stopping=True, epochs=100).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+        model = small(early_stopping=True, epochs=50).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         ended = small(epochs=model.best_epoch_).fit(X[:300], y[:300])
         assert_same_model(model, ended)
 
@@ -231,7 +231,7 @@ class TestMonitor:
         X, y = noisy
         data = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]} if is_given else {"X": X, "y": y}
         params = {"early_stopping": True, "monitor": monitor, "validation_fraction": 0.25}
-        model = small(**params, n_iter_no_change=6, epochs=100).fit(**data)
+        model = small(**params, n_iter_no_change=6, epochs=50).fit(**data)
         best = self.best(model)
         assert best["val_loss"] != best["val_accuracy"]  # or the test tells nothing
         assert model.best_epoch_ == best[monitor] == model.n_iter_ - 6
@@ -265,7 +265,7 @@ class TestMonitor:
         params = {"monitor": "val_loss", "early_stopping": True, "warm_start": True, "n_iter_no_change": 4}
         model = small(**params, epochs=3, learning_rate=1e-4).fit(**data)
         assert model.best_epoch_ == 3  # it has only begun to fall
-        model.set_params(epochs=100, learning_rate=0.01).fit(**data)
+        model.set_params(epochs=50, learning_rate=0.01).fit(**data)
         assert model.best_epoch_ == len(model.loss_curve_) - 4 == self.best(model)["val_loss"]
         log_proba = model.predict_log_proba(X[300:])
         val_loss = -log_proba[np.arange(100), y[300:]].mean()
