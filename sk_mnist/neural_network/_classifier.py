@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -789,6 +788,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if not self.early_stopping:
             return data, None
         self._check_can_hold_out(data.y)
+        # What only predicts does not import it.
+        from sklearn.model_selection import train_test_split
+
         # Rows are split by their positions, because X may be larger than memory.
         positions = np.arange(len(data))
         train, held_out = train_test_split(

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import clone
-from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
@@ -161,6 +160,9 @@ def _labels_of(teacher: Any) -> list[Any]:
 
 def _takes_weights(teacher: Any) -> bool:
     """Whether ``fit`` takes sample_weight; where scikit-learn's signature does not say it, its parts do."""
+    # Importing it takes a tenth of a second, which a process that only predicts does not need.
+    from sklearn.ensemble import StackingClassifier, VotingClassifier
+
     if isinstance(teacher, VotingClassifier | StackingClassifier):
         parts = [part for _, part in teacher.estimators if part != "drop"]
         if getattr(teacher, "final_estimator", None) is not None:
