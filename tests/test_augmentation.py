@@ -113,7 +113,7 @@ class TestRandomness:
         np.testing.assert_array_equal(after[0], before[0])
         assert after[1] == before[1]
 
-    @pytest.mark.parametrize("n_threads", ["1", "2"])
+    @pytest.mark.parametrize("n_threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
     def test_another_process_with_other_threads_draws_the_same(self, n_threads, tmp_path):
         images = np.tile(IMAGES / 255, (20, 1, 1))
         np.save(tmp_path / "images.npy", images)

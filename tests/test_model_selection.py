@@ -138,6 +138,7 @@ def test_scores_keep_their_names(digits, scoring, names):
     assert sorted(cross_validation_report(CLASSIFIER, *digits, cv=2, scoring=scoring).mean) == names
 
 
+@pytest.mark.slow
 def test_two_jobs_give_the_same_report(report, digits):
     parallel = cross_validation_report(CLASSIFIER, *digits, cv=3, n_jobs=2)
     np.testing.assert_allclose(parallel.out_of_fold_proba, report.out_of_fold_proba)

@@ -34,7 +34,7 @@ def test_the_automatic_choice_goes_by_the_planned_steps(blobs):
         assert not all(np.array_equal(a, b) for a, b in zip(chosen.coefs_, different.coefs_, strict=True))
 
 
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_each_choice_repeats_itself(blobs, jit_compile):
     model = small(jit_compile=jit_compile, dropout=0.2).fit(*blobs)
     clear_workspaces()
@@ -45,7 +45,7 @@ def test_each_choice_repeats_itself(blobs, jit_compile):
     "params",
     [
         {"dropout": 0.3, "alpha": 0.1, "label_smoothing": 0.1},
-        {"batch_size": 10_000},
+        pytest.param({"batch_size": 10_000}, marks=pytest.mark.slow),
         {"augmentation": RandomWarp(image_shape=(3, 4)), "batch_size": 200},
         pytest.param({"teacher": LogisticRegression()}, marks=pytest.mark.slow),
         pytest.param({}, marks=pytest.mark.slow),
@@ -105,7 +105,7 @@ def test_a_large_batch_of_wide_rows_takes_no_more_than_its_rows():
     assert peak_memory(lambda: model.fit(X, np.arange(70) % 3)) < 400 * 2**20
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64])
+@pytest.mark.parametrize("dtype", [np.uint8, pytest.param(np.int8, marks=pytest.mark.slow)])
 def test_numbers_of_numpy_are_counted_like_others(blobs, dtype):
     expected = small(batch_size=4, epochs=10).fit(*blobs)
     assert_same_model(small(batch_size=dtype(4), epochs=dtype(10), jit_compile="auto").fit(*blobs), expected)
@@ -119,7 +119,7 @@ def test_a_search_over_rates_compiles_once(blobs):
     assert n_compiled() == 1
 
 
-@pytest.mark.parametrize("rates", [(0.2, 0.2), (0.6, 0.6), (0.1, 0.7)])
+@pytest.mark.parametrize("rates", [pytest.param((0.2, 0.2), marks=pytest.mark.slow), (0.6, 0.6), (0.1, 0.7)])
 def test_dropout_is_that_of_keras(rates):
     class SetRates(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
