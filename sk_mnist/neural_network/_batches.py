@@ -49,9 +49,9 @@ def compiled_batch_rows(n_rows: int) -> int:
     return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
-def bytes_of_a_row(n_features: int, itemsize: int, n_dropout_units: int) -> int:
-    """Bytes of a row in a block, with its dropout."""
-    return n_features * itemsize + n_dropout_units
+def bytes_of_a_row(data: TrainingData, n_dropout_units: int) -> int:
+    """Bytes of a row in a block, with its masks of dropout."""
+    return data.X.shape[1] * data.sample_weight.itemsize + n_dropout_units
 
 
 def batches_per_block(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
@@ -148,8 +148,7 @@ def epoch_blocks(
         chunks: Iterable[tuple[int, np.ndarray, np.ndarray | None]] = ((0, order, None),)
     else:
         # As large as blocks with XLA, whatever the blocks are, so that they make no difference to what is trained on.
-        row_bytes = bytes_of_a_row(data.X.shape[1], data.sample_weight.itemsize, masks.n_units)
-        chunk_rows = batch_size * batches_per_block(batch_size, row_bytes, use_xla=True)
+        chunk_rows = batch_size * batches_per_block(batch_size, bytes_of_a_row(data, masks.n_units), use_xla=True)
         chunks = _distorted_chunks(data, order, n_rows, chunk_rows, distort)
     for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):

@@ -892,9 +892,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         has_batch_hooks = _callbacks.have_batch_hooks(callbacks)
         use_xla = self._uses_xla(n_epochs, len(data), has_batch_hooks)
         batch_size = min(int(self.batch_size), compiled_batch_rows(len(data)) if use_xla else len(data))
-        row_bytes = bytes_of_a_row(
-            self.n_features_in_, np.dtype(self.dtype).itemsize, sum(hidden_layer_sizes) if self.dropout else 0
-        )
+        row_bytes = bytes_of_a_row(data, sum(hidden_layer_sizes) if self.dropout else 0)
         n_batches = 1 if has_batch_hooks else batches_per_block(batch_size, row_bytes, use_xla=use_xla)
         spec = NetworkSpec(
             n_features=self.n_features_in_,

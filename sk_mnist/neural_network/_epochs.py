@@ -194,8 +194,7 @@ class Training:
             return block.n_steps, network.as_tensors(block)
 
         made: Iterator[tuple[int, list[Any]]] = map(as_tensors, blocks)
-        row_bytes = bytes_of_a_row(self.data.X.shape[1], self.data.sample_weight.itemsize, masks.n_units)
-        if plan.batch_size * row_bytes < MAX_PREFETCHED_BYTES:
+        if plan.batch_size * bytes_of_a_row(self.data, masks.n_units) < MAX_PREFETCHED_BYTES:
             # Tensors, too, are made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetched(made)
         sums, step = np.zeros(3), 0
