@@ -9,7 +9,7 @@ they are or one for each operation, and in processes; the peers in processes, an
 score stands beside the time. Each search has a process of its own, and the peers take turns. Then fit the same network
 again and again in one process, and follow the memory it takes (Linux only)::
 
-    python examples/benchmarks/search.py --quick                # under 3 minutes
+    python examples/benchmarks/search.py --quick                # 3 candidates, 1 round, 30 fits
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
     python examples/benchmarks/search.py --check                # exit status 1 if a target is missed
 
