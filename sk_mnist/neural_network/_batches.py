@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from scipy.sparse import issparse
 
 from sk_mnist.neural_network._training import MakeTargets, TrainingData
 
@@ -155,7 +154,7 @@ def epoch_blocks(
             chosen = slice(start, start + block_rows)
             # The rows get no name here, or this frame would keep them while the next ones are gathered.
             yield _make_block(
-                take_rows(data, chunk[chosen]) if distorted is None else distorted[chosen],
+                data.take(chunk[chosen]) if distorted is None else distorted[chosen],
                 data.y[chunk[chosen]],
                 data.sample_weight[chunk[chosen]],
                 n_rows - chunk_start - start,
@@ -176,7 +175,7 @@ def _distorted_chunks(
     for start in range(0, len(order), chunk_rows):
         chunk = order[start : start + chunk_rows]
         # What fills up the last block is left out, because with XLA it is more.
-        distorted = distort(take_rows(data, chunk[: n_rows - start]), start)
+        distorted = distort(data.take(chunk[: n_rows - start]), start)
         if len(distorted) < len(chunk):
             distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
         yield start, chunk, distorted
@@ -209,12 +208,6 @@ def _make_block(
         targets.reshape(len(y) // batch_size, batch_size, targets.shape[1]),
         kept.reshape(len(y) // batch_size, batch_size, masks.n_units),
     )
-
-
-def take_rows(data: TrainingData, chosen: np.ndarray) -> np.ndarray:
-    """Rows of the data, by their positions among ``data.rows``, as a dense array."""
-    positions = chosen if data.rows is None else data.rows[chosen]
-    return data.X[positions].toarray() if issparse(data.X) else data.X.take(positions, axis=0)
 
 
 def prefetched(made: Iterator[T]) -> Iterator[T]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -153,6 +155,12 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Whether ``fit`` goes on from the last one: its weights and its optimizer's state. Without it, or
         ``partial_fit``, the state of the optimizer is not kept, and pickles are a third of the size.
 
+    checkpoint_dir : str or path-like, default=None
+        Directory in which ``fit`` keeps a file of where it stands, replaced after each epoch. A ``fit`` with the same
+        parameters, on the same data, that finds the file goes on from there, to the same weights as if it had never
+        stopped; one that had finished returns at once. Each other fit has a file of its own, so a search may share the
+        directory. Needs a ``random_state``, and goes without ``keras_callbacks``.
+
     keras_callbacks : list, default=None
         ``keras.callbacks.Callback`` instances, or functions without arguments that return one for each fit. They are
         called as ``keras.Sequential.fit`` calls them. ``fit`` uses the instances that it is given; ``clone``, and with
@@ -283,6 +291,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "keras_callbacks": [list, tuple, None],
         "jit_compile": ["boolean", StrOptions({"auto"})],
         "dtype": [StrOptions({"float32", "float64"})],
@@ -312,6 +321,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         n_iter_no_change: int = 5,
         class_weight: dict | str | None = None,
         warm_start: bool = False,
+        checkpoint_dir: str | os.PathLike | None = None,
         keras_callbacks: list | None = None,
         jit_compile: bool | str = "auto",
         dtype: str = "float32",
@@ -337,6 +347,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
         self.keras_callbacks = keras_callbacks
         self.jit_compile = jit_compile
         self.dtype = dtype
@@ -381,7 +392,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         Raises
         ------
         ValueError
-            If the data is not as above, or training diverged to weights that are not finite.
+            If the data is not as above, training diverged to weights that are not finite, or a checkpoint is damaged.
+        OSError
+            If a checkpoint cannot be written.
         KeyboardInterrupt
             If training is interrupted by Ctrl-C. The network trained so far is kept, with a warning, and the interrupt
             passes on, so that a search around this fit stops too.
@@ -398,6 +411,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         2
         """
         check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
+        self._check_checkpoints()
         augmentation = self._augmentation()
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         X, y = self._check_X_y(X, y, reset=not goes_on)
@@ -443,7 +457,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         ------
         ValueError
             If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``,
-            ``early_stopping=True`` or a ``teacher`` that is not fitted, which a part of the data cannot serve.
+            ``early_stopping=True``, ``checkpoint_dir`` or a ``teacher`` that is not fitted, which a part of the data
+            cannot serve.
 
         Examples
         --------
@@ -462,6 +477,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             raise ValueError(
                 "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
                 "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
+            )
+        if self.checkpoint_dir is not None:
+            raise ValueError(
+                "partial_fit keeps no checkpoints, because each call is one epoch. Set checkpoint_dir=None, and save "
+                "the estimator between calls."
             )
         if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
             raise ValueError(
@@ -686,6 +706,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         if not isinstance(self.optimizer, str):
             # Keras' own pickle of an optimizer looks its class up by name, and keeps nothing beyond its settings.
             state = {**state, "optimizer": described_optimizer(self.optimizer)}
+        if isinstance(self.checkpoint_dir, os.PathLike):
+            # A path of one system cannot be unpickled on all others, and model files hold plain values.
+            state = {**state, "checkpoint_dir": os.fspath(self.checkpoint_dir)}
         return state
 
     def __setstate__(self, state: dict) -> None:
@@ -830,6 +853,23 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
                 f"{n_classes} classes. {advice}"
             )
 
+    def _check_checkpoints(self) -> None:
+        """Make the directory of checkpoints, if there are to be any."""
+        if self.checkpoint_dir is None:
+            return
+        if self.random_state is None:
+            raise ValueError(
+                "checkpoint_dir needs a random_state, because a fit that goes on must draw the same numbers again; got "
+                "random_state=None. Give an integer."
+            )
+        if self.keras_callbacks:
+            raise ValueError(
+                "checkpoint_dir and keras_callbacks do not go together, because a checkpoint does not know what the "
+                "callbacks have seen. Set one of them to None; keras.callbacks.BackupAndRestore is a callback that "
+                "keeps checkpoints."
+            )
+        Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+
     def _augmentation(self) -> RandomWarp | None:
         """Return the distortions that ``augmentation`` asks for."""
         if self.augmentation is None:
@@ -917,7 +957,13 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             plan.keeps_optimizer = True
         else:
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
-        return _workspace.train(spec, recipe, self._state(layer_sizes), data, validation, plan, callbacks)
+        state = self._state(layer_sizes)
+        if self.checkpoint_dir is not None:
+            from sk_mnist.neural_network import _checkpoint
+
+            fingerprint = _checkpoint.fingerprint(spec, plan, state, self._augmentation(), data, validation)
+            plan.checkpoint = _checkpoint.Checkpoint(Path(self.checkpoint_dir), fingerprint)
+        return _workspace.train(spec, recipe, state, data, validation, plan, callbacks)
 
     def _uses_xla(self, n_epochs: int, n_rows: int, has_batch_hooks: bool) -> bool:
         if not isinstance(self.jit_compile, str):

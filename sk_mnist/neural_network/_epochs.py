@@ -18,7 +18,6 @@ from sk_mnist.neural_network._batches import (
     epoch_blocks,
     epoch_order,
     prefetched,
-    take_rows,
 )
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
 from sk_mnist.neural_network._schedules import learning_rates
@@ -26,6 +25,7 @@ from sk_mnist.neural_network._training import (
     MONITORS,
     Layer,
     NetworkState,
+    Progress,
     TrainingData,
     TrainingPlan,
     TrainingResult,
@@ -93,10 +93,12 @@ class Training:
         self.history: list[Logs] = []
         self._best = _BestEpoch(plan.patience)
         self._has_trained = False
+        self._is_finished = False
 
     def run(self, state: NetworkState) -> TrainingResult:
         """Train from a state. Ctrl-C ends the training; before the first step there is nothing to keep."""
         self._reset(state)
+        self._resume()
         logs: Logs = {}
         is_interrupted = False
         try:
@@ -120,10 +122,39 @@ class Training:
         self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
         self.network.learning_rate = self._rate
 
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        checkpoint = self.plan.checkpoint
+        if checkpoint is None:
+            return
+        progress = checkpoint.load()
+        if progress is None:
+            # A directory that cannot be written to should not cost an epoch.
+            checkpoint.save(self._progress())
+            return
+        self.network.set_layers(progress.layers)
+        self.network.set_optimizer(progress.slots)
+        self.history = progress.history
+        self._best.score, self._best.n_worse = progress.best_score, progress.n_worse
+        self._best.layers = progress.best_layers
+        self._has_trained = bool(progress.history)
+        self._is_finished = progress.is_finished
+
+    def _progress(self) -> Progress:
+        return Progress(
+            self.network.get_layers(),
+            self.network.get_optimizer(),
+            self.history,
+            self._best.score,
+            self._best.n_worse,
+            self._best.layers,
+            self._is_finished,
+        )
+
     def _begin(self) -> int:
-        """Begin; return the epoch to begin with, which is a later one if BackupAndRestore has restored a training."""
+        """Begin; return the epoch to begin with, which is a later one in a training that is resumed."""
         self.callbacks.call("on_train_begin")
-        first_epoch = max(self.plan.first_epoch, self.callbacks.first_epoch)
+        first_epoch = max(self.plan.first_epoch + len(self.history), self.callbacks.first_epoch)
         if first_epoch > self.plan.first_epoch and self.plan.schedule != "constant":
             # It has restored the rate of the step before, too.
             self.network.learning_rate = self._rate
@@ -137,6 +168,8 @@ class Training:
         logs: Logs = {}
         plan = self.plan
         for epoch in range(first_epoch, self.last_epoch):
+            if self._is_finished:
+                break
             start = time.perf_counter()
             plan.on_epoch_begin()
             self._tell("on_epoch_begin", epoch)
@@ -144,16 +177,17 @@ class Training:
             with self._average_in_place():
                 if self.validation is not None:
                     logs |= self._validate(self.validation)
-                is_last = plan.on_epoch_end(self.network.get_layers, [*self.history, logs])
+                is_stopped = plan.on_epoch_end(self.network.get_layers, [*self.history, logs])
                 logs = self.callbacks.end_epoch(epoch, logs)
                 self._check_rate("on_epoch_end")
                 if self.validation is not None:
                     self._best.update(MONITORS[plan.monitor] * logs[plan.monitor], self.network.get_layers)
             self.history.append(logs)
+            self._is_finished = bool(is_stopped or self.callbacks.stops or self._best.is_past)
+            if plan.checkpoint is not None:
+                plan.checkpoint.save(self._progress())
             if plan.is_verbose:
                 _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
-            if is_last or self.callbacks.stops or self._best.is_past:
-                break
         return logs
 
     @contextmanager
@@ -303,19 +337,19 @@ class _BestEpoch:
 
     def __init__(self, patience: float | None) -> None:
         self._patience = patience
-        self._score = -np.inf
-        self._n_worse = 0
+        self.score = -np.inf
+        self.n_worse = 0
         self.layers: Layers | None = None
 
     @property
     def is_past(self) -> bool:
         """Whether it lies as many epochs back as patience lasts."""
-        return self._patience is not None and self._n_worse >= self._patience
+        return self._patience is not None and self.n_worse >= self._patience
 
     def update(self, score: float, get_layers: Callable[[], Layers]) -> None:
-        self._n_worse += 1
-        if self._patience is not None and score > self._score:
-            self._score, self.layers, self._n_worse = score, get_layers(), 0
+        self.n_worse += 1
+        if self._patience is not None and score > self.score:
+            self.score, self.layers, self.n_worse = score, get_layers(), 0
 
 
 def _means(sums: np.ndarray) -> Logs:
@@ -337,7 +371,7 @@ def _logits(data: TrainingData, layers: Layers, activation: str) -> np.ndarray:
     if data.rows is None:
         return logits(data.X, layers, activation)
     starts = range(0, len(data), BATCH_ROWS)
-    batches = (take_rows(data, np.arange(start, min(start + BATCH_ROWS, len(data)))) for start in starts)
+    batches = (data.take(np.arange(start, min(start + BATCH_ROWS, len(data)))) for start in starts)
     return np.concatenate([logits(batch, layers, activation) for batch in batches])
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
+
+if TYPE_CHECKING:
+    from sk_mnist.neural_network._checkpoint import Checkpoint
 
 # From rows of an epoch to what is trained on: with a generator, and from 0 in the first epoch to 1 in the last.
 Distort = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
@@ -85,6 +89,24 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.y)
 
+    def take(self, chosen: np.ndarray) -> np.ndarray:
+        """Return rows, by their positions among ``rows``, as a dense array."""
+        positions = chosen if self.rows is None else self.rows[chosen]
+        return self.X[positions].toarray() if issparse(self.X) else self.X.take(positions, axis=0)
+
+
+@dataclass
+class Progress:
+    """A training after some of its epochs: all it takes to go on as if it had never stopped."""
+
+    layers: list[Layer]
+    slots: list[np.ndarray]  # the optimizer's variables
+    history: list[dict[str, float]]  # one entry for each epoch
+    best_score: float  # of the validation scores so far, higher being better
+    n_worse: int  # epochs since then
+    best_layers: list[Layer] | None
+    is_finished: bool
+
 
 @dataclass
 class TrainingPlan:
@@ -106,6 +128,7 @@ class TrainingPlan:
     monitor: str = "val_accuracy"  # name of the validation score that says which epoch is best
     patience: float | None = None  # epochs without a better one before stopping; None: never stop
     keeps_optimizer: bool = True
+    checkpoint: Checkpoint | None = None
     on_epoch_begin: Callable[[], None] = lambda: None
     # Takes the layers as a function, because copying them costs, and the values of each epoch so far; returns True to
     # stop the training.

@@ -76,7 +76,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"estimator must be an estimator or a Pipeline; got {type(estimator).__name__}.")
     path = Path(path).expanduser()
-    estimator = _without_session(estimator)
+    estimator = _with_plain_paths(_without_session(estimator))
     content = _complete(_dump(estimator))
     try:
         check_model(estimator)
@@ -108,6 +108,17 @@ def _without_session(estimator: BaseEstimator) -> BaseEstimator:
     for part in list(parts_of(estimator)):
         for name in found:
             getattr(part, "__dict__", {}).pop(name, None)
+    return estimator
+
+
+def _with_plain_paths(estimator: BaseEstimator) -> BaseEstimator:
+    """Return the estimator, or a copy of it in which directories are strings, which every system can read."""
+    if not any(isinstance(getattr(part, "checkpoint_dir", None), os.PathLike) for part in parts_of(estimator)):
+        return estimator
+    estimator = copy.deepcopy(estimator)
+    for part in list(parts_of(estimator)):
+        if isinstance(getattr(part, "checkpoint_dir", None), os.PathLike):
+            part.checkpoint_dir = os.fspath(part.checkpoint_dir)
     return estimator
 
 

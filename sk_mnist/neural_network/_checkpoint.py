@@ -1,0 +1,193 @@
+"""Checkpoints: files from which a fit that was killed goes on, to the same weights as without the kill."""
+
+import hashlib
+import json
+import logging
+import os
+import time
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from sk_mnist._files import replacing
+from sk_mnist.neural_network._training import (
+    NetworkSpec,
+    NetworkState,
+    Progress,
+    TrainingData,
+    TrainingPlan,
+    arrays_of,
+    layers_of,
+)
+
+logger = logging.getLogger(__name__)
+
+# Part of the fingerprint: files of another format belong to other fits.
+FORMAT = 1
+
+# Fields of a plan that do not change the weights, or that the fingerprint has in another form.
+_NOT_IN_FINGERPRINT = {
+    "is_verbose",
+    "keeps_optimizer",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "checkpoint",
+    "distort",  # by the parameters of the augmentation
+    "make_targets",  # by what it makes of the first rows
+}
+
+# Rows whose targets tell one teacher from another.
+_PROBED_ROWS = 256
+
+_HASHED_BYTES = 16 * 2**20
+
+# A file is written in far less time: one that is older was left by a process that was killed.
+_MAX_WRITING_SECONDS = 60
+
+
+class Checkpoint:
+    """The file of one fit, which is known by its fingerprint.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the file is.
+    fingerprint : str
+        From :func:`fingerprint`.
+    """
+
+    def __init__(self, directory: Path, fingerprint: str) -> None:
+        self.path = directory / f"fit-{fingerprint[:32]}.npz"
+
+    def load(self) -> Progress | None:
+        """Return where the fit stands; None if it has not begun."""
+        self._remove_leftovers()
+        try:
+            # Opened here, because NumPy leaves a file open that it cannot read.
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                progress = _from_arrays(dict(arrays))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{self.path} is damaged ({error}), so this fit cannot go on from it. Delete the file to train from "
+                "the beginning."
+            ) from error
+        logger.info("Going on after %d epochs, from %s", len(progress.history), self.path)
+        return progress
+
+    def save(self, progress: Progress) -> None:
+        """Replace the file by one of where the fit stands now. A kill leaves the old file or the new one."""
+        with replacing(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, **_as_arrays(progress))
+            # So that it also survives the power going off.
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _remove_leftovers(self) -> None:
+        for partial in self.path.parent.glob(f".{self.path.name}.*.part"):
+            try:
+                if time.time() - partial.stat().st_mtime > _MAX_WRITING_SECONDS:
+                    partial.unlink()
+            except FileNotFoundError:  # another process was faster
+                continue
+
+
+def fingerprint(
+    spec: NetworkSpec,
+    plan: TrainingPlan,
+    state: NetworkState,
+    augmentation: Any,
+    data: TrainingData,
+    validation: TrainingData | None,
+) -> str:
+    """Return a digest of everything that decides what a fit leaves behind, but the machine and the number of threads.
+
+    Parameters
+    ----------
+    spec, plan, state : NetworkSpec, TrainingPlan, NetworkState
+        The network, its training, and where that begins.
+    augmentation : RandomWarp or None
+        What ``plan.distort`` was made from.
+    data, validation : TrainingData
+        All of their rows are read.
+
+    Returns
+    -------
+    digest : str
+        Hexadecimal.
+    """
+    digest = hashlib.sha256()
+    values = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name not in _NOT_IN_FINGERPRINT}
+    warp = None if augmentation is None else (type(augmentation).__qualname__, augmentation.get_params())
+    optimizer = None if state.optimizer is None else state.optimizer[0]
+    digest.update(repr((FORMAT, spec, values, warp, optimizer)).encode())
+    for array in [*arrays_of(state.layers), *(state.optimizer[1] if state.optimizer else [])]:
+        _add_array(digest, array)
+    for part in (data, validation):
+        if part is not None:
+            _add_data(digest, part)
+    if plan.make_targets is not None:
+        probed = np.arange(min(len(data), _PROBED_ROWS))
+        _add_array(digest, plan.make_targets(data.take(probed), data.y[probed]))
+    return digest.hexdigest()
+
+
+def _add_data(digest: Any, data: TrainingData) -> None:
+    for array in (data.rows, data.y, data.sample_weight):
+        _add_array(digest, array)
+    digest.update(repr((data.X.shape, data.X.dtype)).encode())
+    # In parts, because X may be larger than memory.
+    step = max(1, _HASHED_BYTES // (data.X.shape[1] * data.X.dtype.itemsize))
+    for start in range(0, data.X.shape[0], step):
+        part = data.X[start : start + step]
+        for array in (part.indptr, part.indices, part.data) if issparse(part) else (part,):
+            _add_array(digest, array)
+
+
+def _add_array(digest: Any, array: np.ndarray | None) -> None:
+    if array is None:
+        digest.update(b"None")
+        return
+    digest.update(repr((array.shape, array.dtype)).encode())
+    digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+
+
+def _as_arrays(progress: Progress) -> dict[str, np.ndarray]:
+    facts = {
+        "history": progress.history,
+        "best_score": progress.best_score,
+        "n_worse": progress.n_worse,
+        "is_finished": progress.is_finished,
+        "has_best": progress.best_layers is not None,
+    }
+    # JSON keeps every bit of a float, infinity and NaN included.
+    arrays = {"facts": np.array(json.dumps(facts))}
+    lists = {
+        "layers": arrays_of(progress.layers),
+        "slots": progress.slots,
+        "best": arrays_of(progress.best_layers or []),
+    }
+    return arrays | {f"{name}-{i}": array for name, values in lists.items() for i, array in enumerate(values)}
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> Progress:
+    facts = json.loads(str(arrays.pop("facts")))
+
+    def taken(name: str) -> list[np.ndarray]:
+        n_arrays = sum(key.startswith(f"{name}-") for key in arrays)
+        return [arrays[f"{name}-{i}"] for i in range(n_arrays)]
+
+    return Progress(
+        layers=layers_of(taken("layers")),
+        slots=taken("slots"),
+        history=facts["history"],
+        best_score=facts["best_score"],
+        n_worse=facts["n_worse"],
+        best_layers=layers_of(taken("best")) if facts["has_best"] else None,
+        is_finished=facts["is_finished"],
+    )

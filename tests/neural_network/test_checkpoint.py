@@ -1,0 +1,433 @@
+"""A fit that was stopped, by an error or by SIGKILL, goes on from its checkpoint to the same weights."""
+
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+import sk_mnist
+from sk_mnist import KerasMLPClassifier, RandomWarp
+
+CURVES = ("loss_curve_", "validation_scores_", "history_", "n_iter_", "best_epoch_", "loss_")
+
+
+class PowerCut(Exception):
+    pass
+
+
+class StopAfter:
+    """A callback of scikit-learn's protocol that raises at the end of an epoch."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def setup(self, estimator, context):
+        self.seen = 0
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.seen += context.task_name == "epoch"
+        if self.seen == self.n_epochs:
+            raise PowerCut
+        return False
+
+
+@pytest.fixture(scope="module")
+def images():
+    """600 images of 6 x 6 pixels in three classes."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 3, 600)
+    X = generator.random((600, 36), dtype=np.float32) * 0.5
+    X[np.arange(600), y * 12 + 3] += 0.5
+    return X, y
+
+
+def assert_same_fit(one, other):
+    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in CURVES:
+        assert getattr(one, name) == getattr(other, name), name
+
+
+def interrupted(clf, n_epochs, *data, **more):
+    """Fit a clone that fails after so many epochs."""
+    failing = clone(clf)
+    failing.set_callbacks(StopAfter(n_epochs))
+    with pytest.raises(PowerCut):
+        failing.fit(*data, **more)
+
+
+def checkpoints(directory):
+    return sorted(Path(directory).glob("fit-*.npz"))
+
+
+def network(directory, **params):
+    return KerasMLPClassifier(
+        **{"hidden_layer_sizes": (8, 4), "epochs": 6, "batch_size": 64, "random_state": 0} | params,
+        checkpoint_dir=directory,
+    )
+
+
+KINDS = {
+    "plain": {},
+    "cosine, dropout, warps": {
+        "learning_rate_schedule": "cosine",
+        "dropout": 0.2,
+        "augmentation": RandomWarp(translation=0.5, elastic=0.3),
+    },
+    "early stopping": {"early_stopping": True, "epochs": 40, "n_iter_no_change": 3, "learning_rate": 0.01},
+    "early stopping on the loss": {"early_stopping": True, "monitor": "val_loss", "n_iter_no_change": np.inf},
+    "XLA": {"jit_compile": True, "alpha": 0.1, "label_smoothing": 0.1},
+    "a large batch under XLA": {"jit_compile": True, "batch_size": 1000},
+    "an average of the weights": {"optimizer": lambda: keras.optimizers.Adam(use_ema=True, ema_momentum=0.9)},
+    "class weights": {"class_weight": "balanced", "optimizer": "sgd", "learning_rate_schedule": "one_cycle"},
+    "a teacher": {"teacher": LogisticRegression(), "teacher_weight": 0.5},
+    "float64": {"dtype": "float64", "optimizer": "rmsprop"},
+}
+
+
+@pytest.mark.parametrize("n_epochs", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_goes_on_to_the_same_weights(kind, n_epochs, images, tmp_path):
+    params = dict(KINDS[kind])
+    if callable(params.get("optimizer")):
+        params["optimizer"] = params["optimizer"]()
+    clf = network(tmp_path, **params)
+    whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
+    interrupted(clf, n_epochs, *images)
+    assert len(checkpoints(tmp_path)) == 1
+    assert_same_fit(clf.fit(*images), whole)
+
+
+def test_sparse_rows_with_weights_and_validation_data(images, tmp_path):
+    X, y = images
+    weight = np.arange(600) % 3
+    data = {"sample_weight": weight, "X_val": X[:100], "y_val": y[:100]}
+    whole = network(None).fit(csr_array(X), y, **data)
+    interrupted(network(tmp_path), 3, csr_array(X), y, **data)
+    assert_same_fit(network(tmp_path).fit(csr_array(X), y, **data), whole)
+
+
+def test_a_warm_start_goes_on_from_its_own_checkpoint(images, tmp_path):
+    whole = network(None, warm_start=True).fit(*images).fit(*images)
+    first = network(tmp_path, warm_start=True).fit(*images)
+    state = first.__getstate__()
+    first.set_callbacks(StopAfter(2))
+    with pytest.raises(PowerCut):
+        first.fit(*images)
+    again = KerasMLPClassifier()
+    again.__setstate__({name: value for name, value in state.items() if name != "_skl_callbacks"})
+    assert_same_fit(again.fit(*images), whole)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+def test_epochs_before_the_interruption_are_not_trained_again(images, tmp_path, caplog):
+    interrupted(network(tmp_path), 4, *images)
+    with caplog.at_level(logging.INFO, logger="sk_mnist"):
+        clf = network(tmp_path)
+        counted = StopAfter(100)
+        clf.set_callbacks(counted)
+        clf.fit(*images)
+    # The callback failed before the fourth epoch was kept.
+    assert counted.seen == 3
+    assert f"Going on after 3 epochs, from {checkpoints(tmp_path)[0]}" in caplog.messages
+
+
+def test_a_finished_fit_returns_what_it_was(images, tmp_path):
+    clf = network(tmp_path, epochs=3).fit(*images)
+    again = clone(clf)
+    counted = StopAfter(100)
+    again.set_callbacks(counted)
+    again.fit(*images)
+    assert_same_fit(again, clf)
+    assert counted.seen == 0
+
+
+def test_a_fit_that_stopped_early_is_finished(images, tmp_path):
+    clf = network(tmp_path, early_stopping=True, epochs=200, n_iter_no_change=1).fit(*images)
+    assert clf.n_iter_ < 200
+    assert_same_fit(clone(clf).fit(*images), clf)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"random_state": 1},
+        {"epochs": 7},
+        {"learning_rate": 0.002},
+        {"learning_rate_schedule": "cosine"},
+        {"hidden_layer_sizes": (8, 5)},
+        {"activation": "tanh"},
+        {"alpha": 0.1},
+        {"dropout": 0.1},
+        {"label_smoothing": 0.1},
+        {"batch_size": 32},
+        {"optimizer": "sgd"},
+        {"augmentation": RandomWarp(translation=0.5)},
+        {"augmentation": RandomWarp(translation=0.5, fade=0.1)},
+        {"early_stopping": True},
+        {"early_stopping": True, "n_iter_no_change": 4},
+        {"early_stopping": True, "monitor": "val_loss"},
+        {"class_weight": {0: 2.0, 1: 1.0, 2: 1.0}},
+        {"jit_compile": True},
+        {"dtype": "float64"},
+        {"teacher": LogisticRegression()},
+        {"teacher": LogisticRegression(C=0.1)},
+    ],
+    ids=str,
+)
+def test_another_parameter_is_another_fit(change, images, tmp_path):
+    interrupted(network(tmp_path), 1, *images)
+    interrupted(network(tmp_path, **change), 1, *images)
+    assert len(checkpoints(tmp_path)) == 2
+    interrupted(network(tmp_path, **change), 1, *images)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("change", ["pixel", "label", "weight", "fewer rows", "validation data"])
+def test_other_data_is_another_fit(change, images, tmp_path):
+    X, y = images[0].copy(), images[1].copy()
+    more = {"sample_weight": np.ones(600)}
+    interrupted(network(tmp_path), 1, X, y, **more)
+    if change == "pixel":
+        X[599, 35] += 0.01
+    elif change == "label":
+        y[599] = (y[599] + 1) % 3
+    elif change == "weight":
+        more["sample_weight"][0] = 2
+    elif change == "fewer rows":
+        X, y, more = X[:-1], y[:-1], {}
+    else:
+        more |= {"X_val": X[:50], "y_val": y[:50]}
+    interrupted(network(tmp_path), 1, X, y, **more)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("change", [{"verbose": 1}, {"warm_start": True}], ids=str)
+def test_what_does_not_change_the_weights_is_the_same_fit(change, images, tmp_path):
+    interrupted(network(tmp_path), 1, *images)
+    network(tmp_path, **change).fit(*images)
+    assert len(checkpoints(tmp_path)) == 1
+
+
+def test_a_search_shares_a_directory(images, tmp_path):
+    grid = {"learning_rate": [1e-3, 1e-2], "random_state": [0, 1]}
+    search = GridSearchCV(network(tmp_path / "new" / "directory", epochs=2), grid, cv=2)
+    whole = clone(search).set_params(estimator__checkpoint_dir=None).fit(*images)
+    search.fit(*images)
+    # Four candidates in two folds, and the best on all rows.
+    assert len(checkpoints(tmp_path / "new" / "directory")) == 9
+    again = clone(search).fit(*images)
+    for fitted in (search, again):
+        np.testing.assert_array_equal(fitted.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"])
+        assert_same_fit(fitted.best_estimator_, whole.best_estimator_)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
+def test_a_damaged_checkpoint_is_named(damage, images, tmp_path):
+    interrupted(network(tmp_path), 2, *images)
+    (path,) = checkpoints(tmp_path)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        del content[len(content) // 2 :]
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 1
+    elif damage == "empty":
+        content.clear()
+    else:
+        content[:] = b"not a checkpoint"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"fit-\w+\.npz is damaged .*Delete the file to train from the beginning"):
+        network(tmp_path).fit(*images)
+    path.unlink()
+    assert_same_fit(network(tmp_path).fit(*images), network(None).fit(*images))
+
+
+def test_objects_in_a_checkpoint_are_not_unpickled(images, tmp_path):
+    interrupted(network(tmp_path), 1, *images)
+    (path,) = checkpoints(tmp_path)
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    with path.open("wb") as file:
+        np.savez(file, facts=np.array([Evil()], dtype=object))
+    np.load(path, allow_pickle=True)["facts"]
+    assert (tmp_path / "owned").exists()  # the attack works
+    (tmp_path / "owned").rmdir()
+    with pytest.raises(ValueError, match="is damaged"):
+        network(tmp_path).fit(*images)
+    assert not (tmp_path / "owned").exists()
+
+
+def test_no_seed_is_refused(images, tmp_path):
+    with pytest.raises(ValueError, match=r"checkpoint_dir needs a random_state.*got random_state=None"):
+        network(tmp_path, random_state=None).fit(*images)
+
+
+def test_keras_callbacks_are_refused(images, tmp_path):
+    with pytest.raises(ValueError, match="checkpoint_dir and keras_callbacks do not go together"):
+        network(tmp_path, keras_callbacks=[keras.callbacks.Callback()]).fit(*images)
+
+
+def test_partial_fit_refuses_it(images, tmp_path):
+    with pytest.raises(ValueError, match="partial_fit keeps no checkpoints"):
+        network(tmp_path).partial_fit(*images, classes=[0, 1, 2])
+
+
+def test_a_file_in_the_place_of_the_directory_is_an_error(images, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError, match="file"):
+        network(tmp_path / "file").fit(*images)
+
+
+def test_a_saved_model_keeps_the_directory_as_a_string(images, tmp_path):
+    clf = network(tmp_path / "checkpoints", epochs=1).fit(*images)
+    sk_mnist.save(clf, tmp_path / "clf.skops")
+    assert sk_mnist.load(tmp_path / "clf.skops").checkpoint_dir == str(tmp_path / "checkpoints")
+
+
+def test_what_killed_processes_left_is_removed(images, tmp_path):
+    interrupted(network(tmp_path), 1, *images)
+    (path,) = checkpoints(tmp_path)
+    old, new, foreign = (tmp_path / name for name in (f".{path.name}.0a.part", f".{path.name}.0b.part", "mine.part"))
+    for left in (old, new, foreign):
+        left.write_bytes(b"half")
+    for left in (old, foreign):
+        os.utime(left, (time.time() - 3600,) * 2)
+    network(tmp_path).fit(*images)
+    # Another process may be writing the new one.
+    assert not old.exists()
+    assert new.exists()
+    assert foreign.exists()
+
+
+KILLED = """
+import sys
+from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, save
+
+X, y = fetch_mnist(subset="train", return_X_y=True)
+clf = KerasMLPClassifier(
+    epochs={epochs}, batch_size=256, learning_rate=3e-3, learning_rate_schedule="cosine", dropout=0.1,
+    augmentation=RandomWarp(), early_stopping=True, n_iter_no_change=float("inf"),
+    checkpoint_dir=sys.argv[1] if sys.argv[1] != "none" else None, random_state=0,
+)
+print("begins", flush=True)
+clf.fit(X[:{rows}], y[:{rows}])
+save(clf, sys.argv[2])
+"""
+
+
+def start(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begins\n", process.stderr.read()
+    return process
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+
+
+def kill(process):
+    """Kill a process, which must not have ended before."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def n_epochs_in(directory):
+    files = checkpoints(directory)
+    if not files:
+        return 0
+    with np.load(files[0]) as arrays:
+        return len(json.loads(str(arrays["facts"]))["history"])
+
+
+needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+
+
+@needs_sigkill
+@pytest.mark.slow
+def test_a_kill_changes_nothing(tmp_path):
+    code = KILLED.format(epochs=30, rows=2000)
+    process = start(code, tmp_path, "never")
+    while n_epochs_in(tmp_path) < 3:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    kill(process)
+    finish(start(code, tmp_path, tmp_path / "resumed.skops"))
+    finish(start(code, "none", tmp_path / "whole.skops"))
+    assert_same_fit(sk_mnist.load(tmp_path / "resumed.skops"), sk_mnist.load(tmp_path / "whole.skops"))
+
+
+@needs_sigkill
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+    code = KILLED.format(epochs=100, rows=20_000)
+    begin = time.monotonic()
+    finish(start(code, "none", tmp_path / "whole.skops"))
+    seconds = time.monotonic() - begin
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+    n_epochs = []
+    for number in range(10):
+        process = start(code, tmp_path, "never")
+        # While TensorFlow is imported, while XLA compiles, while a file is written, or in between; of the training,
+        # which takes less and less, not all.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moments.uniform(0, seconds / 2))
+        kill(process)
+        n_epochs.append(n_epochs_in(tmp_path))
+    finish(start(code, tmp_path, tmp_path / "resumed.skops"))
+    report = f"epochs after each kill: {n_epochs}, seed of the moments: {seed}"
+    print(report)
+    assert n_epochs == sorted(n_epochs), report
+    assert len(set(n_epochs)) > 2, report
+    assert_same_fit(sk_mnist.load(tmp_path / "resumed.skops"), sk_mnist.load(tmp_path / "whole.skops"))
+
+
+def test_a_stream_goes_on_from_the_saved_estimator(images, tmp_path):
+    X, y = images
+
+    def stream(clf, last):
+        for number in range(len(getattr(clf, "loss_curve_", ())), last):
+            part = slice(100 * (number % 6), 100 * (number % 6 + 1))
+            clf.partial_fit(X[part], y[part], classes=[0, 1, 2])
+            sk_mnist.save(clf, tmp_path / "stream.skops")
+        return clf
+
+    whole = stream(network(None, augmentation=RandomWarp(translation=0.5), dropout=0.1), 9)
+    stream(network(None, augmentation=RandomWarp(translation=0.5), dropout=0.1), 4)
+    assert_same_fit(stream(sk_mnist.load(tmp_path / "stream.skops"), 9), whole)
+
+
+def test_the_teacher_may_be_frozen(images, tmp_path):
+    teacher = FrozenEstimator(LogisticRegression().fit(*images))
+    clf = network(tmp_path, teacher=teacher)
+    whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
+    interrupted(clf, 3, *images)
+    assert_same_fit(clf.fit(*images), whole)
