@@ -119,6 +119,14 @@ def test_a_fit_goes_on_to_the_same_weights(kind, n_epochs, images, tmp_path):
     assert_same_fit(clf.fit(*images), whole)
 
 
+def test_a_best_epoch_before_the_interruption_is_kept(images, tmp_path):
+    clf = network(tmp_path, early_stopping=True, epochs=100, n_iter_no_change=6, learning_rate=0.03)
+    whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
+    assert whole.n_iter_ == whole.best_epoch_ + 6
+    interrupted(clf, whole.best_epoch_ + 4, *images)
+    assert_same_fit(clf.fit(*images), whole)
+
+
 def test_sparse_rows_with_weights_and_validation_data(images, tmp_path):
     X, y = images
     weight = np.arange(600) % 3
@@ -193,7 +201,6 @@ def test_a_fit_that_stopped_early_is_finished(images, tmp_path):
         {"jit_compile": True},
         {"dtype": "float64"},
         {"teacher": LogisticRegression()},
-        {"teacher": LogisticRegression(C=0.1)},
     ],
     ids=str,
 )
@@ -202,6 +209,12 @@ def test_another_parameter_is_another_fit(change, images, tmp_path):
     interrupted(network(tmp_path, **change), 1, *images)
     assert len(checkpoints(tmp_path)) == 2
     interrupted(network(tmp_path, **change), 1, *images)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+def test_another_teacher_is_another_fit(images, tmp_path):
+    interrupted(network(tmp_path, teacher=LogisticRegression()), 1, *images)
+    interrupted(network(tmp_path, teacher=LogisticRegression(C=0.1)), 1, *images)
     assert len(checkpoints(tmp_path)) == 2
 
 
