@@ -400,23 +400,30 @@ def test_a_kill_changes_nothing(tmp_path):
 @needs_sigkill
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_change_nothing(tmp_path):
-    code = KILLED.format(epochs=100, rows=20_000)
+    code = KILLED.format(epochs=60, rows=20_000)
+    whole = start(code, tmp_path / "whole", tmp_path / "whole.skops")
     begin = time.monotonic()
-    finish(start(code, "none", tmp_path / "whole.skops"))
-    seconds = time.monotonic() - begin
+    while not checkpoints(tmp_path / "whole"):
+        time.sleep(0.01)
+    starting = time.monotonic() - begin
+    finish(whole)
+    training = time.monotonic() - begin - starting
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     n_epochs = []
-    for number in range(10):
+    for _ in range(10):
         process = start(code, tmp_path, "never")
-        # While TensorFlow is imported, while XLA compiles, while a file is written, or in between; of the training,
-        # which takes less and less, not all.
+        # While TensorFlow is imported, while XLA compiles, while a file is written, or in between; never so late that
+        # ten of them are more than a whole training.
         with suppress(subprocess.TimeoutExpired):
-            process.wait(moments.uniform(0, seconds / 2))
+            process.wait(moments.uniform(0.7 * starting, starting + training / 5))
         kill(process)
         n_epochs.append(n_epochs_in(tmp_path))
     finish(start(code, tmp_path, tmp_path / "resumed.skops"))
-    report = f"epochs after each kill: {n_epochs}, seed of the moments: {seed}"
+    report = (
+        f"epochs after each kill: {n_epochs}; seed of the moments: {seed}; "
+        f"{starting:.1f} s to start, {training:.1f} s to train"
+    )
     print(report)
     assert n_epochs == sorted(n_epochs), report
     assert len(set(n_epochs)) > 2, report

@@ -131,11 +131,11 @@ with print_growth():
         assert printed_by(code) < 200
 
     def test_a_memory_map_larger_than_many_a_memory_stays_on_disk(self, tmp_path):
-        # 3 GiB, of which the file system stores nothing, because nothing was written.
+        # 8 GB, of which the file system stores nothing, because nothing was written.
         code = f"""
-np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (1_000_000, 784)).flush()
+np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (2_551_021, 784)).flush()
 X = np.load({str(tmp_path / "X.npy")!r}, mmap_mode="r")
-y = np.arange(1_000_000) % 10
+y = np.arange(len(X)) % 10
 KerasMLPClassifier(epochs=1, batch_size=256, jit_compile=True).fit(X[:2000], y[:2000])
 with print_growth():
     KerasMLPClassifier(epochs=1, batch_size=256).fit(X, y)
