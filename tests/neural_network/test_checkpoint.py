@@ -26,7 +26,7 @@ from sk_mnist import KerasMLPClassifier, RandomWarp
 CURVES = ("loss_curve_", "validation_scores_", "history_", "n_iter_", "best_epoch_", "loss_")
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     pass
 
 
@@ -48,7 +48,7 @@ class StopAfter:
     def on_fit_task_end(self, estimator, context):
         self.seen += context.task_name == "epoch"
         if self.seen == self.n_epochs:
-            raise PowerCut
+            raise PowerCutError
         return False
 
 
@@ -73,7 +73,7 @@ def interrupted(clf, n_epochs, *data, **more):
     """Fit a clone that fails after so many epochs."""
     failing = clone(clf)
     failing.set_callbacks(StopAfter(n_epochs))
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         failing.fit(*data, **more)
 
 
@@ -141,7 +141,7 @@ def test_a_warm_start_goes_on_from_its_own_checkpoint(images, tmp_path):
     first = network(tmp_path, warm_start=True).fit(*images)
     state = first.__getstate__()
     first.set_callbacks(StopAfter(2))
-    with pytest.raises(PowerCut):
+    with pytest.raises(PowerCutError):
         first.fit(*images)
     again = KerasMLPClassifier()
     again.__setstate__({name: value for name, value in state.items() if name != "_skl_callbacks"})
@@ -424,7 +424,6 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
         f"epochs after each kill: {n_epochs}; seed of the moments: {seed}; "
         f"{starting:.1f} s to start, {training:.1f} s to train"
     )
-    print(report)
     assert n_epochs == sorted(n_epochs), report
     assert len(set(n_epochs)) > 2, report
     assert_same_fit(sk_mnist.load(tmp_path / "resumed.skops"), sk_mnist.load(tmp_path / "whole.skops"))

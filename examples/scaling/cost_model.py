@@ -1,0 +1,198 @@
+"""
+What a search costs on a cluster
+================================
+
+Simulate a grid search on 10, 100 and 1,000 workers: how long it takes, how many bytes move, and what limits it. Each
+figure that goes in is an assumption that an option replaces::
+
+    python examples/scaling/cost_model.py
+    python examples/scaling/cost_model.py --candidates 200 --fit-seconds 60 --start-seconds 120
+    python examples/scaling/cost_model.py --check      # runs searches on this machine; needs dask, takes minutes
+
+``--check`` measures the figures of this machine in a short search, predicts a longer one on one worker and on two, runs
+both, and exits with status 1 if a prediction is off by more than 20 %.
+
+What is assumed:
+
+- Workers take one fit at a time, in the order of the candidates, as soon as they are free.
+- A worker starts, imports TensorFlow and compiles the network once, in ``start-seconds``.
+- The data goes to each worker once. Workers that have it pass it on, so that their number doubles in each round.
+- Times of fits vary from candidate to candidate, log-normally. Folds of a candidate take the same time.
+- The scheduler takes ``dispatch-seconds`` for each fit, one after another, and nothing else.
+- After the last fit, one process fits the best candidate on all rows.
+"""
+
+import argparse
+import heapq
+import math
+import sys
+import time
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+N_WORKERS = (10, 100, 1000)
+MAX_DEVIATION = 0.2
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """A search, and the machines that it runs on."""
+
+    candidates: int = 1000
+    folds: int = 5
+    fit_seconds: float = 10.0  # mean, once the network is compiled; the recipe "reference" on a core of its own
+    fit_spread: float = 0.5  # standard deviation of the logarithm
+    start_seconds: float = 15.0  # to start a worker, import TensorFlow, and compile
+    dispatch_seconds: float = 0.001  # "about 1ms" of overhead for a task, says Dask's page on efficiency
+    data_bytes: float = 188e6  # 60,000 x 784 float32
+    task_bytes: float = 20e3  # what goes to a worker and comes back for a fit, the data aside
+    bytes_per_second: float = 125e6  # of each network card: 1 Gbit/s
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulated search took."""
+
+    seconds: float
+    moved_bytes: float
+    longest_fit: float  # seconds
+    shares: dict  # of the workers' time until the last fit, by what it was spent on
+
+
+def simulate(assumptions, n_workers):
+    """Simulate a search on so many workers."""
+    a = assumptions
+    generator = np.random.default_rng(a.seed)
+    # Of mean 1.
+    factors = generator.lognormal(-(a.fit_spread**2) / 2, a.fit_spread, a.candidates)
+    fits = np.repeat(a.fit_seconds * factors, a.folds)
+    # The first round brings the data to one worker, each other one doubles their number.
+    rounds = np.floor(np.log2(np.arange(n_workers) + 1)) + 1
+    arrivals = rounds * a.data_bytes / a.bytes_per_second
+    free = [(a.start_seconds + arrival, worker) for worker, arrival in enumerate(arrivals)]
+    heapq.heapify(free)
+    scheduler, end, waited = 0.0, 0.0, 0.0
+    for seconds in fits:
+        ready, worker = heapq.heappop(free)
+        scheduler = max(scheduler, ready) + a.dispatch_seconds
+        waited += scheduler - ready
+        heapq.heappush(free, (scheduler + seconds, worker))
+        end = max(end, scheduler + seconds)
+    total = end * n_workers
+    shares = {
+        "fitting": fits.sum() / total,
+        "starting": min(a.start_seconds, end) * n_workers / total,
+        "data": arrivals.sum() / total,
+        "scheduler": waited / total,
+    }
+    shares["idle"] = max(0.0, 1 - sum(shares.values()))
+    refit = a.fit_seconds * a.folds / (a.folds - 1)
+    moved = n_workers * a.data_bytes + len(fits) * a.task_bytes
+    return Outcome(end + refit, moved, fits.max(), shares)
+
+
+def print_table(assumptions):
+    """Print a line for each number of workers."""
+    n_fits = assumptions.candidates * assumptions.folds
+    print(f"{assumptions.candidates:,} candidates x {assumptions.folds} folds, one fit at a time in each worker")
+    for field in fields(assumptions):
+        print(f"  {field.name.replace('_', '-')}: {getattr(assumptions, field.name):,}")
+    print()
+    names = ["fitting", "starting", "data", "scheduler", "idle"]
+    print("                                      share of the workers' time")
+    print(f"{'workers':>8}{'time':>10}{'speed-up':>9}{'moved':>10}   " + "".join(f"{name:>11}" for name in names))
+    one = simulate(assumptions, 1)
+    for n_workers in (1, *N_WORKERS):
+        outcome = simulate(assumptions, n_workers)
+        print(
+            f"{n_workers:>8,}{outcome.seconds:>8,.0f} s{one.seconds / outcome.seconds:>9.1f}"
+            f"{outcome.moved_bytes / 1e9:>7.1f} GB   " + "".join(f"{outcome.shares[name]:>11.1%}" for name in names)
+        )
+    n_fits = assumptions.candidates * assumptions.folds
+    print(f"\nThe scheduler alone: {n_fits * assumptions.dispatch_seconds:.0f} s.", end=" ")
+    print(f"The longest fit: {one.longest_fit:.0f} s.")
+
+
+def make_search(n_candidates, n_folds, epochs):
+    """Make a search of short fits over the learning rate."""
+    from sklearn.model_selection import GridSearchCV
+
+    from sk_mnist import make_mnist_pipeline
+
+    pipe = make_mnist_pipeline(epochs=epochs, batch_size=128, jit_compile=True, random_state=0)
+    return GridSearchCV(pipe, {"mlp__learning_rate": np.geomspace(1e-4, 1e-2, n_candidates)}, cv=n_folds)
+
+
+def timed_search(n_workers, n_candidates, n_folds, epochs, X, y):
+    """Run a search on a fresh cluster; return seconds, and those of each fit by the worker's own clock."""
+    from distributed import Client, LocalCluster
+    from joblib import parallel_config
+
+    start = time.perf_counter()
+    with (
+        LocalCluster(n_workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        Client(cluster),
+        parallel_config("dask"),
+    ):
+        search = make_search(n_candidates, n_folds, epochs).fit(X, y)
+        seconds = time.perf_counter() - start - search.refit_time_
+    results = search.cv_results_
+    fits = [results["mean_fit_time"][i] + results["mean_score_time"][i] for i in range(n_candidates)]
+    return seconds, np.array(fits)
+
+
+def check(epochs, n_candidates, rows):
+    """Predict searches on this machine from shorter ones, and run them."""
+    from sk_mnist import fetch_mnist
+
+    X, y = fetch_mnist(subset="train", return_X_y=True)
+    X, y = X[:rows], y[:rows]
+    is_close = True
+    for n_workers in (1, 2):
+        # A short search: its first fits compile, the others tell how long a fit takes.
+        n_short = 4 * n_workers
+        seconds, fits = timed_search(n_workers, n_short, 2, epochs, X, y)
+        fit_seconds = float(np.median(fits))
+        measured = Assumptions(
+            candidates=n_candidates,
+            folds=2,
+            fit_seconds=fit_seconds,
+            fit_spread=0.0,
+            start_seconds=seconds - 2 * n_short * fit_seconds / n_workers,
+            data_bytes=X.nbytes,
+            bytes_per_second=math.inf,  # part of the start that was measured
+        )
+        predicted = simulate(measured, n_workers).seconds - 2 * fit_seconds
+        taken, _ = timed_search(n_workers, n_candidates, 2, epochs, X, y)
+        deviation = predicted / taken - 1
+        is_close &= abs(deviation) <= MAX_DEVIATION
+        print(
+            f"{n_workers} worker{'s' * (n_workers > 1)}: a fit takes {fit_seconds:.2f} s and starting "
+            f"{measured.start_seconds:.1f} s; predicted for {2 * n_candidates} fits {predicted:.1f} s, "
+            f"taken {taken:.1f} s ({deviation:+.0%})",
+            flush=True,
+        )
+    return is_close
+
+
+def main():
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for field in fields(Assumptions):
+        parser.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), default=field.default)
+    parser.add_argument("--check", action="store_true", help="compare predictions with searches on this machine")
+    parser.add_argument("--check-epochs", type=int, default=20, help="epochs of their fits (default: 20)")
+    parser.add_argument("--check-candidates", type=int, default=24, help="their candidates (default: 24)")
+    parser.add_argument("--check-rows", type=int, default=6000, help="their rows (default: 6,000)")
+    options = parser.parse_args()
+    if options.check:
+        return 0 if check(options.check_epochs, options.check_candidates, options.check_rows) else 1
+    given = {field.name: getattr(options, field.name) for field in fields(Assumptions)}
+    print_table(replace(Assumptions(), **given))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

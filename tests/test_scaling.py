@@ -1,0 +1,138 @@
+"""The programs in examples/scaling: what they print is so, and they survive being killed."""
+
+import importlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sk_mnist import load
+
+SCALING = Path(__file__).parent.parent / "examples" / "scaling"
+
+
+def start(name, *arguments):
+    command = [sys.executable, SCALING / f"{name}.py", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    printed, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors
+    return printed
+
+
+class TestInfiniteMnist:
+    # The longest training of it is 64 blocks, and the first 50 are saved.
+    ROWS = 640_000
+
+    @pytest.fixture(scope="class")
+    def whole(self, tmp_path_factory):
+        output = tmp_path_factory.mktemp("whole")
+        return finish(start("infinite_mnist", "--rows", self.ROWS, "--output", output)), output
+
+    @pytest.mark.slow
+    def test_memory_does_not_grow_with_the_rows(self, whole):
+        _, output = whole
+        points = json.loads((output / "infinite_mnist.json").read_text())
+        assert [point["rows"] for point in points] == [self.ROWS // 2**k for k in range(6, -1, -1)]
+        # The first two fill caches; a stream that was kept would be 1.2 GB in the end.
+        assert points[-1]["peak_mebibytes"] - points[1]["peak_mebibytes"] < 60
+
+    @pytest.mark.slow
+    def test_more_rows_make_fewer_errors(self, whole):
+        printed, output = whole
+        points = json.loads((output / "infinite_mnist.json").read_text())
+        errors = [1 - point["accuracy"] for point in points]
+        assert errors == sorted(errors, reverse=True)
+        assert errors[-1] < 0.025
+        for point, error in zip(points, errors, strict=True):
+            assert re.search(rf"^ *{point['rows']:,} +{error:.2%} ", printed, re.MULTILINE), printed
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+    def test_a_killed_stream_goes_on_to_the_same_weights(self, whole, tmp_path):
+        name = f"{self.ROWS}-rows-0.skops"
+        process = start("infinite_mnist", "--rows", self.ROWS, "--output", tmp_path)
+        while not (tmp_path / name).exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert len(load(tmp_path / name).loss_curve_) == 50
+        finish(start("infinite_mnist", "--rows", self.ROWS, "--output", tmp_path))
+        resumed, uninterrupted = load(tmp_path / name), load(whole[1] / name)
+        assert resumed.loss_curve_ == uninterrupted.loss_curve_
+        for one, other in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+class TestCostModel:
+    @pytest.fixture
+    def model(self, monkeypatch):
+        monkeypatch.syspath_prepend(str(SCALING))
+        return importlib.import_module("cost_model")
+
+    @pytest.fixture
+    def search(self, model):
+        """20 candidates in 5 folds, each fit of 8 seconds, and nothing else takes any time."""
+        return model.Assumptions(
+            candidates=20,
+            folds=5,
+            fit_seconds=8.0,
+            fit_spread=0.0,
+            start_seconds=0.0,
+            dispatch_seconds=0.0,
+            data_bytes=0.0,
+            task_bytes=0.0,
+        )
+
+    @pytest.mark.parametrize(("n_workers", "seconds"), [(1, 800), (10, 80), (100, 8), (1000, 8), (30, 32)])
+    def test_work_alone_is_shared_evenly(self, model, search, n_workers, seconds):
+        # The best candidate is fitted on all rows, a quarter more than in a fold.
+        assert model.simulate(search, n_workers).seconds == pytest.approx(seconds + 10)
+
+    def test_each_cost_is_added(self, model, search):
+        costly = model.replace(
+            search, start_seconds=7.0, dispatch_seconds=0.5, data_bytes=1e9, task_bytes=1e6, bytes_per_second=1e8
+        )
+        outcome = model.simulate(costly, 1)
+        assert outcome.seconds == pytest.approx(7 + 10 + 100 * (8 + 0.5) + 10)
+        assert outcome.moved_bytes == pytest.approx(1e9 + 100 * 1e6)
+        assert sum(outcome.shares.values()) == pytest.approx(1)
+        assert outcome.shares["fitting"] == pytest.approx(800 / (7 + 10 + 850))
+
+    def test_data_spreads_in_rounds(self, model, search):
+        slow = model.replace(search, fit_seconds=1000.0, data_bytes=1e9, bytes_per_second=1e8)
+        # The last of 100 workers has it after 7 rounds of 10 seconds.
+        assert model.simulate(slow, 100).seconds == pytest.approx(70 + 1000 + 1250)
+
+    def test_a_slow_scheduler_is_the_limit(self, model, search):
+        slow = model.replace(search, dispatch_seconds=3.0)
+        outcome = model.simulate(slow, 100)
+        assert outcome.seconds == pytest.approx(100 * 3 + 8 + 10)
+        assert max(outcome.shares, key=outcome.shares.get) == "scheduler"
+
+    def test_it_prints_what_it_assumes(self):
+        printed = finish(start("cost_model", "--candidates", 50, "--fit-seconds", 3))
+        assert "50 candidates x 5 folds" in printed
+        assert "fit-seconds: 3.0" in printed
+        assert len(re.findall(r"^ +[\d,]+ +[\d,]+ s +[\d.]+ +[\d.]+ GB( +[\d.]+%){5}$", printed, re.MULTILINE)) == 4
+
+    @pytest.mark.slow
+    def test_predictions_are_compared_with_searches(self):
+        pytest.importorskip("distributed")
+        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 8)
+        printed, errors = process.communicate(timeout=600)
+        rows = re.findall(
+            r"^(\d) workers?: .* predicted for 16 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
+        )
+        assert [row[0] for row in rows] == ["1", "2"], errors
+        is_close = all(abs(float(predicted) / float(taken) - 1) <= 0.2 for _, predicted, taken in rows)
+        assert process.returncode == (0 if is_close else 1)
