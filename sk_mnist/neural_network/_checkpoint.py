@@ -157,7 +157,7 @@ def _add_array(digest: Any, array: np.ndarray | None) -> None:
     digest.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
 
 
-def _as_arrays(progress: Progress) -> dict[str, np.ndarray]:
+def _as_arrays(progress: Progress) -> dict[str, Any]:
     facts = {
         "history": progress.history,
         "best_score": progress.best_score,
