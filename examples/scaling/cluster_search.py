@@ -16,7 +16,7 @@ search. ``sk_mnist`` must be installed on all of them, in the same versions::
 
 ``--one-by-one`` runs the same search in this process too, and compares. ``--images FILE`` sends row numbers instead of
 images: workers read the images from an npy file that all machines can reach, which is written if it is missing. Needs
-``pip install 'sk-mnist[dask]'``.
+``pip install dask distributed``.
 
 A worker that is killed costs the fits that it was at: Dask runs them again. For this its copy of the data must not be
 the only one, so the rows are put on each worker, and the folds travel with the tasks.
