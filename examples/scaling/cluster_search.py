@@ -71,7 +71,9 @@ def read_images(rows, path):
 
 
 def bytes_received():
-    """Count what the connections of this process have received; Linux only."""
+    """Count what the connections of this process have received; NaN where this is not Linux."""
+    if not os.path.isdir("/proc/self/fd"):
+        return float("nan")
     total = 0
     for descriptor in os.listdir("/proc/self/fd"):
         try:
