@@ -103,10 +103,10 @@ class TestCostModel:
             search, start_seconds=7.0, dispatch_seconds=0.5, data_bytes=1e9, task_bytes=1e6, bytes_per_second=1e8
         )
         outcome = model.simulate(costly, 1)
-        assert outcome.seconds == pytest.approx(7 + 10 + 100 * (8 + 0.5) + 10)
+        assert outcome.seconds == pytest.approx(7 + 10 + 100 * (8 + 0.5 + 0.01) + 10)
         assert outcome.moved_bytes == pytest.approx(1e9 + 100 * 1e6)
         assert sum(outcome.shares.values()) == pytest.approx(1)
-        assert outcome.shares["fitting"] == pytest.approx(800 / (7 + 10 + 850))
+        assert outcome.shares["fitting"] == pytest.approx(800 / (7 + 10 + 851))
 
     def test_data_spreads_in_rounds(self, model, search):
         slow = model.replace(search, fit_seconds=1000.0, data_bytes=1e9, bytes_per_second=1e8)

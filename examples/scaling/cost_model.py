@@ -16,9 +16,10 @@ What is assumed:
 
 - Workers take one fit at a time, in the order of the candidates, as soon as they are free.
 - A worker starts, imports TensorFlow and compiles the network once, in ``start-seconds``.
-- The data goes to each worker once. Workers that have it pass it on, so that their number doubles in each round.
+- The data, with the row numbers of the folds, goes to each worker once. Workers that have it pass it on, so that their
+  number doubles in each round.
 - Times of fits vary from candidate to candidate, log-normally. Folds of a candidate take the same time.
-- The scheduler takes ``dispatch-seconds`` for each fit, one after another, and nothing else.
+- The scheduler takes ``dispatch-seconds`` for each fit, and the time to send ``task-bytes``, one after another.
 - After the last fit, one process fits the best candidate on all rows.
 """
 
@@ -45,7 +46,7 @@ class Assumptions:
     fit_spread: float = 0.5  # standard deviation of the logarithm
     start_seconds: float = 15.0  # to start a worker, import TensorFlow, and compile
     dispatch_seconds: float = 0.001  # "about 1ms" of overhead for a task, says Dask's page on efficiency
-    data_bytes: float = 188e6  # 60,000 x 784 float32
+    data_bytes: float = 192e6  # 60,000 x 784 float32, and the row numbers of five folds
     task_bytes: float = 20e3  # what goes to a worker and comes back for a fit, the data aside
     bytes_per_second: float = 125e6  # of each network card: 1 Gbit/s
     seed: int = 0
@@ -73,10 +74,11 @@ def simulate(assumptions, n_workers):
     arrivals = rounds * a.data_bytes / a.bytes_per_second
     free = [(a.start_seconds + arrival, worker) for worker, arrival in enumerate(arrivals)]
     heapq.heapify(free)
+    dispatch_seconds = a.dispatch_seconds + a.task_bytes / a.bytes_per_second
     scheduler, end, waited = 0.0, 0.0, 0.0
     for seconds in fits:
         ready, worker = heapq.heappop(free)
-        scheduler = max(scheduler, ready) + a.dispatch_seconds
+        scheduler = max(scheduler, ready) + dispatch_seconds
         waited += scheduler - ready
         heapq.heappush(free, (scheduler + seconds, worker))
         end = max(end, scheduler + seconds)

@@ -387,7 +387,7 @@ needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the s
 @pytest.mark.slow
 def test_a_kill_changes_nothing(tmp_path):
     code = KILLED.format(epochs=30, rows=2000)
-    process = start(code, tmp_path, "never")
+    process = start(code, tmp_path, tmp_path / "never.skops")
     while n_epochs_in(tmp_path) < 3:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
@@ -412,7 +412,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
     moments = random.Random(seed)
     n_epochs = []
     for _ in range(10):
-        process = start(code, tmp_path, "never")
+        process = start(code, tmp_path, tmp_path / "never.skops")
         # While TensorFlow is imported, while XLA compiles, while a file is written, or in between; never so late that
         # ten of them are more than a whole training.
         with suppress(subprocess.TimeoutExpired):
