@@ -40,6 +40,9 @@ from tests.helpers.traffic import bytes_received
 pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
+# Two workers that import TensorFlow take longer than most test files.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "scaling" / "cluster_search.py"
 DASK = Path(sys.executable).with_name("dask")
@@ -98,7 +101,7 @@ def commands_cluster(logs):
             process.wait(timeout=60)
 
 
-@pytest.fixture(scope="module", params=["LocalCluster", pytest.param("commands", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["LocalCluster", "commands"])
 def client(request, tmp_path_factory):
     """A client of a scheduler with two workers, each with one thread."""
     if request.param == "LocalCluster":
@@ -188,11 +191,11 @@ def by_permutation_importance(model, X, y):
 
 WAYS = [
     by_grid_search,
+    by_randomized_search,
+    by_halving,
     by_cross_validate,
-    *(
-        pytest.param(way, marks=pytest.mark.slow)
-        for way in (by_randomized_search, by_halving, by_report, by_permutation_importance)
-    ),
+    by_report,
+    by_permutation_importance,
 ]
 MODELS = {"network": KerasMLPClassifier(**SMALL), "pipeline": make_mnist_pipeline(**SMALL)}
 
@@ -226,7 +229,6 @@ class DiesOnce:
         return model.score(X, y)
 
 
-@pytest.mark.slow
 def test_a_killed_worker_costs_its_tasks_and_not_the_search(images, tmp_path):
     X, y = images
     # Arrays that travel with the tasks: what was put on the killed worker alone would be lost.
@@ -258,7 +260,6 @@ class Kills:
         return 0.0
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_is_gone_is_an_error_at_once(images, tmp_path):
     with commands_cluster(tmp_path) as (_, scheduler):
         search = GridSearchCV(DummyClassifier(), {}, cv=5, scoring=Kills(scheduler.pid))
@@ -341,7 +342,6 @@ def load_example():
     return module
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("from_file", [False, True])
 def test_the_example_finds_the_same_on_a_cluster_and_one_by_one(tmp_path, from_file):
     options = ["--images", tmp_path / "images.npy"] if from_file else []
