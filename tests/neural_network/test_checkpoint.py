@@ -106,8 +106,14 @@ KINDS = {
 }
 
 
+# The others are slow together.
+QUICK_KINDS = ("cosine, dropout, warps", "early stopping", "XLA")
+
+
 @pytest.mark.parametrize("n_epochs", [pytest.param(1, marks=pytest.mark.slow), 4])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK_KINDS else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_a_fit_goes_on_to_the_same_weights(kind, n_epochs, images, tmp_path):
     params = dict(KINDS[kind])
     if callable(params.get("optimizer")):
@@ -218,6 +224,7 @@ def test_another_teacher_is_another_fit(images, tmp_path):
     assert len(checkpoints(tmp_path)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["pixel", "label", "weight", "fewer rows", "validation data"])
 def test_other_data_is_another_fit(change, images, tmp_path):
     X, y = images[0].copy(), images[1].copy()
@@ -244,6 +251,7 @@ def test_what_does_not_change_the_weights_is_the_same_fit(change, images, tmp_pa
     assert len(checkpoints(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_a_search_shares_a_directory(images, tmp_path):
     grid = {"learning_rate": [1e-3, 1e-2], "random_state": [0, 1]}
     search = GridSearchCV(network(tmp_path / "new" / "directory", epochs=2), grid, cv=2)
