@@ -158,8 +158,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     checkpoint_dir : str or path-like, default=None
         Directory in which ``fit`` keeps a file of where it stands, replaced after each epoch. A ``fit`` with the same
         parameters, on the same data, that finds the file goes on from there, to the same weights as if it had never
-        stopped; one that had finished returns at once. Each other fit has a file of its own, so a search may share the
-        directory. Needs a ``random_state``, and goes without ``keras_callbacks``.
+        stopped; one that had finished returns at once. Every other fit has a file of its own, so the fits of a search
+        can share the directory. Needs a ``random_state``, and cannot be combined with ``keras_callbacks``.
 
     keras_callbacks : list, default=None
         ``keras.callbacks.Callback`` instances, or functions without arguments that return one for each fit. They are
@@ -864,7 +864,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             )
         if self.keras_callbacks:
             raise ValueError(
-                "checkpoint_dir and keras_callbacks do not go together, because a checkpoint does not know what the "
+                "checkpoint_dir and keras_callbacks cannot be combined, because a checkpoint does not know what the "
                 "callbacks have seen. Set one of them to None; keras.callbacks.BackupAndRestore is a callback that "
                 "keeps checkpoints."
             )

@@ -309,7 +309,7 @@ def test_no_seed_is_refused(images, tmp_path):
 
 
 def test_keras_callbacks_are_refused(images, tmp_path):
-    with pytest.raises(ValueError, match="checkpoint_dir and keras_callbacks do not go together"):
+    with pytest.raises(ValueError, match="checkpoint_dir and keras_callbacks cannot be combined"):
         network(tmp_path, keras_callbacks=[keras.callbacks.Callback()]).fit(*images)
 
 
