@@ -1,10 +1,14 @@
 """The examples that are programs do what they say."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import optuna
@@ -86,3 +90,41 @@ def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
     assert together > sum(alone) / len(alone)
     assert together == pytest.approx(100 * np.mean(probabilities.argmax(axis=1) == y_test), abs=0.011)
     assert len(list(tmp_path.iterdir())) == len(places)
+
+
+@pytest.fixture(scope="module")
+def service():
+    """The address of examples/serve.py, with the pretrained model."""
+    command = [sys.executable, EXAMPLES / "serve.py", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+
+
+def test_a_service_reads_digits(service):
+    mnist = fetch_mnist(subset="test", normalize=False)
+    with urlopen(service, json.dumps(mnist.data[:20].tolist()).encode(), timeout=30) as response:
+        answer = json.load(response)
+    assert answer["digits"] == mnist.target[:20].tolist()
+    assert min(answer["probabilities"]) > 0.5
+
+
+@pytest.mark.parametrize("body", [b"", b"[1, 2", b"[[1, 2]]", b'"text"', b"{}", b"[[-1]]", b"null"])
+def test_a_service_says_what_is_wrong_with_a_request(service, body):
+    with pytest.raises(HTTPError) as caught:
+        urlopen(service, body, timeout=30)
+    with caught.value:
+        assert caught.value.code == 400
+        assert json.load(caught.value)["error"]
+
+
+@pytest.mark.parametrize("length", ["11000000", "-1", "many"])
+def test_a_service_reads_no_request_without_end(service, length):
+    connection = HTTPConnection(service.removeprefix("http://").rstrip("/"), timeout=30)
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    response = connection.getresponse()
+    assert response.status == 400
+    assert json.load(response)["error"]
+    connection.close()
