@@ -1,0 +1,26 @@
+# What people who work on sk-mnist do. `make` lists it.
+.PHONY: help install test test-all lint docs build
+
+help:  ## list what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install:  ## install the package from this directory, with everything to work on it
+	python -m pip install --editable '.[dev]'
+
+test:  ## run the tests, which takes about six minutes
+	python -m pytest
+
+test-all:  ## run the slow tests too
+	python -m pytest -m "slow or not slow"
+
+lint:  ## check style, spelling and types
+	ruff check .
+	ruff format --check .
+	codespell
+	mypy
+
+docs:  ## build the pages, warnings are errors
+	python -m sphinx -W --keep-going -b html docs docs/_build
+
+build:  ## make the source distribution and the wheel
+	python -m build
