@@ -2,18 +2,18 @@
 How far can dense networks go?
 ==============================
 
-The most accurate single network of dense layers that we know of has 12 million parameters and reads 99.65 % of the
-test images; a committee of dense networks reads 99.69 % [1]_ [2]_. Here a :class:`~sklearn.ensemble.VotingClassifier`
-averages networks of several shapes that were trained on distortions of several strengths, because networks that make
-different mistakes correct each other::
+The most accurate single network of dense layers that we know of has 12 million parameters and reads 99.65 % of the test
+images correctly. A committee of dense networks reads 99.69 % [1]_ [2]_. In this example, a
+:class:`~sklearn.ensemble.VotingClassifier` averages networks of several shapes, trained on distortions of several
+strengths. Networks that make different mistakes correct each other::
 
     python examples/dense_networks.py                 # more than an hour on 2 cores
     python examples/dense_networks.py --validation    # trained on 50,000 images, scored on the 10,000 others
 
-Each network is saved as soon as it is trained, so that a run that was interrupted goes on. Those of the recipes are
+Each network is saved as soon as it is trained, so an interrupted run can be resumed. The networks of the recipes are
 shared with ``examples/benchmarks/recipes.py``.
 
-With the seeds in ``NETWORKS``, fixed beforehand, it printed this, on 2 cores::
+With the seeds in ``NETWORKS``, which were fixed beforehand, it printed this on 2 cores::
 
     wide, seed 0              1024-512-256     99.55%
     wide, seed 1              1024-512-256     99.65%
@@ -26,8 +26,8 @@ With the seeds in ``NETWORKS``, fixed beforehand, it printed this, on 2 cores::
     accurate, seed 2          128-64-32        99.45%
     all together                               99.64% (95 % interval 99.50% to 99.74%)
 
-Together they are better than all but one of them, and a little short of the committee; the standard error is 0.06
-points.
+Together, the networks are more accurate than all but one of them, and slightly less accurate than the committee. The
+standard error is 0.06 points.
 
 .. [1] Ciresan, Meier, Gambardella and Schmidhuber, "Deep, Big, Simple Neural Nets for Handwritten Digit Recognition",
    Neural Computation 22, 2010.

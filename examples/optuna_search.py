@@ -1,13 +1,14 @@
 """
-A search with Optuna that can be killed and goes on
+A search with Optuna that can be killed and resumed
 ===================================================
 
-Maximise the cross-validated accuracy on the first training images, with each finished trial kept in a journal file::
+Maximise the cross-validated accuracy on the first training images, and save each finished trial in a journal file::
 
     python examples/optuna_search.py --journal search.journal --trials 50
 
-Killed, even by SIGKILL, and started again with the same command, it keeps the finished trials, runs the one that was
-cut off again, and stops when there are as many as were asked for. One process at a time; needs ``pip install optuna``.
+If the search is killed, even by SIGKILL, run the same command again to resume it. It keeps the finished trials, runs
+the interrupted one again, and stops at the requested number of trials. Run one process at a time. The script needs
+``pip install optuna``.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 Calibration
 ===========
 
-Is a confidence of 90 % right nine times out of ten? Networks that fit their training data to the end
-are known to promise too much (`Guo et al., 2017 <https://arxiv.org/abs/1706.04599>`_). Here the reference network
-is trained on the first 6,000 training images, once as it is and once with label smoothing, and both are asked
-about the 10,000 test images.
+Are predictions with a confidence of 90 % right nine times out of ten? Networks that fit their training data closely are
+known to be overconfident (`Guo et al., 2017 <https://arxiv.org/abs/1706.04599>`_). We train the reference network on
+the first 6,000 training images, once without and once with label smoothing, and evaluate both on the 10,000 test
+images.
 """
 
 # %%

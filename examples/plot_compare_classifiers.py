@@ -2,9 +2,9 @@
 Comparing classifiers
 =====================
 
-Two classifiers that saw the same rows should be compared row by row: only the rows that one of them alone gets
-right tell them apart. Here the Keras network meets scikit-learn's ``MLPClassifier`` with the same layers, and
-the three nearest neighbours, all trained on the first 5,000 training images and asked about the 10,000 test images.
+Compare two classifiers row by row if they predict the same rows: they differ only on the rows that exactly one of them
+gets right. This example compares the Keras network with scikit-learn's ``MLPClassifier`` with the same layers, and with
+three nearest neighbours. All are trained on the first 5,000 training images and evaluated on the 10,000 test images.
 """
 
 # %%

@@ -2,8 +2,8 @@
 A cross-validation report
 =========================
 
-Five stratified folds of the first 10,000 training images: scores, their uncertainty, and the pictures
-that out-of-fold predictions allow.
+This example cross-validates the network on five stratified folds of the first 10,000 training images. It shows the
+scores, their uncertainty, and plots of the out-of-fold predictions.
 """
 
 # %%

@@ -2,8 +2,8 @@
 Distorted digits
 ================
 
-:class:`~sk_mnist.RandomWarp` draws a rotation, a size, a shear, a shift and a smooth bending for each image. Here the
-same seven digits are distorted at three strengths; the first column shows them as they are.
+:class:`~sk_mnist.RandomWarp` draws a random rotation, size, shear, shift and smooth bending for each image. The plot
+shows the same seven digits distorted at three strengths. The first column of each panel shows the originals.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,9 @@
 Early stopping with a validation set of your own
 ================================================
 
-A validation set has to go through the same transformers as the training data. scikit-learn's Pipeline does that with
-``transform_input``, and metadata routing takes it to the network. The first 6,000 training images train, the last
-10,000 validate, so that the test images stay unseen.
+A validation set must go through the same transformers as the training data. scikit-learn's Pipeline does this with
+``transform_input``, and metadata routing passes the result to the network. We train on the first 6,000 training images
+and validate on the last 10,000, so that the test images stay unseen.
 """
 
 # %%

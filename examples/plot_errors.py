@@ -2,8 +2,8 @@
 What the network gets wrong
 ===========================
 
-Look at the mistakes before you tune: on MNIST some of them are drawings that people would argue about. The network
-is trained on the first 20,000 training images for 10 epochs and asked about the 10,000 test images.
+Look at the mistakes before you tune: some of MNIST's digits are ambiguous even to people. We train the network on the
+first 20,000 training images for 10 epochs and evaluate it on the 10,000 test images.
 """
 
 # %%

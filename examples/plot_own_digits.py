@@ -4,8 +4,8 @@ Digits in a photograph
 
 :func:`~sk_mnist.preprocessing.split_digits` finds the digits in a picture, and
 :class:`~sk_mnist.DigitImageNormalizer` brings them into the form of MNIST's images, which the pretrained model reads.
-Instead of a photograph we take a picture that has all that makes photographs hard: dark ink on grey paper, light from
-one side, noise, a fold, and digits of several sizes.
+Instead of a photograph, we use a simulated picture with the usual difficulties: dark ink on grey paper, light from one
+side, noise, a fold, and digits of several sizes.
 """
 
 import matplotlib.pyplot as plt

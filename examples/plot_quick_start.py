@@ -2,8 +2,8 @@
 Quick start
 ===========
 
-Train the reference network on the 60,000 training images and evaluate it on the 10,000 test images. Five epochs
-instead of the recipe's twenty keep this page quick to build.
+Train the reference network on the 60,000 training images and evaluate it on the 10,000 test images. To keep this
+example fast, we train for five epochs instead of the recipe's twenty.
 """
 
 # %%

@@ -2,9 +2,8 @@
 Comparing scalers
 =================
 
-Does the network care how pixels are scaled? ``PixelScaler`` divides by 255; scikit-learn's transformers fit into the
-Pipeline as well. The data here is the published bytes, 0 to 255, of the first 4,000 training images, in
-four folds.
+How much does the scale of the pixels matter? ``PixelScaler`` divides by 255. scikit-learn's transformers work in the
+Pipeline as well. The data is the published bytes, 0 to 255, of the first 4,000 training images, in four folds.
 """
 
 # %%

@@ -2,9 +2,9 @@
 Tuned and cross-validated in under 15 lines
 ===========================================
 
-All at once, in 14 lines: a grid search, a cross-validation of the winner, its figures on the test images, and four
-pictures. To be quick, the search and the cross-validation see the first 6,000 training images, for five epochs;
-without ``[:6000]`` and ``epochs=5`` the same lines do it in full.
+These 14 lines run a grid search, cross-validate the best candidate, evaluate it on the test images, and draw four
+plots. To keep the example fast, the search and the cross-validation use the first 6,000 training images and five
+epochs. Remove ``[:6000]`` and ``epochs=5`` to train fully.
 """
 
 # %%

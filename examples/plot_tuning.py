@@ -2,8 +2,8 @@
 Tuning with progress bars
 =========================
 
-A grid search over the learning rate and the dropout, with scikit-learn's own progress bars, on the first
-4,000 training images.
+This example runs a grid search over the learning rate and the dropout on the first 4,000 training images, with
+scikit-learn's own progress bars.
 """
 
 # %%

@@ -3,14 +3,14 @@ Reproduce the reference network's published figures
 ===================================================
 
 Train the network of the ``"reference"`` recipe with several seeds, and print loss, accuracy and label-broadcast MSE on
-the 10,000 test images beside the published ones. The same with a constant learning rate, as it was published, shows
-what the recipe's falling rate is for::
+the 10,000 test images next to the published figures. Then do the same with the published constant learning rate, to
+show the effect of the recipe's falling rate::
 
     python examples/reproduce_reference.py            # 5 seeds, 2 to 3 minutes on 2 cores
     python examples/reproduce_reference.py --seeds 1
 
-The schedule was chosen on the last 10,000 training images (``--validation`` shows that choice); the test images
-were used for the report alone.
+The schedule was chosen on the last 10,000 training images (``--validation`` shows the choice). The test images were
+used only for the report.
 """
 
 import argparse

@@ -2,16 +2,15 @@
 Train the model that load_pretrained returns
 ============================================
 
-Train the teachers and then their student, each by the recipe "accurate" on the 60,000 training images. The student is
-scored once, on the test images, and written as the two files that come with the package: ``accurate.npz``, its weights,
-and ``accurate.json``, its card. Each network is saved as soon as it is trained, so that a run that was interrupted goes
-on::
+Train the teachers and then their student, each with the recipe "accurate" on the 60,000 training images. The student is
+scored once on the test images, and written to the two files that come with the package: ``accurate.npz``, its weights,
+and ``accurate.json``, its card. Each network is saved as soon as it is trained, so an interrupted run can be resumed::
 
     python examples/train_pretrained.py                       # about 35 minutes on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/accurate.*
 
 The recipe was compared with others on the last 10,000 training images (``examples/benchmarks/recipes.py``). The seeds
-were fixed before.
+were fixed beforehand.
 """
 
 import argparse
