@@ -34,6 +34,7 @@ release = version = sk_mnist.__version__
 extensions = [
     "myst_parser",
     "numpydoc",
+    "sphinx_design",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
@@ -121,10 +122,23 @@ html_title = f"sk-mnist {version}"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_logo = html_favicon = "_static/logo.svg"
 _WIDE = ["index", "coming_from", "performance", *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER)]
-_WITHOUT_SUBPAGES = ["index", "install", "tutorial", "coming_from", "reproducing", "contributing", "changelog"]
+_WITHOUT_SUBPAGES = [
+    "index",
+    "install",
+    "tutorial",
+    "coming_from",
+    "troubleshooting",
+    "reproducing",
+    "glossary",
+    "contributing",
+    "releases",
+    "changelog",
+]
 html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
 html_theme_options = {
+    "logo": {"text": "sk-mnist"},
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": {"**": ["page-toc"], **{page: [] for page in _WIDE}},
