@@ -137,6 +137,8 @@ _WITHOUT_SUBPAGES = [
     "changelog",
 ]
 html_sidebars = {page: [] for page in _WITHOUT_SUBPAGES}
+# What the reader's system prefers.
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "sk-mnist"},
     "navigation_with_keys": False,

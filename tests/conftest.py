@@ -1,5 +1,6 @@
 """What every test gets: no way out to the network, and a little of MNIST."""
 
+import shutil
 import socket
 
 import numpy as np
@@ -51,3 +52,16 @@ def mnist_sample():
         y = archive["y_train"][:3000].astype(np.int64)
     X.flags.writeable = y.flags.writeable = False
     return X, y
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("There is no Chromium: apt-get install -y chromium")
+    with playwright.sync_playwright() as driver:
+        # Without a sandbox, because it does not start for root.
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

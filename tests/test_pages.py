@@ -1,0 +1,86 @@
+"""The built pages in a browser: nothing is cut, nothing fails, and nothing is loaded from elsewhere."""
+
+import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
+SIZES = [(1280, 900), (390, 844)]
+
+# Elements that stick out of the page to the right, and cannot be scrolled to.
+CUT = """
+() => [...document.querySelectorAll("body *")].filter(element => {
+    const box = element.getBoundingClientRect();
+    if (box.width === 0 || box.right <= document.documentElement.clientWidth + 1) return false;
+    for (let outer = element; outer; outer = outer.parentElement) {
+        const style = getComputedStyle(outer);
+        if (["auto", "scroll", "hidden"].includes(style.overflowX) || style.position === "fixed") return false;
+    }
+    return true;
+}).map(element => element.outerHTML.slice(0, 120))
+"""
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of the built pages, without the gallery, which takes minutes."""
+    pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install '.[docs]'")
+    pytest.importorskip("sphinx_design")
+    output = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-D", "plot_gallery=0", str(DOCS), str(output)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert process.returncode == 0, process.stderr
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=output)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole(site, page, name):
+    errors, foreign = [], []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith((site, "data:")) else foreign.append(request.url))
+    assert page.goto(f"{site}/{name}.html", wait_until="networkidle").ok
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
+    assert errors == []
+    assert foreign == []
+    assert page.locator("article img:not([alt]), article img[alt='']").count() == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_checker_of_accessibility_finds_nothing_serious(site, page, name):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.goto(f"{site}/{name}.html")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(500)  # the theme fades from one to the other
+        violations = axe.run(page).response["violations"]
+        serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+        assert [(violation["id"], [node["html"] for node in violation["nodes"]][:3]) for violation in serious] == []
