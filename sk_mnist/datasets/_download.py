@@ -36,15 +36,29 @@ class RemoteFile(NamedTuple):
 
 
 class DownloadError(Exception):
-    """A download failed; `transient` says whether the same request may succeed later."""
+    """A download failed.
 
-    def __init__(self, reason: str, *, transient: bool = False) -> None:
+    Parameters
+    ----------
+    reason : str
+        What happened.
+    transient : bool, default=False
+        Whether the same request may succeed later.
+    offline : bool, default=False
+        Whether no server was reached at all.
+    """
+
+    def __init__(self, reason: str, *, transient: bool = False, offline: bool = False) -> None:
         super().__init__(reason)
         self.transient = transient
+        self.offline = offline
 
 
 class NoNetworkError(DownloadError):
     """No server can be reached, so there is no use in asking the next one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, offline=True)
 
 
 @dataclass
@@ -94,7 +108,9 @@ def download(
         with _without_pooch_chatter():
             pooch.retrieve(url, f"sha256:{file.sha256}", fname=file.name, path=directory, downloader=receive)
     except (requests.RequestException, socket.gaierror) as error:
-        raise DownloadError(str(error), transient=_is_transient(error)) from error
+        transient = _is_transient(error)
+        offline = isinstance(error, (requests.ConnectionError, socket.gaierror)) and not transient
+        raise DownloadError(str(error), transient=transient, offline=offline) from error
 
 
 def _receive(
@@ -115,8 +131,9 @@ def _receive(
             _watch(transfer, budget, show)
         finally:
             transfer.abandoned = True
-    if transfer.error is not None:
-        raise transfer.error
+        if transfer.error is not None:
+            raise transfer.error
+        show(transfer.received)
     # pooch deletes a file with a wrong hash, so this is the last chance to say what it was.
     if pooch.file_hash(output_file) != file.sha256:
         raise DownloadError(explain(Path(output_file), file))
@@ -207,9 +224,22 @@ def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task(file.name, total=file.size)
-        yield lambda received: progress.update(bar, completed=received)
+    progress = Progress(console=Console(stderr=True))
+    bar = progress.add_task(file.name, total=file.size)
+
+    def show(received: int) -> None:
+        if received:  # a server that never answers leaves no bar behind
+            progress.start()
+            progress.update(bar, completed=received)
+
+    try:
+        yield show
+    except BaseException:
+        progress.live.transient = True  # nor does one that stops half-way
+        raise
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,13 @@ _FAILURES = (OSError, ValueError, NotImplementedError)
 Arrays = dict[str, np.ndarray]
 
 
+@dataclass
+class _Attempt:
+    """What came of the attempt to download, in a few words."""
+
+    outcome: str
+
+
 def read_mnist(
     names: Iterable[str],
     data_home: str | os.PathLike | None = None,
@@ -95,17 +103,22 @@ def read_mnist(
         home = get_data_home(data_home)
     except _FAILURES as error:
         failures["the data home"] = _reason(error)
+    attempt = _Attempt(f"{home} cannot be written" if home is not None else "There is no cache directory")
     write = None  # or what fills the cache
     if download_if_missing:
-        write = partial(_write_npz, failures=failures, n_retries=n_retries, delay=delay, progressbar=progressbar)
+        write = partial(
+            _write_npz, attempt=attempt, failures=failures, n_retries=n_retries, delay=delay, progressbar=progressbar
+        )
     for place, read in _sources(list(names), home, write):
         try:
             arrays, source = read()
         except _FAILURES as error:
             failures[place] = _reason(error)
             continue
+        for failed, reason in failures.items():
+            logger.debug("%s: %s", failed, reason)
         if source.startswith("bundled") and write is not None:
-            _log_fallback(failures)
+            logger.warning("%s: using the bundled copy of MNIST.", attempt.outcome)
         return arrays, source
     reasons = "\n".join(f"- {place}: {reason}" for place, reason in failures.items())
     raise OSError(
@@ -148,16 +161,22 @@ def _read_bundled(names: list[str]) -> tuple[Arrays, str]:
     return read_npz(BUNDLED, names), f"bundled: {BUNDLED}"
 
 
-def _write_npz(work: Path, failures: dict[str, str], *, n_retries: int, delay: float, progressbar: bool) -> str:
+def _write_npz(
+    work: Path, attempt: _Attempt, failures: dict[str, str], *, n_retries: int, delay: float, progressbar: bool
+) -> str:
     """Leave a checked mnist.npz in a directory, and say where it came from: a remote or, if none delivers, our copy."""
-    source = _download_from_any(work, failures, n_retries=n_retries, delay=delay, progressbar=progressbar)
+    errors: dict[str, DownloadError] = {}
+    source = _download_from_any(work, errors, n_retries=n_retries, delay=delay, progressbar=progressbar)
+    failures.update({url: str(error) for url, error in errors.items()})
     if source is None:
+        is_offline = all(error.offline for error in errors.values())
+        attempt.outcome = "No network" if is_offline else "The download failed"
         source = _copy_bundled(work)
     return source
 
 
 def _download_from_any(
-    work: Path, failures: dict[str, str], *, n_retries: int, delay: float, progressbar: bool
+    work: Path, errors: dict[str, DownloadError], *, n_retries: int, delay: float, progressbar: bool
 ) -> str | None:
     """Ask each remote in turn, then again those whose failure may pass; None if none delivers."""
     budget = WaitBudget(_download.TOTAL_TIMEOUT)
@@ -169,7 +188,7 @@ def _download_from_any(
             try:
                 _download_remote(remote, work, budget, progressbar)
             except DownloadError as error:
-                failures[remote.url] = str(error)
+                errors[remote.url] = error
                 if isinstance(error, NoNetworkError) or budget.seconds <= 0:
                     return None
                 if not error.transient:
@@ -218,11 +237,6 @@ def _copy_bundled(work: Path) -> str:
     shutil.copyfile(BUNDLED, work / NPZ_NAME)
     read_directory(work, ARRAYS)
     return f"bundled: {BUNDLED}"
-
-
-def _log_fallback(failures: dict[str, str]) -> None:
-    reasons = "; ".join(f"{place}: {reason}" for place, reason in failures.items())
-    logger.warning("MNIST was not downloaded, so the copy in the sk_mnist package serves (%s)", reasons)
 
 
 def _reason(error: Exception) -> str:

@@ -204,10 +204,11 @@ def test_a_server_fault_is_named_retried_if_it_may_pass_and_leaves_nothing(
 
 @faults
 def test_after_a_server_fault_the_bundled_copy_serves_and_is_cached(
-    fault, home, server, official, npz, arrays, impatient
+    fault, home, server, official, npz, arrays, impatient, caplog
 ):
     server.routes[official] = FAULTS[fault][0](npz)
     mnist = fetch_test(home, n_retries=0)
+    assert caplog.messages == ["The download failed: using the bundled copy of MNIST."]
     assert_is_mnist(mnist, arrays)
     assert mnist.source == f"bundled: {BUNDLED_NPZ}"
     assert files_in(home) == KEPT
@@ -885,9 +886,10 @@ def read_only_directory():
 
 
 def test_a_read_only_data_home_is_served_from_the_package_without_a_download(
-    read_only_directory, unprivileged, server, official, arrays
+    read_only_directory, unprivileged, server, official, arrays, caplog
 ):
     mnist = fetch_test(read_only_directory)
+    assert caplog.messages == [f"{read_only_directory} cannot be written: using the bundled copy of MNIST."]
     assert mnist.source == f"bundled: {BUNDLED_NPZ}"
     assert_is_mnist(mnist, arrays)
     assert not server.hits

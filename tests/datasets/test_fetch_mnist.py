@@ -212,7 +212,21 @@ def test_one_log_line_says_that_the_bundled_copy_serves(tmp_path, no_name_resolu
         fetch_mnist(data_home=tmp_path, subset="test")
     (record,) = caplog.records
     assert record.name.startswith("sk_mnist")
-    assert "copy in the sk_mnist package serves" in record.getMessage()
+    assert record.getMessage() == "No network: using the bundled copy of MNIST."
+
+
+def test_the_reasons_are_logged_for_those_who_debug(tmp_path, no_name_resolution, caplog):
+    with caplog.at_level(logging.DEBUG, logger="sk_mnist"):
+        fetch_mnist(data_home=tmp_path, subset="test")
+    *reasons, last = caplog.messages
+    assert any(reason.startswith(_sources.REMOTES[0].url) for reason in reasons)
+    assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
+    assert last.startswith("No network")
+
+
+def test_no_bar_is_left_of_a_download_that_never_began(tmp_path, no_name_resolution, capfd):
+    fetch_mnist(data_home=tmp_path, subset="test", progressbar=True)
+    assert "%" not in capfd.readouterr().err
 
 
 def test_without_download_no_socket_is_opened_and_nothing_written(tmp_path, monkeypatch):
