@@ -181,8 +181,9 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         changed, unless None asks for NumPy's.
 
     verbose : int, default=0
-        Above 0, a line is printed for each epoch. For progress bars, give :class:`sklearn.callback.ProgressBar` to
-        ``set_callbacks``.
+        Above 0, a line is printed for each epoch, with the validation figures if there are any; 1 and 2 print the
+        same. Whatever `verbose` is, the logger ``sk_mnist.neural_network`` gets the line at the level INFO. For
+        progress bars, give :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
 
     Attributes
     ----------

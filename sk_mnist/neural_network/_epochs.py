@@ -20,6 +20,7 @@ from sk_mnist.neural_network._batches import (
     prefetched,
 )
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
+from sk_mnist.neural_network._reporting import report_epoch
 from sk_mnist.neural_network._schedules import learning_rates
 from sk_mnist.neural_network._training import (
     MONITORS,
@@ -186,8 +187,7 @@ class Training:
             self._is_finished = bool(is_stopped or self.callbacks.stops or self._best.is_past)
             if plan.checkpoint is not None:
                 plan.checkpoint.save(self._progress())
-            if plan.is_verbose:
-                _print_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs)
+            report_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs, is_verbose=plan.is_verbose)
         return logs
 
     @contextmanager
@@ -377,8 +377,3 @@ def _logits(data: TrainingData, layers: Layers, activation: str) -> np.ndarray:
 
 def _are_equal(one: Layers, other: Layers) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(arrays_of(one), arrays_of(other), strict=True))
-
-
-def _print_epoch(number: int, last: int, seconds: float, logs: Logs) -> None:
-    scores = " - ".join(f"{name}: {value:{'.1e' if 0 < value < 1e-3 else '.4f'}}" for name, value in logs.items())
-    print(f"Epoch {number}/{last} - {seconds:.1f}s - {scores}", flush=True)

@@ -1,9 +1,11 @@
 """KerasMLPClassifier: what it learns, what it gives, what it refuses."""
 
 import copy
+import logging
 import pickle
 import random
 import re
+import sys
 
 import joblib
 import numpy as np
@@ -342,6 +344,34 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in model.coefs_ + model.
         assert re.fullmatch(rf"Epoch 4/4 - .* - val_loss: {number} - val_accuracy: {number}", lines[1])
         model.set_params(verbose=0).fit(X, y)
         assert capsys.readouterr().out == ""
+
+    def test_verbose_2_prints_the_validation_figures_too(self, blobs, capsys):
+        X, y = blobs
+        small(verbose=2, epochs=2).fit(X, y, X_val=X, y_val=y)
+        lines = capsys.readouterr().out.splitlines()
+        assert [re.findall(r"\w+(?=: )", line) for line in lines] == [
+            ["loss", "accuracy", "val_loss", "val_accuracy"]
+        ] * 2
+
+    def test_epochs_are_logged_for_those_who_configure_it(self, blobs, caplog, capsys):
+        with caplog.at_level(logging.INFO, logger="sk_mnist"):
+            model = small(epochs=2, verbose=1).fit(*blobs)
+        assert [record.name for record in caplog.records] == ["sk_mnist.neural_network"] * 2
+        assert caplog.messages == capsys.readouterr().out.splitlines()
+        assert caplog.messages[1].endswith(f"accuracy: {model.history_['accuracy'][1]:.4f}")
+
+    def test_an_epoch_that_logging_shows_is_not_printed_as_well(self, blobs, caplog, capsys):
+        handler = logging.StreamHandler(sys.stderr)
+        logger = logging.getLogger("sk_mnist")
+        logger.addHandler(handler)
+        try:
+            with caplog.at_level(logging.INFO, logger="sk_mnist"):
+                small(epochs=2, verbose=1).fit(*blobs)
+        finally:
+            logger.removeHandler(handler)
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert len(captured.err.splitlines()) == 2
 
     def test_diverging_is_an_error_and_leaves_no_model(self, blobs):
         X, y = blobs
