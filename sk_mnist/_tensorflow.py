@@ -15,7 +15,7 @@ _CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::Initi
 _NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
 
 
-def limit_threads(otherwise: int | None = None) -> None:
+def limit_threads(otherwise: int | None = None, *, override: bool = False) -> None:
     """Hold each operation of TensorFlow to OMP_NUM_THREADS threads, which it does not read by itself.
 
     joblib sets the variable to keep its worker processes apart. What TensorFlow was told, or started with, stays.
@@ -24,10 +24,13 @@ def limit_threads(otherwise: int | None = None) -> None:
     ----------
     otherwise : int, default=None
         Number of threads if the variable is not set; None leaves it to TensorFlow.
+    override : bool, default=False
+        Whether `otherwise`, unless it is None, goes before the environment.
     """
     limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    n_threads = int(limit) if limit.isdecimal() else otherwise
-    if not n_threads or "TF_NUM_INTRAOP_THREADS" in os.environ:
+    override = override and otherwise is not None
+    n_threads = int(limit) if limit.isdecimal() and not override else otherwise
+    if not n_threads or ("TF_NUM_INTRAOP_THREADS" in os.environ and not override):
         return
     threading = import_module("tensorflow").config.threading
     if not threading.get_intra_op_parallelism_threads():
@@ -36,7 +39,7 @@ def limit_threads(otherwise: int | None = None) -> None:
             threading.set_intra_op_parallelism_threads(n_threads)
 
 
-def start_tensorflow(n_threads: int | None = None) -> None:
+def start_tensorflow(n_threads: int | None = None, *, override: bool = False) -> None:
     """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine.
 
     For the command line; the library itself never calls this.
@@ -45,13 +48,26 @@ def start_tensorflow(n_threads: int | None = None) -> None:
     ----------
     n_threads : int, default=None
         Number of threads for each operation, unless the environment has one; None leaves it to TensorFlow.
+    override : bool, default=False
+        Whether the number, unless it is None, goes before that of the environment.
     """
     # Read by TensorFlow's C++ side: 1 leaves information out, warnings and errors pass.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with _filtered_stderr():
         tensorflow = import_module("tensorflow")
-        limit_threads(n_threads)
+        limit_threads(n_threads, override=override)
         tensorflow.config.list_logical_devices()
+
+
+def device_names() -> list[str]:
+    """Start TensorFlow, and return the devices that it sees: "CPU", "GPU (NVIDIA H100)"."""
+    start_tensorflow()
+    config = import_module("tensorflow").config
+    names = []
+    for device in config.list_physical_devices():
+        model = config.experimental.get_device_details(device).get("device_name") if device.device_type == "GPU" else ""
+        names.append(f"{device.device_type} ({model})" if model else device.device_type)
+    return names
 
 
 def check_process() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import warnings
 from collections.abc import Sequence
 
-from rich.console import Console
-
-from sk_mnist.cli import _demo, _evaluate, _fetch, _info, _predict, _train, _tune
+from sk_mnist.cli import _demo, _evaluate, _export, _fetch, _info, _predict, _train, _tune
 from sk_mnist.cli._options import Parser, UsageError
+from sk_mnist.cli._terminal import make_console, printable_streams, say
 
 __all__ = ["main"]
 
 # Each module adds a command to the parser.
-COMMAND_MODULES = (_train, _evaluate, _tune, _predict, _demo, _fetch, _info)
+COMMAND_MODULES = (_train, _evaluate, _tune, _export, _predict, _demo, _fetch, _info)
 DEFAULT_COMMAND = "train"
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -39,19 +39,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, DEFAULT_COMMAND)
     parser = Parser.with_commands(COMMAND_MODULES)
-    options = parser.parse_args(arguments)
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with printable_streams():
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command; return its status."""
+    errors = make_console(stderr=True)
     try:
         with warnings.catch_warnings():
             # A fit warns that it keeps what was trained. The command keeps nothing, and reports the interrupt itself.
             warnings.filterwarnings("ignore", message="Training interrupted by user")
             status = options.run(options)
     except UsageError as error:
-        parser.error(str(error))
+        options.parser.error(str(error))
     except KeyboardInterrupt:
-        errors.print("Interrupted.")
+        say(errors, "Interrupted.")
         return INTERRUPTED
     except (OSError, ValueError) as error:
-        errors.print(f"sk-mnist: {error}")
+        say(errors, f"sk-mnist: {error}")
         return 1
     return status or 0

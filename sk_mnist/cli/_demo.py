@@ -6,10 +6,9 @@ import argparse
 import webbrowser
 from typing import Any
 
-from rich.console import Console
-
 from sk_mnist.cli._options import UsageError, port
 from sk_mnist.cli._predict import add_model_option, make_reader
+from sk_mnist.cli._terminal import make_console, say
 
 
 def add_command(commands: Any) -> None:
@@ -25,17 +24,17 @@ def run(options: argparse.Namespace) -> None:
     """Run the command, until Ctrl-C."""
     from sk_mnist.demo import DrawServer
 
-    console = Console(highlight=False)
+    console = make_console()
     reader = make_reader(options.model)
     try:
         server = DrawServer(reader, options.port)
     except OSError as error:
         raise UsageError(f"--port {options.port}: {error.strerror}") from error
     with server:
-        console.print(f"The page to draw on is at {server.url} (Ctrl-C stops it)", markup=False, soft_wrap=True)
+        say(console, f"The page to draw on is at {server.url} (Ctrl-C stops it)")
         if not options.no_browser:
             webbrowser.open(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            console.print("Stopped.")
+            say(console, "Stopped.")

@@ -8,8 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _output
-from sk_mnist.cli._options import UsageError, make_directory
+from sk_mnist.cli import _directory, _output
+from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads
+from sk_mnist.cli._terminal import make_console, print_json, say
+
+PICTURES = ("confusion_matrix.png", "misclassified.png")
 
 
 def add_command(commands: Any) -> None:
@@ -18,25 +21,39 @@ def add_command(commands: Any) -> None:
     evaluate.set_defaults(run=run)
     evaluate.add_argument("model", type=Path, metavar="MODEL", help="a file that train or sk_mnist.save wrote")
     evaluate.add_argument("--plots", type=Path, metavar="DIR", help="draw pictures into this directory")
+    add_data_home(evaluate)
+    add_threads(evaluate)
+    add_json(evaluate)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from threadpoolctl import threadpool_limits
+
     from sk_mnist.datasets import fetch_mnist
     from sk_mnist.metrics import evaluate
     from sk_mnist.persistence import load
 
-    console = Console(highlight=False)
+    console = make_console(stderr=options.json)
     model = load(options.model)
     if options.plots is not None:
-        make_directory(options.plots, "--plots")
-    test = fetch_mnist(subset="test")
-    result = evaluate(model, test.data, test.target)
-    console.print(str(result), markup=False, soft_wrap=True)
-    if options.plots is None:
-        return
+        _directory.prepare(options.plots, PICTURES, "--plots")
+    test = fetch_mnist(subset="test", data_home=options.data_home)
+    with threadpool_limits(options.threads, user_api="blas"):
+        result = evaluate(model, test.data, test.target)
+        if not options.json:
+            say(console, str(result))
+        written = [] if options.plots is None else _draw(console, options.plots, model, result, test)
+    if options.json:
+        files = [str(path) for path in written]
+        print_json({"model": str(options.model), "metrics": result.to_dict(), "files": files})
+
+
+def _draw(console: Console, directory: Path, model: Any, result: Any, test: Any) -> list[Path]:
     try:
         displays = _output.draw_result(model, result, test)
     except ImportError as error:
         raise UsageError(f"--plots: {error}") from error
-    _output.print_written(console, _output.write_pictures(displays, options.plots))
+    written = _output.write_pictures(displays, directory)
+    _output.print_written(console, written)
+    return written

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from sk_mnist.cli._options import add_data_home
+from sk_mnist.cli._terminal import make_console, say
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     fetch = commands.add_parser("fetch", help="put MNIST into the cache, check it there, or remove it")
     fetch.set_defaults(run=run)
-    fetch.add_argument("--data-home", type=Path, metavar="DIR", help="the cache (default: see sk-mnist info)")
+    add_data_home(fetch)
+    fetch.add_argument("-v", "--verbose", action="store_true", help="say what was tried, and why it failed")
     action = fetch.add_mutually_exclusive_group()
     action.add_argument("--verify", action="store_true", help="only check what is in the cache")
     action.add_argument("--clear", action="store_true", help="remove what sk-mnist put into the cache")
@@ -24,16 +29,33 @@ def run(options: argparse.Namespace) -> None:
     from sk_mnist.datasets import clear_data_home, fetch_mnist, get_data_home
     from sk_mnist.datasets._cache import check_data_home
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console()
     if options.clear:
         clear_data_home(options.data_home)
-        console.print(f"Removed what sk-mnist wrote into {get_data_home(options.data_home)}.")
+        say(console, f"Removed what sk-mnist wrote into {get_data_home(options.data_home)}.")
         return
     if not options.verify:
-        source = fetch_mnist(data_home=options.data_home, normalize=False, progressbar=True).source
-        console.print(f"MNIST is there, from {source}")
+        with _logged(logging.DEBUG if options.verbose else logging.WARNING):
+            source = fetch_mnist(data_home=options.data_home, normalize=False, progressbar=True).source
+        say(console, f"MNIST is there, from {source}")
         return
     status = check_data_home(options.data_home)
     if status.problem is not None:
         raise OSError(f"{status.home} does not hold MNIST: {status.problem}")
-    console.print(f"{status.home} holds MNIST; the digests of all four arrays are right.")
+    say(console, f"{status.home} holds MNIST; the digests of all four arrays are right.")
+
+
+@contextmanager
+def _logged(level: int) -> Iterator[None]:
+    """Show what the package logs, from a level on, on standard error."""
+    logger = logging.getLogger("sk_mnist")
+    handler, before = logging.StreamHandler(sys.stderr), (logger.level, logger.propagate)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False  # the same line would be shown by a handler of the process again
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from sk_mnist.cli._options import add_data_home
+from sk_mnist.cli._terminal import make_console, say, waiting
 
 # The packages whose versions matter to what comes out of training.
 PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "pooch", "skops")
@@ -18,7 +18,7 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     info = commands.add_parser("info", help="where the data is, and the versions of the packages that matter")
     info.set_defaults(run=run)
-    info.add_argument("--data-home", type=Path, metavar="DIR", help="the cache (default: SK_MNIST_DATA, or the user's)")
+    add_data_home(info)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -34,9 +34,23 @@ def run(options: argparse.Namespace) -> None:
         "Python": f"{platform.python_version()} on {platform.platform()}",
         **{package: _version(package) for package in PACKAGES},
     }
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = make_console()
     for name, value in lines.items():
-        console.print(f"{name:20} {value}")
+        say(console, f"{name:20} {value}")
+    console.file.flush()
+    # Last, because TensorFlow takes seconds to start.
+    with waiting(console, "Starting TensorFlow"):
+        devices = _devices()
+    say(console, f"{'TensorFlow sees':20} {devices}")
+
+
+def _devices() -> str:
+    from sk_mnist._tensorflow import device_names
+
+    try:
+        return ", ".join(device_names())
+    except Exception as error:  # whatever is wrong with an installation, the lines above help to find it
+        return f"nothing: it does not start ({error})"
 
 
 def _version(package: str) -> str:

@@ -25,6 +25,9 @@ class Parser(argparse.ArgumentParser):
         commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=cls)
         for module in modules:
             module.add_command(commands)
+        for command in commands.choices.values():
+            # What the options mean together is found out later, but its help is the command's as well.
+            command.set_defaults(parser=command)
         return parser
 
     def error(self, message: str) -> NoReturn:
@@ -56,6 +59,28 @@ def seed(text: str) -> int:
 seed.__name__ = "seed (0 to 4294967295)"
 
 
+def rate(text: str) -> float:
+    """Return a share of units to leave out."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError
+    return value
+
+
+rate.__name__ = "rate (0 to below 1)"
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Return the sizes of layers."""
+    values = tuple(int(part) for part in text.split(","))
+    if min(values) < 1:
+        raise ValueError
+    return values
+
+
+sizes.__name__ = "sizes (such as 128,64,32)"
+
+
 def port(text: str) -> int:
     """Return a port of TCP."""
     value = int(text)
@@ -67,9 +92,25 @@ def port(text: str) -> int:
 port.__name__ = "port (0 to 65535)"
 
 
-def make_directory(directory: Path, option: str) -> None:
-    """Make the directory that an option names."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{option} {directory}: {error.strerror}") from error
+def add_data_home(command: argparse.ArgumentParser) -> None:
+    """Add the option that says where MNIST is cached."""
+    command.add_argument(
+        "--data-home",
+        type=Path,
+        metavar="DIR",
+        help="the cache of MNIST (default: SK_MNIST_DATA, or the user's; see sk-mnist info)",
+    )
+
+
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Add the option that limits the threads."""
+    command.add_argument(
+        "--threads", type=positive(int), metavar="N", help="threads to compute in (default: one for each core)"
+    )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add the option that prints for programs."""
+    command.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output; all else goes to standard error"
+    )

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sk_mnist._files import replacing
+from sk_mnist.cli._terminal import say
 
 if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
@@ -85,5 +86,5 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def print_written(console: Console, paths: list[Path]) -> None:
-    """Say which files were written."""
-    console.print("Wrote " + ", ".join(str(path) for path in paths), markup=False, soft_wrap=True)
+    """Say which files of a directory were written."""
+    say(console, f"Wrote to {paths[0].parent}: {', '.join(path.name for path in paths)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import glob
 import io
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sk_mnist._images import SIDE
+from sk_mnist.cli._terminal import make_console, print_json, say
 
 STANDARD_INPUT = "-"
 # Of the pictures in a directory.
@@ -44,8 +44,8 @@ def add_command(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; 1 if a picture could not be read."""
     reader = make_reader(options.model)
-    console = Console(highlight=False)
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = make_console()
+    errors = make_console(stderr=True)
     results = []
     status = 0
     for name in _names(options.images):
@@ -53,14 +53,14 @@ def run(options: argparse.Namespace) -> int:
             digits = reader.read(_opened(name), _shown(name), split=options.split)["digits"]
         except (OSError, ValueError) as error:
             status = 1
-            errors.print(f"sk-mnist: {_reason(error, _shown(name))}")
+            say(errors, f"sk-mnist: {_reason(error, _shown(name))}")
             continue
         if options.json:
             results.append({"file": name, "digits": [{key: digit[key] for key in FIELDS} for digit in digits]})
         else:
             _print_digits(console, _shown(name), digits)
     if options.json:
-        sys.stdout.write(json.dumps(results, indent=2) + "\n")
+        print_json(results)
     return status
 
 
@@ -124,12 +124,16 @@ def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> 
         place = f"{name}, digit {number}" if len(digits) > 1 else name
         sure = "" if digit["sure"] else "not sure, "
         text = f"{place}: {digit['label']}  ({sure}{digit['confidence']:.1%}, or else {digit['runner_up']})"
-        if console.is_terminal:
+        if _shows_pictures(console):
             grid = Table.grid(padding=(0, 2))
             grid.add_row(_half_blocks(digit["image"]), Text(text))
             console.print(grid)
         else:
             console.print(Text(text), soft_wrap=True)
+
+
+def _shows_pictures(console: Console) -> bool:
+    return console.color_system is not None and not console.no_color and not console.options.ascii_only
 
 
 def _half_blocks(image: list[int]) -> Text:

@@ -9,112 +9,205 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _output
-from sk_mnist.cli._options import UsageError, make_directory, positive, seed
+from sk_mnist.cli import _directory, _output
+from sk_mnist.cli._data import check_rows, read_images
+from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, rate, seed, sizes
+from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
     from sklearn.utils import Bunch
 
+    from sk_mnist.metrics import EvaluationResult
+
+# Those of sk_mnist.pipeline, whose import would slow down every --help.
+RECIPES = ("reference", "fast", "accurate", "wide")
+
 DEFAULT_OUTPUT = Path("sk-mnist-output")
+OUTPUTS = ("model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png")
+
+# Options that are parameters of the network, if they are given.
+PARAMETERS = {
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+    "dropout": "dropout",
+    "hidden": "hidden_layer_sizes",
+    "early_stopping": "early_stopping",
+}
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train the network, evaluate it on the test images (the default command)")
     train.set_defaults(run=run)
-    train.add_argument("--recipe", default="reference", help="how to train (default: reference)")
-    train.add_argument("--epochs", type=positive(int), help="passes over the 60,000 images (default: the recipe's)")
+    _add_training_options(train)
+    _add_data_options(train)
+    _add_output_options(train)
+
+
+def _add_training_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument("--recipe", choices=RECIPES, default="reference", help="how to train (default: reference)")
+    train.add_argument("--epochs", type=positive(int), help="passes over the training images (default: the recipe's)")
     train.add_argument("--batch-size", type=positive(int), help="images in a step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
+    train.add_argument("--dropout", type=rate, help="share of units to leave out in each step (default: the recipe's)")
+    train.add_argument(
+        "--hidden", type=sizes, metavar="SIZES", help="units of the hidden layers, such as 128,64,32 (the default)"
+    )
+    train.add_argument(
+        "--early-stopping",
+        action="store_true",
+        default=None,
+        help="stop after 5 epochs without a better validation accuracy, and keep the best epoch; "
+        "without --validation, a tenth of the images validates",
+    )
+    train.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
+    add_threads(train)
+
+
+def _add_data_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "--rows", type=positive(int), metavar="N", help="train on the first N images (default: all 60,000)"
+    )
     train.add_argument(
         "--validation",
         type=positive(int),
         metavar="N",
         help="keep the last N training images out of the training, and show the accuracy on them after each epoch",
     )
-    train.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
+    add_data_home(train)
+
+
+def _add_output_options(train: argparse.ArgumentParser) -> None:
     train.add_argument(
-        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help=f"where files go (default: {DEFAULT_OUTPUT})"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"where files go (default: {DEFAULT_OUTPUT}, where they replace those of an earlier run)",
     )
+    train.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
+    train.add_argument("--no-plots", action="store_true", help="draw no pictures")
     train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    add_json(train)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    import joblib
-
-    from sk_mnist._tensorflow import start_tensorflow
-    from sk_mnist.cli._progress import TrainingProgress
-    from sk_mnist.datasets import fetch_mnist
     from sk_mnist.metrics import evaluate
-    from sk_mnist.persistence import save
 
-    console = Console(quiet=options.quiet, highlight=False)
+    console = make_console(quiet=options.quiet, stderr=options.json)
     pipeline = _make_pipeline(options)
-    make_directory(options.output, "--output")
-    with console.status("Reading MNIST"):
-        train, test = fetch_mnist(subset="train"), fetch_mnist(subset="test")
-    console.print(
-        f"MNIST: {len(train.target):,} training and {len(test.target):,} test images, from {train.source}",
-        markup=False,
-        soft_wrap=True,
+    output = _prepare_output(console, options)
+    train, test = read_images(console, options.data_home)
+    data, held_out = _split(train, options.rows, options.validation)
+    say(
+        console,
+        f"MNIST: {len(data[1]):,} training and {len(test.target):,} test images, from {train.source}",
     )
-    data, held_out = _hold_out(train, options.validation)
-    with console.status("Starting TensorFlow"):
-        start_tensorflow()
-    mlp = pipeline["mlp"]
-    if not options.quiet:
-        mlp.set_callbacks(TrainingProgress(console))
-    start = time.perf_counter()
-    pipeline.fit(*data, **held_out)
-    seconds = time.perf_counter() - start
-    mlp.set_callbacks()
+    seconds = _fit(console, pipeline, data, held_out, options.threads)
     result = evaluate(pipeline, test.data, test.target)
+    mlp = pipeline["mlp"]
     console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
-    n_cores = joblib.cpu_count()
-    on_cores = f"{n_cores} core" + ("s" if n_cores > 1 else "")
-    console.print(f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {on_cores}.")
-    written = [
-        save(pipeline, options.output / "model.skops"),
-        _output.write_json(options.output / "metrics.json", {**result.to_dict(), "fit_seconds": seconds}),
-        _output.write_json(options.output / "history.json", mlp.history_),
-    ]
-    try:
-        displays = {**_output.draw_result(pipeline, result, test), "history.png": _draw_history(pipeline)}
-    except ImportError as error:
-        console.print(f"No pictures: {error}", markup=False, soft_wrap=True)
-    else:
-        written += _output.write_pictures(displays, options.output)
+    say(console, f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {_processors(options.threads)}.")
+    with _directory.replacing_all(output, OUTPUTS) as staging:
+        _write(console, staging, pipeline, result, seconds, None if options.no_plots else test)
+    written = _directory.files_in(output, OUTPUTS)
     _output.print_written(console, written)
+    if options.json:
+        print_json(
+            {
+                "metrics": result.to_dict(),
+                "history": mlp.history_,
+                "n_epochs": mlp.n_iter_,
+                "fit_seconds": seconds,
+                "files": [str(path) for path in written],
+            }
+        )
 
 
 def _make_pipeline(options: argparse.Namespace) -> Pipeline:
     from sk_mnist.pipeline import make_mnist_pipeline
 
-    given = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
-    try:
-        return make_mnist_pipeline(
-            options.recipe,
-            random_state=options.seed,
-            **{name: value for name, value in given.items() if value is not None},
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    given = {parameter: getattr(options, name) for name, parameter in PARAMETERS.items()}
+    return make_mnist_pipeline(
+        options.recipe,
+        random_state=options.seed,
+        **{parameter: value for parameter, value in given.items() if value is not None},
+    )
 
 
-def _hold_out(train: Bunch, n_held_out: int | None) -> tuple[tuple, dict[str, Any]]:
+def _prepare_output(console: Console, options: argparse.Namespace) -> Path:
+    """Return the directory for the files, which can be written."""
+    if options.output is not None and not options.force:
+        _directory.refuse_earlier_run(options.output, OUTPUTS)
+    output = options.output or DEFAULT_OUTPUT
+    _directory.prepare(output, OUTPUTS, "--output")
+    if _directory.files_in(output, OUTPUTS):
+        say(console, f"{output} holds the files of an earlier run. They are replaced when this one has finished.")
+    return output
+
+
+def _split(train: Bunch, rows: int | None, n_held_out: int | None) -> tuple[tuple, dict[str, Any]]:
     """Return the images and labels to train on, and what `fit` gets beside them to validate with."""
-    if n_held_out is None:
-        return (train.data, train.target), {}
     n_images = len(train.target)
-    rest = max(0, n_images - n_held_out)
-    if len(set(train.target[:rest])) < len(set(train.target)):
-        raise UsageError(
-            f"--validation {n_held_out} leaves {rest} of {n_images} images, and not of each digit, to train on"
-        )
-    held_out = {"mlp__X_val": train.data[rest:], "mlp__y_val": train.target[rest:]}
-    return (train.data[:rest], train.target[:rest]), held_out
+    check_rows(rows, n_images)
+    n_left = max(0, n_images - (n_held_out or 0))
+    n_rows = n_left if rows is None else min(rows, n_left)
+    if len(set(train.target[:n_rows])) < len(set(train.target)):
+        options = f"--rows {rows}" if n_held_out is None else f"--validation {n_held_out}"
+        raise UsageError(f"{options} leaves {n_rows} of {n_images} images, and not of each digit, to train on")
+    if rows is not None and rows > n_left:
+        raise UsageError(f"--rows {rows} and --validation {n_held_out} are more than the {n_images} training images")
+    data = train.data[:n_rows], train.target[:n_rows]
+    if n_held_out is None:
+        return data, {}
+    return data, {"mlp__X_val": train.data[n_left:], "mlp__y_val": train.target[n_left:]}
+
+
+def _fit(console: Console, pipeline: Pipeline, data: tuple, held_out: dict[str, Any], n_threads: int | None) -> float:
+    """Train, and return the seconds that it took."""
+    from threadpoolctl import threadpool_limits
+
+    from sk_mnist._tensorflow import start_tensorflow
+    from sk_mnist.cli._progress import TrainingProgress
+
+    with waiting(console, "Starting TensorFlow"):
+        start_tensorflow(n_threads, override=True)
+    mlp = pipeline["mlp"]
+    if not console.quiet:
+        mlp.set_callbacks(TrainingProgress(console))
+    start = time.perf_counter()
+    with threadpool_limits(n_threads, user_api="blas"):
+        pipeline.fit(*data, **held_out)
+    mlp.set_callbacks()
+    return time.perf_counter() - start
+
+
+def _processors(n_threads: int | None) -> str:
+    import joblib
+
+    number, name = (joblib.cpu_count(), "core") if n_threads is None else (n_threads, "thread")
+    return f"{number} {name}" + ("s" if number > 1 else "")
+
+
+def _write(
+    console: Console, directory: Path, pipeline: Pipeline, result: EvaluationResult, seconds: float, test: Any
+) -> None:
+    """Write the model and its figures and, given the test images, pictures."""
+    from sk_mnist.persistence import save
+
+    save(pipeline, directory / "model.skops")
+    _output.write_json(directory / "metrics.json", {**result.to_dict(), "fit_seconds": seconds})
+    _output.write_json(directory / "history.json", pipeline["mlp"].history_)
+    if test is None:
+        return
+    try:
+        displays = {**_output.draw_result(pipeline, result, test), "history.png": _draw_history(pipeline)}
+    except ImportError as error:
+        say(console, f"No pictures: {error}")
+    else:
+        _output.write_pictures(displays, directory)
 
 
 def _draw_history(pipeline: Pipeline) -> Any:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sk_mnist._files import replacing
 from sk_mnist.cli import _output
-from sk_mnist.cli._options import UsageError, make_directory, positive, seed
+from sk_mnist.cli._options import UsageError, positive, seed
 
 DEFAULT_OUTPUT = Path("sk-mnist-tuning")
 N_SHOWN = 10
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     if options.cv < 2:
         raise UsageError(f"--cv must be at least 2; got {options.cv}")
     console = Console(highlight=False)
-    make_directory(options.output, "--output")
+
     train, test = fetch_mnist(subset="train"), fetch_mnist(subset="test")
     X, y = train.data[: options.rows], train.target[: options.rows]
     search, recorder = _make_search(options)

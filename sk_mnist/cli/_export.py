@@ -1,0 +1,44 @@
+"""``sk-mnist export``: a saved model in a form that other programs run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sk_mnist._files import replacing
+from sk_mnist.cli import _directory
+from sk_mnist.cli._options import UsageError
+from sk_mnist.cli._terminal import make_console, say
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to the parser."""
+    export = commands.add_parser("export", help="write a saved model as ONNX")
+    export.set_defaults(run=run)
+    export.add_argument("model", type=Path, metavar="MODEL", help="a file that train or sk_mnist.save wrote")
+    export.add_argument(
+        "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; one that is there is replaced"
+    )
+    export.add_argument(
+        "--input-dtype",
+        choices=("float32", "uint8"),
+        default="float32",
+        help="type of the pixels that the exported model takes, on the scale that it was fitted on (default: float32)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command."""
+    from sk_mnist.persistence import load, to_onnx
+
+    path = options.onnx
+    _directory.prepare(path.parent, [path.name], "--onnx")
+    model = load(options.model)
+    try:
+        content = to_onnx(model, input_dtype=options.input_dtype).SerializeToString()
+    except ImportError as error:
+        raise UsageError(f"--onnx: {error}") from error
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+    say(make_console(), f"Wrote {path}, which takes {options.input_dtype} pixels")

@@ -1,0 +1,59 @@
+"""What the commands print on: terminals of any width and encoding, and files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TextIO, cast
+
+from rich.console import Console
+
+
+def make_console(*, quiet: bool = False, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is, on standard output unless told otherwise."""
+    return Console(quiet=quiet, stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line: whole in a file, between words on a terminal. A path that is broken in two cannot be copied."""
+    if console.is_terminal:
+        console.print(text, overflow="ignore", crop=False)
+    else:
+        console.print(text, soft_wrap=True)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON on standard output."""
+    sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def is_live(console: Console) -> bool:
+    """Whether lines that were printed can be drawn again: not in a file, a pipe or a dumb terminal."""
+    return console.is_interactive and console.file.isatty()
+
+
+def waiting(console: Console, text: str) -> AbstractContextManager[Any]:
+    """Show that something is going on, on a terminal."""
+    # The other spinners are in Braille, which not every encoding has.
+    return console.status(text, spinner="line" if console.options.ascii_only else "dots")
+
+
+@contextmanager
+def printable_streams() -> Iterator[None]:
+    """Let standard output and errors escape characters that their encoding lacks, rather than fail."""
+    streams = [cast(Any, stream) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            _restore(stream, errors)
+
+
+def _restore(stream: TextIO, errors: str) -> None:
+    if not stream.closed:
+        cast(Any, stream).reconfigure(errors=errors)
