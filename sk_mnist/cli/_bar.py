@@ -36,10 +36,9 @@ class BarLine:
         tail = self._tail(width - len(self.head) - MIN_BAR - 2)
         bar = min(MAX_BAR, width - len(self.head) - len(tail) - 2)
         grid = Table.grid(padding=(0, 1))
-        cells = [Text(self.head), ProgressBar(1.0, self.share, width=bar), Text(tail)]
-        for _ in cells:
+        for _ in range(3):
             grid.add_column(no_wrap=True)
-        grid.add_row(*cells)
+        grid.add_row(Text(self.head), ProgressBar(1.0, self.share, width=bar), Text(tail))
         yield grid
 
     def _tail(self, width: int) -> str:
@@ -68,6 +67,7 @@ class Clock:
         self.done = 0.0
         self._now = now
         self._start = now()
+        self._step = 0.0
         # The first part is slower than the others: it compiles.
         self._first: tuple[float, float] | None = None
         self._latest = self._start
@@ -75,6 +75,7 @@ class Clock:
     def advance(self, amount: float) -> None:
         """Count a part of the work as done."""
         self.done += amount
+        self._step = amount
         self._latest = self._now()
         if self._first is None:
             self._first = self._latest, self.done
@@ -82,7 +83,8 @@ class Clock:
     @property
     def share(self) -> float:
         """Part of the work that is done, in [0, 1]."""
-        return min(1.0, self.done / self.total)
+        # Parts are fractions, whose sum is rounded.
+        return 1.0 if self.done > self.total - 1e-6 else self.done / self.total
 
     def text(self) -> str:
         """Return the time that is left or, after the work, the time that it took; nothing before the first part."""
@@ -91,8 +93,11 @@ class Clock:
         if self.share == 1.0:
             return f"in {duration(self._latest - self._start)}"
         start, before = self._first if self.done > self._first[1] else (self._start, 0.0)
-        seconds = (self._latest - start) / (self.done - before) * (self.total - self.done)
-        return f"{duration(max(0.0, seconds - (self._now() - self._latest)))} left"
+        pace = (self._latest - start) / (self.done - before)
+        rest = self.total - self.done
+        # A part that takes longer than the others holds the time at that of the parts after it.
+        counted_down = pace * rest - (self._now() - self._latest)
+        return f"{duration(max(counted_down, pace * (rest - self._step), 0.0))} left"
 
 
 def duration(seconds: float) -> str:

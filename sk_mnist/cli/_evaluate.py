@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sk_mnist.cli import _directory, _output
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads
-from sk_mnist.cli._terminal import make_console, print_json, say
+from sk_mnist.cli._terminal import make_console, print_json
 
 PICTURES = ("confusion_matrix.png", "misclassified.png")
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     with threadpool_limits(options.threads, user_api="blas"):
         result = evaluate(model, test.data, test.target)
         if not options.json:
-            say(console, str(result))
+            console.print(str(result), soft_wrap=True)
         written = [] if options.plots is None else _draw(console, options.plots, model, result, test)
     if options.json:
         files = [str(path) for path in written]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TextIO, cast
@@ -19,9 +20,8 @@ def make_console(*, quiet: bool = False, stderr: bool = False) -> Console:
 def say(console: Console, text: str) -> None:
     """Print a line: whole in a file, between words on a terminal. A path that is broken in two cannot be copied."""
     if console.is_terminal:
-        console.print(text, overflow="ignore", crop=False)
-    else:
-        console.print(text, soft_wrap=True)
+        text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(text, soft_wrap=True)
 
 
 def print_json(content: Any) -> None:

@@ -1,0 +1,67 @@
+"""What a search is going to do: how many fits, of how many epochs, on how many images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log
+from typing import NamedTuple
+
+HALVING_FACTOR = 3  # the candidates that one is left of
+
+
+class Round(NamedTuple):
+    """Candidates that are trained for the same number of epochs."""
+
+    n_candidates: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """The rounds of a search, and the images that it searches on.
+
+    Its unit of work is an epoch on all of the images.
+    """
+
+    rounds: tuple[Round, ...]
+    n_folds: int
+    n_images: int
+
+    @property
+    def n_fits(self) -> int:
+        """Number of trainings on parts of the images."""
+        return self.n_folds * sum(round_.n_candidates for round_ in self.rounds)
+
+    @property
+    def epoch_work(self) -> float:
+        """Work of an epoch of one of them, on all folds but one."""
+        return (self.n_folds - 1) / self.n_folds
+
+    @property
+    def total_work(self) -> float:
+        """Work of all trainings, the last one included."""
+        epochs = self.n_folds * sum(round_.n_candidates * round_.epochs for round_ in self.rounds)
+        return self.epoch_work * epochs + self.rounds[-1].epochs
+
+    def __str__(self) -> str:
+        first, *others = self.rounds
+        words = f"{first.n_candidates} candidates x {self.n_folds} folds, {_epochs(first.epochs)} each"
+        for round_ in others:
+            words += f"; the best {round_.n_candidates} again, {_epochs(round_.epochs)} each"
+        return f"{self.n_fits} fits on {self.n_images:,} images: {words}. Then the best is trained on all of them."
+
+
+def halving_rounds(n_candidates: int, max_epochs: int) -> tuple[Round, ...]:
+    """Return the rounds of scikit-learn's ``HalvingGridSearchCV`` with ``min_resources="exhaust"``."""
+    n_required = 1 + floor(log(n_candidates, HALVING_FACTOR))
+    epochs = max(1, max_epochs // HALVING_FACTOR ** (n_required - 1))
+    n_possible = 1 + floor(log(max_epochs // epochs, HALVING_FACTOR))
+    rounds = []
+    for _ in range(min(n_required, n_possible)):
+        rounds.append(Round(n_candidates, epochs))
+        n_candidates, epochs = -(-n_candidates // HALVING_FACTOR), epochs * HALVING_FACTOR
+    return tuple(rounds)
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch" + ("s" if number > 1 else "")

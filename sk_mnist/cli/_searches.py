@@ -1,0 +1,72 @@
+"""The searches of ``sk-mnist tune``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from sk_mnist.cli._plan import HALVING_FACTOR, Round, SearchPlan, halving_rounds
+from sk_mnist.cli._scores import ScoreRecorder
+
+
+def make_search(options: argparse.Namespace, n_images: int) -> tuple[Any, ScoreRecorder, SearchPlan]:
+    """Return the search, not fitted, the scorer that it calls, and what it is going to do."""
+    search, recorder, rounds = SEARCHES[options.search](options)
+    search.set_params(scoring=recorder, cv=options.cv, n_jobs=options.n_jobs, error_score="raise")
+    return search, recorder, SearchPlan(rounds, options.cv, n_images)
+
+
+Search = tuple[Any, ScoreRecorder, tuple[Round, ...]]
+
+
+def _grid_search(options: argparse.Namespace) -> Search:
+    from sklearn.model_selection import GridSearchCV, ParameterGrid
+
+    from sk_mnist.model_selection import mnist_param_grid
+
+    grid = mnist_param_grid(options.grid)
+    recorder = ScoreRecorder(grid, options.cv)
+    return GridSearchCV(_pipeline(options), grid), recorder, (Round(len(ParameterGrid(grid)), options.epochs),)
+
+
+def _random_search(options: argparse.Namespace) -> Search:
+    from sklearn.model_selection import RandomizedSearchCV
+
+    from sk_mnist.model_selection import mnist_param_distributions
+
+    distributions = mnist_param_distributions()
+    # Candidates have an architecture and a batch size of their own, for which to compile.
+    pipeline = _pipeline(options, jit_compile="auto")
+    search = RandomizedSearchCV(pipeline, distributions, n_iter=options.candidates, random_state=options.seed)
+    return search, ScoreRecorder(distributions, options.cv), (Round(options.candidates, options.epochs),)
+
+
+def _halving_search(options: argparse.Namespace) -> Search:
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
+    from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
+
+    from sk_mnist.model_selection import mnist_param_grid
+
+    grid = mnist_param_grid(options.grid)
+    search = HalvingGridSearchCV(
+        _pipeline(options),
+        grid,
+        resource="mlp__epochs",
+        max_resources=options.epochs,
+        min_resources="exhaust",
+        factor=HALVING_FACTOR,
+        random_state=options.seed,
+        # The recorder would take scores on the training images for those of other folds.
+        return_train_score=False,
+    )
+    rounds = halving_rounds(len(ParameterGrid(grid)), options.epochs)
+    return search, ScoreRecorder([*grid, "mlp__epochs"], options.cv), rounds
+
+
+def _pipeline(options: argparse.Namespace, jit_compile: Any = True) -> Any:
+    from sk_mnist.pipeline import make_mnist_pipeline
+
+    return make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
+
+
+SEARCHES = {"grid": _grid_search, "random": _random_search, "halving": _halving_search}
