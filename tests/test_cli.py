@@ -13,14 +13,22 @@ import time
 import urllib.request
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
 from sk_mnist.cli import main
+from sk_mnist.cli._bar import Clock
+from sk_mnist.cli._plan import halving_rounds
+from sk_mnist.pipeline import RECIPES
 from tests.helpers.processes import run_python
+from tests.helpers.terminals import on_a_terminal
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # Two passes over all images: enough to be right nine times in ten, quick enough to run often.
@@ -69,9 +77,13 @@ def test_published_and_measured_figures_stand_side_by_side(trained):
 def test_progress_is_shown_by_epoch(trained):
     output, process = trained
     history = json.loads((output / "history.json").read_text())
-    line = next(line for line in process.stdout.splitlines() if line.startswith("Epoch"))
-    assert line.startswith("Epoch 2/2 ")
-    assert line.rstrip().endswith(f"loss {history['loss'][-1]:.4f}, accuracy {history['accuracy'][-1]:.2%}")
+    lines = [line for line in process.stdout.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 2
+    for number, line in enumerate(lines):
+        loss, accuracy = history["loss"][number], history["accuracy"][number]
+        assert line.startswith(f"epoch {number + 1}/2  loss {loss:.4f}  acc {100 * accuracy:.2f} %  ")
+    assert re.fullmatch(r".*  \d:\d\d left", lines[0])
+    assert re.fullmatch(r".*  in \d:\d\d", lines[1])
 
 
 @pytest.mark.slow
@@ -79,14 +91,15 @@ def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path):
     process = run("train", "--recipe", "accurate", "--epochs", "1", "--validation", "55000", "--output", str(tmp_path))
     assert (process.returncode, process.stderr) == (0, "")
     history = json.loads((tmp_path / "history.json").read_text())
-    assert f"validation accuracy {history['val_accuracy'][-1]:.2%}" in process.stdout
+    assert f"val acc {100 * history['val_accuracy'][-1]:.2f} %" in process.stdout
     images, labels = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
     network = sk_mnist.make_mnist_pipeline("accurate", epochs=1, random_state=0).fit(images[:5000], labels[:5000])
     assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])
 
 
 @pytest.mark.parametrize(("n_held_out", "rest"), [(60_001, 0), (59_999, 1)])
-def test_validation_leaves_images_of_each_digit_to_train_on(n_held_out, rest, capsys):
+def test_validation_leaves_images_of_each_digit_to_train_on(n_held_out, rest, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(["train", "--validation", str(n_held_out)])
     assert f"--validation {n_held_out} leaves {rest} of 60000 images, and not of each digit" in capsys.readouterr().err
@@ -196,11 +209,15 @@ TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     process = run(*TUNE, "--search", search, "--candidates", "3", "--output", str(tmp_path))
     assert process.returncode == 0, process.stderr
-    assert "Best candidates" in process.stdout
-    assert "KerasMLPClassifier - fit" in process.stdout  # bars down to the trainings
+    fits = re.findall(r"^fit (\d+)/(\d+) ", process.stdout, re.MULTILINE)
+    n_fits = {"grid": 12, "random": 6, "halving": 16}[search]
+    assert process.stdout.startswith(f"{n_fits} fits on 600 images: ")
+    assert [(int(number), int(last)) for number, last in fits] == [(i + 1, n_fits) for i in range(n_fits)]
+    assert max(map(len, process.stdout.partition("Candidates")[2].partition("best_params")[0].splitlines())) <= 80
     with open(tmp_path / "search.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 3
+    assert {row["n_folds"] for row in rows} == {"2"}
     scores = [float(row["mean_test_score"]) for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert (tmp_path / "search.png").read_bytes().startswith(PNG)
@@ -210,31 +227,61 @@ def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     assert model.score(test.data, test.target) == pytest.approx(accuracy)
 
 
-@pytest.mark.slow
-def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
-    # The process sends itself the signal of Ctrl-C when the third score is in.
+def interrupt_search(output, *options):
+    """Search in a process that sends itself the signal of Ctrl-C when the third score is in."""
     code = f"""
 import os, signal, sys
-from sk_mnist.cli import _tune, main
+from sk_mnist.cli import _scores, main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-score = _tune._Recorder.__call__
+score = _scores.ScoreRecorder.__call__
 
 def score_and_interrupt(self, *arguments):
     result = score(self, *arguments)
-    if sum(map(len, self.scores.values())) == 3:
+    if self.n_fits == 3:
         os.kill(os.getpid(), signal.SIGINT)
     return result
 
-_tune._Recorder.__call__ = score_and_interrupt
-sys.exit(main({[*TUNE, "--grid", "large", "--output", str(tmp_path)]!r}))
+_scores.ScoreRecorder.__call__ = score_and_interrupt
+sys.exit(main({[*TUNE, "--grid", "large", "--output", str(output), *options]!r}))
 """
     process = run_python(code)
     assert process.returncode == 130, process.stderr
+    return process
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
+    process = interrupt_search(tmp_path)
     with open(tmp_path / "search.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert 3 <= sum(int(row["n_folds"]) for row in rows) < 72
+    n_fits = sum(int(row["n_folds"]) for row in rows)
+    assert 3 <= n_fits < 72
     assert [path.name for path in tmp_path.iterdir()] == ["search.csv"]
+    assert f"{n_fits} of 72 fits were finished. Their scores are in {tmp_path / 'search.csv'}" in process.stdout
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_leaves_an_earlier_one_as_it_is(tmp_path):
+    (tmp_path / "search.csv").write_text("earlier")
+    process = interrupt_search(tmp_path, "--force")
+    assert (tmp_path / "search.csv").read_text() == "earlier"
+    assert str(tmp_path / "search-2.csv") in process.stdout
+    assert (tmp_path / "search-2.csv").read_text().startswith("mlp__learning_rate,")
+
+
+@pytest.mark.parametrize("earlier", [[], ["search.csv"]])
+def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlier, tmp_path, monkeypatch, capsys):
+    for name in earlier:
+        (tmp_path / name).write_text("earlier")
+    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _interrupted)
+    assert main([*TUNE, "--force", "--output", str(tmp_path)]) == 130
+    assert "No fit was finished, and nothing was written." in capsys.readouterr().out
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(earlier, "earlier")
+
+
+def _interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -246,18 +293,31 @@ sys.exit(main({[*TUNE, "--grid", "large", "--output", str(tmp_path)]!r}))
         (["--learning-rate", "inf"], "argument --learning-rate: invalid positive float value: 'inf'"),
         (["--batch-size", "1.5"], "argument --batch-size: invalid positive int value: '1.5'"),
         (["--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
-        (["--recipe", "best"], "recipe must be one of"),
+        (["--recipe", "best"], "argument --recipe: invalid choice: 'best'"),
+        (["--hidden", "128,0"], "argument --hidden: invalid sizes (such as 128,64,32) value: '128,0'"),
+        (["--dropout", "1"], "argument --dropout: invalid rate (0 to below 1) value: '1'"),
+        (
+            ["--rows", "9"],
+            "--rows 9 leaves 9 of 60000 images, and not of each digit, to train on (see sk-mnist train -",
+        ),
+        (["--rows", "70000"], "--rows 70000: there are 60000 training images"),
+        (["--rows", "100", "--validation", "59950"], "are more than the 60000 training images"),
         (["--output", __file__], "File exists"),
-        (["tune", "--cv", "1"], "--cv must be at least 2; got 1"),
+        (["tune", "--cv", "1"], "--cv must be at least 2; got 1 (see sk-mnist tune --help)"),
+        (["tune", "--cv", "3", "--rows", "30"], "--rows 30 has 1 images of a digit, and --cv 3 needs 3 of each"),
+        (["tune", "--search", "best"], "(choose from 'grid', 'random', 'halving') (see sk-mnist tune --help)"),
+        (["export", "model.skops"], "the following arguments are required: --onnx"),
         (["tune", "--grid", "huge"], "argument --grid: invalid choice: 'huge'"),
         (["fetch", "--verify", "--clear"], "not allowed with argument --verify"),
         (["evaluate"], "the following arguments are required: MODEL"),
-        (["--colour"], "unrecognized arguments: --colour"),
+        (["--colour"], "unrecognized arguments: --colour (see sk-mnist train --help)"),
+        (["tune", "--colour"], "unrecognized arguments: --colour (see sk-mnist tune --help)"),
         (["teach"], "invalid choice: 'teach'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_bad_option_is_one_line_and_status_2(arguments, message, capsys):
+def test_a_bad_option_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     captured = capsys.readouterr()
@@ -280,8 +340,271 @@ def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, c
     assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
 
 
-def _no_space(**kwargs):
+def _no_space(*args, **kwargs):
     raise OSError(28, "No space left on device")
+
+
+# Trains in a second or two.
+BRIEF = ["train", "--rows", "500", "--epochs", "3", "--batch-size", "100", "--no-plots"]
+
+
+class TestTerminal:
+    @pytest.mark.parametrize("columns", [60, 80, 120])
+    def test_the_bar_of_a_training_fits(self, columns, tmp_path, monkeypatch):
+        terminal = on_a_terminal(monkeypatch, columns=columns)
+        assert main([*BRIEF, "--validation", "1000", "--output", str(tmp_path)]) == 0
+        history = json.loads((tmp_path / "history.json").read_text())
+        bars = [line for line in terminal.lines if line.startswith("epoch ")]
+        assert max(map(len, bars)) <= columns
+        assert re.match(r"epoch 3/3 ━{5,} ", bars[-1])
+        assert re.search(r"in \d:\d\d *$", bars[-1])
+        for name, key in (("acc", "accuracy"), ("val acc", "val_accuracy")):
+            assert f" {name} {100 * history[key][-1]:.1f} %" in bars[-1]
+        assert (f" val loss {history['val_loss'][-1]:.3f}" in bars[-1]) == (columns > 60)
+
+    @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+    @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+    def test_any_terminal_does(self, encoding, environment, tmp_path, monkeypatch):
+        terminal = on_a_terminal(monkeypatch, encoding=encoding, **environment)
+        assert main([*BRIEF, "--output", str(tmp_path)]) == 0
+        assert "epoch 3/3 " in terminal.text
+        assert "\\u" not in terminal.text
+        if environment:
+            assert not re.search(r"\x1b\[(3|9)\d", terminal.text)  # no colour
+        if environment.get("TERM") == "dumb":
+            assert "\x1b" not in terminal.text
+            assert len([line for line in terminal.lines if line.startswith("epoch")]) == 3
+
+    def test_a_path_that_the_encoding_lacks_is_escaped(self, tmp_path, monkeypatch):
+        terminal = on_a_terminal(monkeypatch, encoding="ascii")
+        assert main([*BRIEF, "--output", str(tmp_path / "größe")]) == 0
+        assert "gr\\xf6\\xdfe:" in terminal.text
+        assert terminal.errors == "strict"  # as it was
+
+    @pytest.mark.slow
+    def test_the_screen_of_a_search_fits_and_is_truthful(self, tmp_path, monkeypatch):
+        terminal = on_a_terminal(monkeypatch, columns=60)
+        assert main([*TUNE, "--search", "halving", "--output", str(tmp_path)]) == 0
+        bars = [line for line in terminal.lines if line.startswith("fit ")]
+        assert max(map(len, bars)) <= 60
+        assert re.fullmatch(r"fit 16/16 ━{40} in \d:\d\d *", bars[-1])
+        assert not any(" in " in bar for bar in bars if not bar.startswith("fit 16/16"))
+        running = [line for line in terminal.lines if re.match(r"  fold [12]/2  epoch [0-3]/[13]  lr=", line)]
+        assert running
+        assert any(re.match(r"  best so far: \d\d\.\d\d %  lr=0.003 dropout=", line) for line in terminal.lines)
+
+
+@pytest.mark.parametrize("n_candidates", [1, 2, 3, 6, 9, 10, 36])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 10, 30])
+def test_the_rounds_of_halving_are_known_before_it_begins(n_candidates, epochs):
+    search = HalvingGridSearchCV(
+        DecisionTreeClassifier(),
+        {"random_state": list(range(n_candidates))},
+        resource="max_depth",
+        max_resources=epochs,
+        min_resources="exhaust",
+        cv=2,
+    ).fit(np.eye(4), [0, 1, 0, 1])
+    rounds = halving_rounds(n_candidates, epochs)
+    assert [round_.n_candidates for round_ in rounds] == search.n_candidates_
+    assert [round_.epochs for round_ in rounds] == search.n_resources_
+
+
+def test_the_time_that_is_left_comes_from_the_parts_after_the_first():
+    seconds = iter([0, 10, 10, 12, 13, 20, 21]).__next__
+    clock = Clock(10, now=seconds)
+    assert clock.text() == ""
+    clock.advance(1)  # at 10 s: compiling, too
+    assert clock.text() == "1:30 left"
+    clock.advance(1)  # at 12 s
+    assert clock.text() == "0:15 left"  # a second later
+    assert clock.text() == "0:14 left"  # this part takes longer, which the others need not
+    clock.advance(8)
+    assert clock.text() == "in 0:21"
+
+
+class TestOutput:
+    def test_train_replaces_its_default_output_as_a_whole(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.chdir(tmp_path)
+        output = tmp_path / "sk-mnist-output"
+        output.mkdir()
+        for name in ("model.skops", "history.png", "notes.txt"):
+            (output / name).write_text("earlier")
+        assert main(BRIEF) == 0
+        assert "sk-mnist-output holds the files of an earlier run." in capsys.readouterr().out
+        # The picture would be of another training.
+        assert {path.name for path in output.iterdir()} == {"model.skops", "metrics.json", "history.json", "notes.txt"}
+        assert sk_mnist.load(output / "model.skops")["mlp"].n_iter_ == 3
+
+    @pytest.mark.parametrize("command", ["train", "tune"])
+    def test_an_earlier_run_is_kept(self, command, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        (tmp_path / "model.skops").write_text("earlier")
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--output", str(tmp_path)])
+        assert stopped.value.code == 2
+        assert f"{tmp_path} holds model.skops of an earlier run: give --force" in capsys.readouterr().err
+        assert main([command, "--force", "--output", str(tmp_path)]) == 1  # goes on, until there is no space
+        assert (tmp_path / "model.skops").read_text() == "earlier"
+
+    def test_an_earlier_run_is_kept_until_the_training_has_succeeded(self, tmp_path, monkeypatch):
+        (tmp_path / "model.skops").write_text("earlier")
+        monkeypatch.setattr("sk_mnist.persistence.save", _no_space)
+        assert main([*BRIEF, "--force", "--output", str(tmp_path)]) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["model.skops"]
+        assert (tmp_path / "model.skops").read_text() == "earlier"
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a directory in which nobody can write")
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["train", "--output", "/proc"],
+            ["tune", "--output", "/proc/new"],
+            ["export", "none", "--onnx", "/proc/m.onnx"],
+        ],
+    )
+    def test_what_cannot_be_written_is_found_before_the_work(self, arguments, monkeypatch, capsys):
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert re.search(r"--(output|onnx) /proc", capsys.readouterr().err)
+
+    def test_a_directory_in_the_place_of_a_file_is_found_before_the_work(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        (tmp_path / "model.skops").mkdir()
+        with pytest.raises(SystemExit):
+            main(["train", "--force", "--output", str(tmp_path)])
+        assert "model.skops is a directory there" in capsys.readouterr().err
+
+
+class TestJson:
+    def test_of_a_training(self, tmp_path, capsys):
+        assert main([*BRIEF, "--json", "--output", str(tmp_path)]) == 0
+        captured = capsys.readouterr()
+        result = json.loads(captured.out)
+        assert result["history"] == json.loads((tmp_path / "history.json").read_text())
+        assert result["metrics"]["n_samples"] == 10_000
+        assert result["n_epochs"] == 3
+        assert set(result["files"]) == set(map(str, tmp_path.iterdir()))
+        assert "epoch 3/3" in captured.err
+
+    def test_of_an_evaluation(self, trained, capsys):
+        model = trained[0] / "model.skops"
+        assert main(["evaluate", str(model), "--json"]) == 0
+        captured = capsys.readouterr()
+        metrics = json.loads((trained[0] / "metrics.json").read_text())
+        result = json.loads(captured.out)
+        assert result["metrics"]["accuracy"] == metrics["accuracy"]
+        assert (result["model"], result["files"], captured.err) == (str(model), [], "")
+
+    @pytest.mark.slow
+    def test_of_a_search(self, tmp_path, capsys):
+        assert main([*TUNE, "--search", "random", "--candidates", "2", "--json", "--output", str(tmp_path)]) == 0
+        captured = capsys.readouterr()
+        result = json.loads(captured.out)
+        model = sk_mnist.load(tmp_path / "model.skops")
+        for name, value in result["best_params"].items():
+            assert model.get_params()[name] == (tuple(value) if isinstance(value, list) else value)
+        assert result["candidates"][0] == {
+            "params": result["best_params"],
+            "mean_test_score": result["best_score"],
+            "std_test_score": result["candidates"][0]["std_test_score"],
+        }
+        assert (len(result["candidates"]), result["n_fits"]) == (2, 4)
+        assert "fit 4/4" in captured.err
+
+
+def test_options_of_train_are_parameters_of_the_network(tmp_path, capsys):
+    options = ["--hidden", "40,20", "--dropout", "0.1", "--early-stopping", "--epochs", "40", "--learning-rate", "0.01"]
+    assert main([*BRIEF, *options, "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("MNIST: 500 training and 10,000 test images")
+    mlp = sk_mnist.load(tmp_path / "model.skops")["mlp"]
+    assert (mlp.hidden_layer_sizes, mlp.dropout, mlp.early_stopping) == ((40, 20), 0.1, True)
+    assert mlp.n_iter_ < 40
+
+
+def test_data_home_is_where_images_are_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sk_mnist.datasets._sources.REMOTES", ())
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    home = tmp_path / "data"
+    assert main([*BRIEF, "--data-home", str(home), "--output", str(tmp_path / "out")]) == 0
+    assert "from bundled: " in capsys.readouterr().out
+    assert (home / "mnist.npz").exists()
+
+
+@pytest.mark.slow
+def test_threads_go_before_the_environment(tmp_path):
+    code = f"""
+from sk_mnist.cli import main
+assert main({[*BRIEF, "--threads", "1", "--output", str(tmp_path)]!r}) == 0
+import tensorflow
+assert tensorflow.config.threading.get_intra_op_parallelism_threads() == 1
+"""
+    process = run_python(code, env={**os.environ, "OMP_NUM_THREADS": "3"})
+    assert process.returncode == 0, process.stderr
+    assert "on 1 thread." in process.stdout
+
+
+def test_help_lists_the_recipes_that_there_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert f"--recipe {{{','.join(RECIPES)}}}" in capsys.readouterr().out
+
+
+class TestExport:
+    def test_another_program_runs_the_model(self, trained, tmp_path, capsys):
+        path = tmp_path / "model.onnx"
+        assert main(["export", str(trained[0] / "model.skops"), "--onnx", str(path)]) == 0
+        assert capsys.readouterr().out == f"Wrote {path}\n"
+        session = onnxruntime.InferenceSession(path.read_bytes())
+        images = sk_mnist.fetch_mnist(subset="test").data[:100]
+        labels = sk_mnist.load(trained[0] / "model.skops").predict(images)
+        np.testing.assert_array_equal(session.run(None, {"X": images})[0], labels)
+
+    def test_a_missing_extra_is_one_sentence(self, trained, tmp_path, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, "skl2onnx", None)
+        with pytest.raises(SystemExit):
+            main(["export", str(trained[0] / "model.skops"), "--onnx", str(tmp_path / "model.onnx")])
+        assert "error: --onnx needs skl2onnx: pip install 'sk-mnist[onnx]' (see" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestInfo:
+    def test_it_ends_with_the_devices(self, capfd):
+        assert main(["info"]) == 0
+        captured = capfd.readouterr()
+        assert re.match(r"TensorFlow sees +CPU", captured.out.splitlines()[-1])
+        assert captured.err == ""
+
+    def test_tensorflow_that_does_not_start_is_named_last(self, monkeypatch, capsys):
+        monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _no_space)
+        assert main(["info"]) == 0
+        *others, last = capsys.readouterr().out.splitlines()
+        assert any(line.startswith("scikit-learn") for line in others)
+        assert re.match(r"TensorFlow sees +nothing: it does not start \(.*No space left", last)
+
+
+def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr("sk_mnist.datasets._download.socket.getaddrinfo", _no_name)
+    assert main(["fetch", "--data-home", str(tmp_path / "quiet")]) == 0
+    assert capsys.readouterr().err == "No network: using the bundled copy of MNIST.\n"
+    assert main(["fetch", "-v", "--data-home", str(tmp_path / "verbose")]) == 0
+    *reasons, last = capsys.readouterr().err.splitlines()
+    assert last == "No network: using the bundled copy of MNIST."
+    assert any("Name or service not known" in reason for reason in reasons)
+    assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
+
+
+def _no_name(*args, **kwargs):
+    raise socket.gaierror(-2, "Name or service not known")
+
+
+def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypatch):
+    terminal = on_a_terminal(monkeypatch, encoding="cp1252")
+    assert main(["predict", str(pictures / "seven.png")]) == 0
+    assert "seven.png: 7 " in terminal.text
+    assert "\\u2580" not in terminal.text
 
 
 @pytest.fixture(scope="module")

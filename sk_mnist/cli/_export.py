@@ -20,12 +20,6 @@ def add_command(commands: Any) -> None:
     export.add_argument(
         "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; one that is there is replaced"
     )
-    export.add_argument(
-        "--input-dtype",
-        choices=("float32", "uint8"),
-        default="float32",
-        help="type of the pixels that the exported model takes, on the scale that it was fitted on (default: float32)",
-    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -36,9 +30,11 @@ def run(options: argparse.Namespace) -> None:
     _directory.prepare(path.parent, [path.name], "--onnx")
     model = load(options.model)
     try:
-        content = to_onnx(model, input_dtype=options.input_dtype).SerializeToString()
+        content = to_onnx(model).SerializeToString()
     except ImportError as error:
-        raise UsageError(f"--onnx: {error}") from error
+        raise UsageError(f"--onnx {str(error).removeprefix('to_onnx ')}") from error
+    except RuntimeError as error:  # skl2onnx's, in many lines
+        raise ValueError(f"{options.model} cannot be written as ONNX: {str(error).splitlines()[0]}") from error
     with replacing(path) as partial:
         partial.write_bytes(content)
-    say(make_console(), f"Wrote {path}, which takes {options.input_dtype} pixels")
+    say(make_console(), f"Wrote {path}")
