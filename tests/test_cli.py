@@ -362,6 +362,14 @@ class TestTerminal:
             assert f" {name} {100 * history[key][-1]:.1f} %" in bars[-1]
         assert (f" val loss {history['val_loss'][-1]:.3f}" in bars[-1]) == (columns > 60)
 
+    def test_no_time_is_left_after_early_stopping(self, tmp_path, monkeypatch):
+        terminal = on_a_terminal(monkeypatch)
+        assert main([*BRIEF, "--early-stopping", "--epochs", "60", "--output", str(tmp_path)]) == 0
+        n_epochs = len(json.loads((tmp_path / "history.json").read_text())["loss"])
+        assert n_epochs < 60
+        bars = [line for line in terminal.lines if line.startswith("epoch ")]
+        assert re.match(rf"epoch {n_epochs}/60 .* in \d:\d\d *$", bars[-1])
+
     @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
     @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
     def test_any_terminal_does(self, encoding, environment, tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ class TrainingProgress:
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> None:
         """Show the figures of an epoch."""
         if context.task_name != "epoch":
+            self.clock.finish()
             return
         scores = {name: values[-1] for name, values in fitted_estimator.history_.items()}
         self.clock.advance(1)
