@@ -392,7 +392,15 @@ class TestTerminal:
     @pytest.mark.slow
     def test_the_screen_of_a_search_fits_and_is_truthful(self, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, columns=60)
+        clocks, advance = [], Clock.advance
+
+        def remember(clock, amount):
+            clocks.append(clock)
+            advance(clock, amount)
+
+        monkeypatch.setattr(Clock, "advance", remember)
         assert main([*TUNE, "--search", "halving", "--output", str(tmp_path)]) == 0
+        assert clocks[-1].done == pytest.approx(clocks[-1].total)
         bars = [line for line in terminal.lines if line.startswith("fit ")]
         assert max(map(len, bars)) <= 60
         assert re.fullmatch(r"fit 16/16 ━{40} in \d:\d\d *", bars[-1])
