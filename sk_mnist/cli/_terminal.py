@@ -18,8 +18,9 @@ def make_console(*, quiet: bool = False, stderr: bool = False) -> Console:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line: whole in a file, between words on a terminal. A path that is broken in two cannot be copied."""
-    if console.is_terminal:
+    """Print a line; on a terminal, break it between words. A path that is broken in two cannot be copied."""
+    # The width of a dumb terminal is not known.
+    if is_live(console):
         text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
     console.print(text, soft_wrap=True)
 
