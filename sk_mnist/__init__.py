@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sk_mnist._requirements import check_scikit_learn
+
 if TYPE_CHECKING:
     from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from sk_mnist.pretrained import load_pretrained as load_pretrained
 
 __version__ = "0.1.0.dev0"
+
+check_scikit_learn()
 
 # Where each public name lives. Nothing is imported until it is asked for (PEP 562), so `import sk_mnist` is free.
 _HOME = {
@@ -66,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

@@ -360,3 +360,7 @@ def _interpolation(points: NDArray, shape: tuple[int, int], dtype: np.dtype) -> 
         np.add(corner, offset, out=indices[..., neighbour])
     starts = np.arange(0, 4 * n_points + 1, 4, dtype=index_dtype)
     return csr_array((weights.ravel(), indices.ravel(), starts), shape=(n_points, len(corner) * framed_size))
+
+
+def __dir__() -> list[str]:
+    return __all__

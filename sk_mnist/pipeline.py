@@ -107,3 +107,7 @@ def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipelin
             ("mlp", KerasMLPClassifier(**{**copy.deepcopy(RECIPES[recipe]), **mlp_params})),
         ]
     )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,3 +4,7 @@ from sk_mnist.datasets._cache import clear_data_home, get_data_home
 from sk_mnist.datasets._mnist import fetch_mnist
 
 __all__ = ["clear_data_home", "fetch_mnist", "get_data_home"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,3 +5,7 @@ from sk_mnist.demo._reader import Reader
 from sk_mnist.demo._server import DrawServer
 
 __all__ = ["DrawServer", "Reader", "draw_page"]
+
+
+def __dir__() -> list[str]:
+    return __all__

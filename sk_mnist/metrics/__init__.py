@@ -22,3 +22,7 @@ __all__ = [
     "neg_ece_scorer",
     "neg_log_loss_scorer",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

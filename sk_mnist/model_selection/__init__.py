@@ -11,3 +11,7 @@ __all__ = [
     "mnist_param_grid",
     "official_split",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -22,3 +22,7 @@ def clear_workspaces() -> None:
     # Not imported for this: without it nothing has been compiled.
     if module := sys.modules.get("sk_mnist.neural_network._workspace"):
         module.clear_workspaces()
+
+
+def __dir__() -> list[str]:
+    return __all__

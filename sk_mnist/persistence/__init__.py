@@ -5,3 +5,7 @@ from sk_mnist.persistence._onnx import register_onnx_converters, to_onnx
 from sk_mnist.persistence._save import save
 
 __all__ = ["load", "register_onnx_converters", "save", "to_onnx"]
+
+
+def __dir__() -> list[str]:
+    return __all__

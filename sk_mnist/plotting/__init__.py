@@ -15,3 +15,7 @@ __all__ = [
     "TrainingHistoryDisplay",
     "WeightsDisplay",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

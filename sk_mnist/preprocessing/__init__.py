@@ -18,3 +18,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}._handwriting"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,30 @@
+"""The oldest scikit-learn that this package runs on, checked without importing it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+OLDEST = (1, 9)
+
+
+def check_scikit_learn() -> None:
+    """Raise an ImportError that says what to install if scikit-learn is missing or too old."""
+    spec = find_spec("sklearn")
+    # 1.9 brought sklearn.callback. Its folder is found in a fraction of a millisecond; reading the version takes 30.
+    if spec is not None and any(Path(folder, "callback").is_dir() for folder in spec.submodule_search_locations or ()):
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        installed = version("scikit-learn")
+    except PackageNotFoundError:
+        installed = None
+    if installed is None or _release(installed) < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        found = "it is not installed" if installed is None else f"{installed} is installed"
+        raise ImportError(
+            f"sk-mnist needs scikit-learn {wanted} or newer, but {found}: pip install 'scikit-learn>={wanted}'"
+        )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
