@@ -63,8 +63,7 @@ def main() -> None:
     X, y = X[: options.rows], y[: options.rows]
     teachers = [trained("accurate", seed, X, y, options) for seed in TEACHER_SEEDS]
     student = trained("distilled-900-epochs-as-accurate", STUDENT_SEED, X, y, options, teacher=combined(teachers, X, y))
-    min_image_max = PixelScaler().fit(X).min_image_max_
-    write(student, min_image_max, options, options.models if options.is_trial else PACKAGE_DATA)
+    write(student, PixelScaler().fit(X), options, options.models if options.is_trial else PACKAGE_DATA)
 
 
 def trained(
@@ -102,7 +101,7 @@ def parameters(network: KerasMLPClassifier) -> dict[str, Any]:
     return json.loads(json.dumps(params, default=RandomWarp.get_params))
 
 
-def write(network: KerasMLPClassifier, min_image_max: float, options: argparse.Namespace, directory: Path) -> None:
+def write(network: KerasMLPClassifier, scaler: PixelScaler, options: argparse.Namespace, directory: Path) -> None:
     """Write the weights and the card."""
     arrays = {}
     for i, (coef, intercept) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
@@ -119,7 +118,8 @@ def write(network: KerasMLPClassifier, min_image_max: float, options: argparse.N
         "parameters": parameters(network),
         "teachers": {"recipe": RECIPE, "epochs": options.epochs, "seeds": TEACHER_SEEDS, "weight": TEACHER_WEIGHT},
         "n_training_images": options.rows,
-        "min_image_max": min_image_max,
+        "min_image_max": scaler.min_image_max_,
+        "max_image_mean": scaler.max_image_mean_,
         "test": {"n_images": figures["n_samples"], **{name: figures[name] for name in FIGURES}},
         "versions": {"python": platform.python_version(), **{name: version_of(name) for name in LIBRARIES}},
         "machine": {"system": platform.system(), "processor": processor(), "cores": cpu_count()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import isqrt, prod
 from typing import Any
 
@@ -20,6 +21,58 @@ def square_shape(n_pixels: int) -> tuple[int, int] | None:
     """Return the shape of a square image of so many pixels; None if there is none."""
     side = isqrt(n_pixels)
     return (side, side) if side * side == n_pixels else None
+
+
+def shape_of(X: Any) -> tuple[int, ...]:
+    """Return the shape of an array-like; of a list, only the first item is looked at."""
+    if hasattr(X, "shape"):
+        return tuple(X.shape)
+    if isinstance(X, list | tuple) and len(X):
+        return (len(X), *np.shape(X[0]))
+    return np.shape(X)
+
+
+def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = None) -> None:
+    """Refuse a single image or a single row where several are taken.
+
+    Parameters
+    ----------
+    X : object
+        What was given. What is neither an image nor a row is left to other checks.
+    caller : str
+        Name of the estimator that takes it.
+    batch : str
+        Shape that the estimator takes, in words.
+    n_features : int, default=None
+        Number of features that the estimator was fitted on.
+
+    Raises
+    ------
+    TypeError
+        If ``X`` is an image of Pillow.
+    ValueError
+        If ``X`` is one row, or one image of ``n_features`` pixels.
+    """
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is not None and isinstance(X, pillow.Image):
+        raise TypeError(
+            f"X is a Pillow image of {X.width} x {X.height} pixels; {caller} takes arrays of shape {batch}. For an image "
+            "in MNIST's form, white on black, use np.asarray(X.convert('L')).reshape(1, -1); for any other picture of a "
+            "digit, sk_mnist.DigitImageNormalizer().fit_transform([X])."
+        )
+    shape = shape_of(X)
+    if len(shape) == 1:
+        # scikit-learn's words at both ends, and not the whole array between them.
+        other = "" if shape[0] == n_features else " if it is one row, np.reshape(X, (-1, 1)) if it is one feature"
+        raise ValueError(
+            f"Expected 2D array, got 1D array: X has shape {shape}, but {caller} takes {batch}. Reshape your data: "
+            f"np.reshape(X, (1, -1)){other}."
+        )
+    if len(shape) == 2 and n_features is not None and shape[1] != n_features and prod(shape) == n_features:
+        raise ValueError(
+            f"X has {shape[1]} features, but {caller} is expecting {n_features} features as input. X has shape "
+            f"{shape}, which is one image: np.reshape(X, (1, -1)) is a batch of one."
+        )
 
 
 def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:

@@ -19,6 +19,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_c
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_mnist._images import check_is_batch, shape_of
 from sk_mnist._labels import encode_labels
 from sk_mnist._sklearn import (
     DocLinkMixin,
@@ -747,7 +748,8 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         return cloned
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
-        _check_two_dimensional(X)
+        _check_is_rows(X, None if reset else self.n_features_in_)
+        _check_is_one_label_a_row(y)
         X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=self.dtype)
         check_classification_targets(y)
         return X, y
@@ -1057,7 +1059,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         if not self._needs_no_conversion(X):
-            _check_two_dimensional(X)
+            _check_is_rows(X, self.n_features_in_)
             # The forward pass finds what is not finite, in a fraction of the time.
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
@@ -1109,12 +1111,21 @@ class _EpochTasks:
         self.context.call_on_fit_task_end(estimator=self.estimator, metadata=self.metadata, **self.data)
 
 
-def _check_two_dimensional(X: Any) -> None:
-    shape = getattr(X, "shape", ())
-    if len(shape) > 2:
+def _check_is_rows(X: Any, n_features: int | None = None) -> None:
+    check_is_batch(X, "KerasMLPClassifier", "(n_samples, n_features)", n_features)
+    if len(shape := shape_of(X)) > 2:
         raise ValueError(
-            f"X has shape {tuple(shape)}; KerasMLPClassifier takes (n_samples, n_features). "
-            "Put an ImageFlattener() before it, or reshape: X.reshape(len(X), -1)."
+            f"X has shape {shape}; KerasMLPClassifier takes (n_samples, n_features). "
+            "Put an ImageFlattener() before it, or reshape: np.reshape(X, (len(X), -1))."
+        )
+
+
+def _check_is_one_label_a_row(y: Any) -> None:
+    # scikit-learn's check takes a single column, with a warning.
+    if len(shape := shape_of(y)) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {shape} instead: KerasMLPClassifier takes one label for each "
+            "row. If y is one-hot, give np.argmax(y, axis=1)."
         )
 
 

@@ -154,6 +154,7 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         **_SHARED,
         "pixel_max_": _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0"),
         "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
+        "max_image_mean_": _Attribute(_is_pixel, "a number of at least 0"),
         OUTPUT_CONFIG: _OUTPUT_CONFIG,
     },
     RandomWarp: {},
@@ -224,7 +225,11 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
 def _check_scaler(scaler: PixelScaler) -> None:
     _check_own(scaler)
     _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
-    if hasattr(scaler, "pixel_max_") and scaler.min_image_max_ > scaler.pixel_max_:
+    # Earlier versions did not save max_image_mean_.
+    if hasattr(scaler, "max_image_mean_") and not hasattr(scaler, "pixel_max_"):
+        raise ValueError(f"its {type(scaler).__name__} has max_image_mean_, but is not fitted")
+    learned = [getattr(scaler, name, 0.0) for name in ("min_image_max_", "max_image_mean_")]
+    if hasattr(scaler, "pixel_max_") and max(learned) > scaler.pixel_max_:
         raise ValueError(f"its {type(scaler).__name__} was fitted on pixels brighter than white")
 
 

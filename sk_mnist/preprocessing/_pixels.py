@@ -12,7 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sk_mnist._images import as_rows, pixel_names, square_shape
+from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape
 from sk_mnist._sklearn import (
     DocLinkMixin,
     Interval,
@@ -25,6 +25,10 @@ from sk_mnist._sklearn import (
 
 # So much brighter than white may be what an interpolation has rounded.
 _ABOVE_WHITE = 1 + 1e-6
+
+# What the two take, in words.
+_IMAGES = "(n_samples, height, width) or (n_samples, n_pixels)"
+_ROWS = "(n_samples, n_pixels)"
 
 # The value of a white pixel to pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
 _WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
@@ -91,6 +95,7 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         >>> ImageFlattener().fit(np.zeros((5, 28, 28))).image_shape_
         (28, 28)
         """
+        check_is_batch(X, type(self).__name__, _IMAGES)
         task = begin_fit(self, X=X, y=y)
         rows, image_shape = as_rows(X, type(self).__name__)
         validate_data(self, rows)
@@ -119,6 +124,7 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         array([[1, 2, 3, 4]])
         """
         check_is_fitted(self)
+        check_is_batch(X, type(self).__name__, _IMAGES, self.n_features_in_)
         return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
@@ -215,6 +221,9 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         The brightest pixel of the darkest image in ``fit``, by which images on another scale are told, unless
         ``pixel_max="dtype"``.
 
+    max_image_mean_ : float
+        The mean pixel of the brightest image in ``fit``, by which images of black on white are told.
+
     n_features_in_ : int
         Number of pixels.
 
@@ -279,14 +288,18 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         >>> PixelScaler().fit([[0.0, 0.5, 1.0]]).pixel_max_
         1.0
         """
+        check_is_batch(X, type(self).__name__, _ROWS)
         task = begin_fit(self, X=X, y=y)
-        X = validate_data(self, X, ensure_non_negative=True)
+        X = validate_data(self, X)
+        self._check_not_negative(X)
         image_max = X.max(axis=1)
         # First, because it refuses what is not a number, such as times.
         self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
         brightest = float(image_max.max())
         self.min_image_max_ = float(image_max.min())
         self._check_not_above_white(brightest, self.pixel_max_)
+        # A mean of white pixels may be rounded up.
+        self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), self.pixel_max_)
         if isinstance(self.pixel_max, str) and 0 < brightest < self.pixel_max_ / 2:
             warnings.warn(
                 f"The brightest pixel of X is {brightest:g}, but pixel_max={self.pixel_max!r} takes white to be "
@@ -317,7 +330,8 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         Warns
         -----
         UserWarning
-            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1, not all of them 0.
+            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1, not all of them 0. If the mean of ``X`` is
+            closer to white than to the brightest image in ``fit``, as it is for black on white.
 
         Examples
         --------
@@ -326,7 +340,9 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         array([[0.2, 0.4]], dtype=float32)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_non_negative=True)
+        check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
+        X = validate_data(self, X, reset=False)
+        self._check_not_negative(X)
         white = _white_of_dtype(X.dtype) if self.pixel_max == "dtype" else self.pixel_max_
         brightest = float(X.max())
         self._check_not_above_white(brightest, white)
@@ -341,6 +357,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
                 f"{white:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
             )
+        self._warn_if_black_on_white(X, white)
         if white == 1 and brightest <= 1:
             return X.astype(np.float32, copy=False)
         scaled = np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
@@ -375,6 +392,26 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
             return _white_of_dtype(dtype)
         return float(self.pixel_max)
 
+    def _check_not_negative(self, X: np.ndarray) -> None:
+        # Not scikit-learn's check, whose words these begin with, because it does not say what to do.
+        if (darkest := X.min()) < 0:
+            raise ValueError(
+                f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and pixels "
+                "are 0 for black and up to 255 or 1 for white. Standardized data needs no PixelScaler; for pixels of -1 "
+                "to 1, give (X + 1) / 2."
+            )
+
+    def _warn_if_black_on_white(self, X: np.ndarray, white: float) -> None:
+        # Models saved by earlier versions have no such attribute.
+        brightest_in_fit = getattr(self, "max_image_mean_", self.pixel_max_) / self.pixel_max_
+        # A thousand images tell as well as all.
+        mean = float(X[:: max(1, len(X) // 1000)].mean(dtype=_dtype_of_sums(X))) / white
+        if mean > (brightest_in_fit + 1) / 2:
+            warnings.warn(
+                f"The mean pixel of X is {mean:.0%} of white, but {brightest_in_fit:.0%} in the brightest image that "
+                f"this PixelScaler was fitted on. If X is black on white, give {white:g} - X."
+            )
+
     def _check_not_above_white(self, brightest: float, white: float) -> None:
         if brightest <= white * _ABOVE_WHITE:
             return
@@ -396,6 +433,11 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _dtype_of_sums(X: np.ndarray) -> np.dtype:
+    # float16 cannot hold the sum of an image, and bytes are summed faster in float32.
+    return np.result_type(X.dtype, np.float32)
 
 
 def _white_of_dtype(dtype: np.dtype) -> float:
