@@ -8,8 +8,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 
 SIDE = 28  # height and width of MNIST's images, in pixels
+
+# What unscaled pixels are told by: images of at least 8 x 8, of which half have a pixel in the upper half of the bytes.
+_MIN_PIXELS = 64
+_BRIGHT, _WHITE = 128, 255
+# So many rows are looked at, fewer if they are long.
+_MAX_ROWS = 100
+_MAX_NUMBERS = 2**20
 
 
 def pixel_names(height: int, width: int) -> list[str]:
@@ -28,8 +36,8 @@ def shape_of(X: Any) -> tuple[int, ...]:
     if hasattr(X, "shape"):
         return tuple(X.shape)
     if isinstance(X, list | tuple) and len(X):
-        return (len(X), *np.shape(X[0]))
-    return np.shape(X)
+        return (len(X), *np.asarray(X[0]).shape)
+    return np.asarray(X).shape
 
 
 def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = None) -> None:
@@ -56,9 +64,9 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
     pillow = sys.modules.get("PIL.Image")
     if pillow is not None and isinstance(X, pillow.Image):
         raise TypeError(
-            f"X is a Pillow image of {X.width} x {X.height} pixels; {caller} takes arrays of shape {batch}. For an image "
-            "in MNIST's form, white on black, use np.asarray(X.convert('L')).reshape(1, -1); for any other picture of a "
-            "digit, sk_mnist.DigitImageNormalizer().fit_transform([X])."
+            f"X is a Pillow image of {X.width} x {X.height} pixels; {caller} takes arrays of shape {batch}. For an "
+            "image in MNIST's form, white on black, use np.asarray(X.convert('L')).reshape(1, -1); for any other "
+            "picture of a digit, sk_mnist.DigitImageNormalizer().fit_transform([X])."
         )
     shape = shape_of(X)
     if len(shape) == 1:
@@ -73,6 +81,33 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
             f"X has {shape[1]} features, but {caller} is expecting {n_features} features as input. X has shape "
             f"{shape}, which is one image: np.reshape(X, (1, -1)) is a batch of one."
         )
+
+
+def look_like_bytes(X: Any) -> bool:
+    """Whether rows look like images with pixels of 0 to 255, by about a hundred of them, evenly spaced.
+
+    They do if there are 64 features or more, all values are whole numbers from 0 to 255, some are 0, and half of the
+    rows have one of 128 or more. Ordinary tables have fewer columns, fractions, negative numbers or numbers beyond 255.
+    Counts of words are seldom as large as 128.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Only the rows that are looked at are read.
+    """
+    n_samples, n_features = X.shape
+    if n_features < _MIN_PIXELS:
+        return False
+    n_rows = min(_MAX_ROWS, max(1, _MAX_NUMBERS // n_features))
+    rows = X[:: max(1, n_samples // n_rows)]
+    largest = rows.max(axis=1)
+    if issparse(rows):
+        largest = largest.toarray()
+    if np.median(largest) < _BRIGHT or largest.max() > _WHITE:
+        return False
+    values = rows.data if issparse(rows) else rows
+    has_zero = np.count_nonzero(values) < n_features * rows.shape[0]
+    return has_zero and values.min() >= 0 and bool((values == np.rint(values)).all())
 
 
 def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:

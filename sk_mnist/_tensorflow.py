@@ -1,5 +1,6 @@
 """TensorFlow's threads, and how it starts without its chatter on stderr."""
 
+import json
 import os
 import re
 import sys
@@ -77,6 +78,27 @@ def check_process() -> None:
             "This process was forked from one in which TensorFlow was running, and cannot train. Use joblib's default "
             "backend (loky) or threads, or multiprocessing's start method 'spawn'."
         )
+
+
+def check_backend() -> None:
+    """Refuse to train where Keras runs on another backend, or would. It is not imported to find out."""
+    backend = getattr(sys.modules.get("keras"), "backend", None)
+    name = backend.backend() if backend is not None else _configured_backend()
+    if name != "tensorflow":
+        raise ImportError(
+            f"Keras runs on {name!r} here, but sk-mnist trains with its TensorFlow backend: unset KERAS_BACKEND, or "
+            "set it to 'tensorflow', before Keras is first imported."
+        )
+
+
+def _configured_backend() -> str:
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    try:
+        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        return json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend", "tensorflow")
+    except (OSError, RuntimeError, ValueError, AttributeError):  # no file, no home, no JSON, no dict
+        return "tensorflow"
 
 
 def has_lost_threads() -> bool:

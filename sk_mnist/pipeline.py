@@ -1,6 +1,8 @@
 """The Pipeline for MNIST, the recipes by which its classifier is trained, and the figures to compare it with."""
 
 import copy
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -99,7 +101,14 @@ def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipelin
     0.003
     """
     if recipe not in RECIPES:
-        raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.")
+        raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.{_suggestion(recipe, RECIPES)}")
+    known = KerasMLPClassifier().get_params(deep=False)
+    for name in mlp_params:
+        if name not in known:
+            raise TypeError(
+                f"make_mnist_pipeline takes the parameters of KerasMLPClassifier; got {name!r}."
+                f"{_suggestion(name, known)}"
+            )
     return Pipeline(
         [
             ("flatten", ImageFlattener()),
@@ -107,6 +116,12 @@ def make_mnist_pipeline(recipe: str = "reference", **mlp_params: Any) -> Pipelin
             ("mlp", KerasMLPClassifier(**{**copy.deepcopy(RECIPES[recipe]), **mlp_params})),
         ]
     )
+
+
+def _suggestion(given: str, known: Iterable[str]) -> str:
+    # As parameters of the Pipeline, they would begin with the name of the step.
+    matches = get_close_matches(str(given).removeprefix("mlp__"), known, n=1)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def __dir__() -> list[str]:

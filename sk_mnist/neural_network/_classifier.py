@@ -19,7 +19,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_c
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_mnist._images import check_is_batch, shape_of
+from sk_mnist._images import check_is_batch, look_like_bytes, shape_of
 from sk_mnist._labels import encode_labels
 from sk_mnist._sklearn import (
     DocLinkMixin,
@@ -34,7 +34,7 @@ from sk_mnist._sklearn import (
     validate_estimator,
     with_callbacks,
 )
-from sk_mnist._tensorflow import check_process
+from sk_mnist._tensorflow import check_backend, check_process
 from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
 from sk_mnist.neural_network import _forward, _training
 from sk_mnist.neural_network._batches import batches_per_block, bytes_of_a_row, compiled_batch_rows
@@ -397,9 +397,17 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
             If the data is not as above, training diverged to weights that are not finite, or a checkpoint is damaged.
         OSError
             If a checkpoint cannot be written.
+        ImportError
+            If Keras runs on another backend than TensorFlow.
         KeyboardInterrupt
             If training is interrupted by Ctrl-C. The network trained so far is kept, with a warning, and the interrupt
             passes on, so that a search around this fit stops too.
+
+        Warns
+        -----
+        UserWarning
+            If ``X`` looks like pixels of 0 to 255: 64 features or more, all of them whole numbers from 0 to 255, some
+            0, and in half of the rows one of 128 or more. About a hundred rows are looked at.
 
         Examples
         --------
@@ -752,6 +760,11 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         _check_is_one_label_a_row(y)
         X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=self.dtype)
         check_classification_targets(y)
+        if reset and look_like_bytes(X):
+            warnings.warn(
+                "X has whole numbers from 0 to 255, like pixels that are not scaled, on which KerasMLPClassifier "
+                "learns poorly. Put a PixelScaler() before it, or divide X by 255."
+            )
         return X, y
 
     def _check_same_classes(self, y: np.ndarray) -> None:
@@ -927,6 +940,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         _check_memory(layer_sizes, self.dtype)
         teacher = self._checked_teacher()
         check_process()
+        check_backend()
         from sk_mnist.neural_network import _callbacks, _optimizers, _workspace
 
         _workspace.check_surroundings()
@@ -1124,8 +1138,8 @@ def _check_is_one_label_a_row(y: Any) -> None:
     # scikit-learn's check takes a single column, with a warning.
     if len(shape := shape_of(y)) == 2 and shape[1] > 1:
         raise ValueError(
-            f"y should be a 1d array, got an array of shape {shape} instead: KerasMLPClassifier takes one label for each "
-            "row. If y is one-hot, give np.argmax(y, axis=1)."
+            f"y should be a 1d array, got an array of shape {shape} instead: KerasMLPClassifier takes one label for "
+            "each row. If y is one-hot, give np.argmax(y, axis=1)."
         )
 
 

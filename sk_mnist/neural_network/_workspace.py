@@ -16,12 +16,6 @@ from sk_mnist.neural_network._optimizers import OptimizerRecipe
 from sk_mnist.neural_network._scikeras import fit_through_scikeras
 from sk_mnist.neural_network._training import NetworkSpec, NetworkState, TrainingData, TrainingPlan, TrainingResult
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"Keras runs on {keras.backend.backend()!r} here; sk-mnist trains with its TensorFlow backend. "
-        "Unset KERAS_BACKEND, or set it to 'tensorflow', before Keras is first imported."
-    )
-
 limit_threads()
 
 # Idle networks kept for the next fit. The graph of one of the reference size takes about 10 MB; to that come the

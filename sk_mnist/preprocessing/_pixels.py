@@ -396,9 +396,9 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         # Not scikit-learn's check, whose words these begin with, because it does not say what to do.
         if (darkest := X.min()) < 0:
             raise ValueError(
-                f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and pixels "
-                "are 0 for black and up to 255 or 1 for white. Standardized data needs no PixelScaler; for pixels of -1 "
-                "to 1, give (X + 1) / 2."
+                f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and "
+                "pixels are 0 for black and up to 255 or 1 for white. Standardized data needs no PixelScaler; for "
+                "pixels of -1 to 1, give (X + 1) / 2."
             )
 
     def _warn_if_black_on_white(self, X: np.ndarray, white: float) -> None:

@@ -1,0 +1,310 @@
+"""Mistakes that beginners make: each is an error or a warning that says what to do."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from PIL import Image
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.preprocessing import StandardScaler
+
+from sk_mnist import (
+    DigitImageNormalizer,
+    KerasMLPClassifier,
+    PixelScaler,
+    RandomWarp,
+    fetch_mnist,
+    load_pretrained,
+    make_mnist_pipeline,
+)
+from sk_mnist._images import look_like_bytes
+from tests.helpers.processes import output_of
+
+MODEL = load_pretrained()
+N = 200
+
+
+@pytest.fixture(scope="module")
+def rows(mnist_sample):
+    return mnist_sample[0][:N]
+
+
+@pytest.fixture(scope="module")
+def labels(mnist_sample):
+    return mnist_sample[1][:N]
+
+
+def quick():
+    return KerasMLPClassifier((4,), epochs=1, random_state=0)
+
+
+def quick_pipeline():
+    return make_mnist_pipeline(hidden_layer_sizes=(4,), epochs=1, random_state=0)
+
+
+class TestLabels:
+    @pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, pd.DataFrame], ids=lambda kind: kind.__name__)
+    @pytest.mark.parametrize("make", [quick, quick_pipeline])
+    def test_one_hot_labels_say_how_to_make_labels_of_them(self, rows, labels, make, kind):
+        message = r"got an array of shape \(200, 10\) instead: KerasMLPClassifier .* give np\.argmax\(y, axis=1\)"
+        with pytest.raises(ValueError, match=message):
+            make().fit(rows, kind(np.eye(10)[labels]))
+
+    def test_so_do_those_of_validation_data(self, rows, labels):
+        with pytest.raises(ValueError, match=r"X_val and y_val, given as validation data: .* np\.argmax\(y, axis=1\)"):
+            quick().fit(rows, labels, X_val=rows, y_val=np.eye(10)[labels])
+
+    def test_what_the_message_says_works(self, rows, labels):
+        y = np.eye(10)[labels]
+        np.testing.assert_array_equal(quick().fit(rows, np.argmax(y, axis=1)).classes_, range(10))
+
+
+# The steps of a Pipeline, and what takes the same.
+TAKE_IMAGES = [MODEL, MODEL["flatten"]]
+TAKE_ROWS = [MODEL["scale"], MODEL["mlp"]]
+
+
+def call(estimator, X):
+    return estimator.predict(X) if hasattr(estimator, "predict") else estimator.transform(X)
+
+
+def name(estimator):
+    return type(estimator).__name__
+
+
+@pytest.mark.parametrize("estimator", TAKE_IMAGES + TAKE_ROWS, ids=name)
+class TestOneImage:
+    def test_an_image_of_28_by_28_is_no_batch(self, estimator, rows):
+        message = r"X has 28 features, but \w+ is expecting 784 .* has shape \(28, 28\), which is one image: np.reshape"
+        for image in (rows[0].reshape(28, 28), rows[0].reshape(28, 28).tolist()):
+            with pytest.raises(ValueError, match=message):
+                call(estimator, image)
+        assert len(call(estimator, np.reshape(image, (1, -1)))) == 1
+
+    @pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, pd.Series], ids=lambda kind: kind.__name__)
+    def test_a_row_is_no_batch_and_is_not_printed(self, estimator, rows, kind):
+        with pytest.raises(ValueError, match="Expected 2D array, got 1D array") as caught:
+            call(estimator, kind(rows[0]))
+        message = str(caught.value)
+        assert re.search(r"X has shape \(784,\), .* Reshape your data: np\.reshape\(X, \(1, -1\)\)\.$", message)
+        assert len(message) < 250
+
+    def test_a_pillow_image_is_no_array(self, estimator, rows):
+        image = Image.fromarray((rows[0].reshape(28, 28) * 255).astype(np.uint8))
+        message = r"X is a Pillow image of 28 x 28 pixels; \w+ takes arrays .* sk_mnist\.DigitImageNormalizer\(\)"
+        with pytest.raises(TypeError, match=message):
+            call(estimator, image)
+        with pytest.raises(TypeError, match=message):
+            estimator.fit(image, [1])
+        assert len(call(estimator, np.asarray(image.convert("L")).reshape(1, -1))) == 1
+
+
+def test_a_row_of_another_length_may_be_a_row_or_a_feature(rows, labels):
+    message = r"X has shape \(200,\), .* if it is one row, np\.reshape\(X, \(-1, 1\)\) if it is one feature"
+    with pytest.raises(ValueError, match=message):
+        quick().fit(rows[:, 300], labels)
+
+
+def test_pillow_images_in_a_list_are_images(rows):
+    images = [Image.fromarray(image) for image in (rows[:2].reshape(-1, 28, 28) * 255).astype(np.uint8)]
+    np.testing.assert_array_equal(MODEL.predict(images), MODEL.predict(rows[:2]))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist], ids=["array", "list"])
+def test_images_for_the_classifier_need_a_flattener(rows, labels, kind):
+    message = r"X has shape \(200, 28, 28\); KerasMLPClassifier .* Put an ImageFlattener\(\) before it"
+    with pytest.raises(ValueError, match=message):
+        quick().fit(kind(rows.reshape(-1, 28, 28)), labels)
+
+
+class TestUnscaledPixels:
+    """KerasMLPClassifier warns of pixels of 0 to 255, and of no ordinary table."""
+
+    message = r"whole numbers from 0 to 255, .* Put a PixelScaler\(\) before it, or divide X by 255"
+
+    @pytest.mark.parametrize(
+        "kind",
+        [np.asarray, lambda X: X.astype(np.uint8), lambda X: X.astype(float), scipy.sparse.csr_matrix, pd.DataFrame],
+        ids=["float32", "bytes", "float64", "sparse", "frame"],
+    )
+    def test_they_are_a_warning(self, rows, labels, kind):
+        with pytest.warns(UserWarning, match=self.message):
+            quick().fit(kind(np.rint(rows * 255)), labels)
+
+    def test_the_first_partial_fit_warns_and_the_next_does_not(self, rows, labels):
+        X = np.rint(rows * 255)
+        with pytest.warns(UserWarning, match=self.message):
+            classifier = quick().partial_fit(X, labels, classes=range(10))
+        classifier.partial_fit(X, labels)
+
+    def test_a_pipeline_scales_them(self, rows, labels):
+        quick_pipeline().fit(np.rint(rows * 255), labels)
+
+    def test_every_training_set_of_mnist_looks_like_bytes(self):
+        X = fetch_mnist(subset="train", normalize=False).data.astype(np.float32)
+        assert look_like_bytes(X)
+        assert all(look_like_bytes(X[start : start + 10]) for start in range(0, 2000, 10))
+        assert look_like_bytes(255 - X)
+
+    generator = np.random.default_rng(0)
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            load_iris().data,
+            load_wine().data,
+            load_breast_cancer().data,
+            load_digits().data,
+            generator.normal(size=(300, 100)),
+            generator.uniform(0, 255, size=(300, 100)),
+            generator.integers(0, 256, size=(300, 20)),
+            generator.integers(0, 2, size=(300, 1000)),
+            generator.integers(0, 101, size=(300, 100)),
+            generator.integers(40, 200, size=(300, 100)),
+            generator.integers(0, 1000, size=(300, 100)),
+            generator.integers(-128, 128, size=(300, 100)),
+            generator.poisson(20, size=(300, 1000)),
+            generator.negative_binomial(0.2, 0.01, size=(300, 1000)),
+            scipy.sparse.csr_matrix(generator.poisson(0.02, size=(300, 1000)) * 30),
+            np.zeros((300, 100)),
+        ],
+        ids=["iris", "wine", "cancer", "digits", "normal", "uniform", "few features", "binary", "percentages", "pulses",
+             "beyond 255", "signed bytes", "counts", "counts of genes", "counts of words", "zeros"],
+    )  # fmt: skip
+    def test_no_ordinary_table_looks_like_bytes(self, table):
+        assert not look_like_bytes(table)
+
+    def test_standardized_or_scaled_pixels_do_not_look_like_bytes(self, rows):
+        for scaled in (rows, StandardScaler().fit_transform(rows * 255), (rows * 2 - 1), rows * 255 / 3):
+            assert not look_like_bytes(scaled)
+
+    def test_few_rows_of_a_memory_map_are_read(self, tmp_path):
+        class Watched(np.memmap):
+            read = 0
+
+            def __getitem__(self, key):
+                part = super().__getitem__(key)
+                Watched.read += part.size
+                return part
+
+        X = Watched(tmp_path / "X", dtype=np.float32, mode="w+", shape=(60_000, 784))
+        look_like_bytes(X)
+        assert 0 < Watched.read <= 200 * 784
+
+
+class TestPixelScaler:
+    @pytest.mark.parametrize("pixel_max", ["auto", "dtype"])
+    def test_negative_pixels_say_how_far_and_what_to_do(self, rows, pixel_max):
+        scaler = PixelScaler(pixel_max=pixel_max)
+        message = r"Negative values in data passed to X in PixelScaler: the smallest is -0\.5, .* give \(X \+ 1\) / 2"
+        with pytest.raises(ValueError, match=message):
+            scaler.fit(rows - 0.5)
+        with pytest.raises(ValueError, match=message):
+            scaler.fit(rows).transform(rows - 0.5)
+
+    @pytest.mark.parametrize("pixel_max", ["auto", "dtype"])
+    @pytest.mark.parametrize("white", [1, 255])
+    def test_black_on_white_is_a_warning(self, rows, pixel_max, white):
+        X = rows if white == 1 else np.rint(rows * 255).astype(np.uint8)
+        scaler = PixelScaler(pixel_max).fit(X)
+        message = rf"The mean pixel of X is 8\d% of white, but 2\d% .* If X is black on white, give {white} - X"
+        with pytest.warns(UserWarning, match=message):
+            scaler.transform(white - X)
+        with pytest.warns(UserWarning, match="black on white"):
+            scaler.transform(white - X[:1])
+
+    def test_the_pretrained_model_warns_of_it(self, rows):
+        with pytest.warns(UserWarning, match=r"but 40% in the brightest image .* give 1 - X"):
+            MODEL.predict(1 - rows)
+        with pytest.warns(UserWarning, match="give 255 - X"):
+            MODEL.predict(255 - np.rint(rows * 255).astype(np.uint8))
+
+    def test_the_pretrained_model_knows_the_brightest_training_image(self):
+        fitted = PixelScaler().fit(fetch_mnist(subset="train").data)
+        assert MODEL["scale"].max_image_mean_ == pytest.approx(fitted.max_image_mean_, rel=1e-6)
+
+    @pytest.mark.parametrize("n_fit", [1, 20, 60_000])
+    def test_no_image_of_mnist_is_taken_for_black_on_white(self, n_fit):
+        scaler = PixelScaler().fit(fetch_mnist(subset="train", normalize=False).data[:n_fit])
+        X = fetch_mnist(subset="test", normalize=False).data
+        scaler.transform(X)
+        # The brightest of them, each by itself.
+        for brightest in np.argsort(X.mean(axis=1))[-100:]:
+            scaler.transform(X[brightest : brightest + 1])
+
+    def test_no_distorted_or_normalized_image_is_taken_for_black_on_white(self, rows):
+        scaler = MODEL["scale"]
+        X = (rows * 255).astype(np.uint8)
+        warped = RandomWarp(scale=0.5).transform(X, random_state=0)
+        normalized = DigitImageNormalizer().fit_transform(255 - X[:50].reshape(-1, 28, 28)).reshape(-1, 784)
+        for image in [*warped, *normalized]:
+            scaler.transform(image[np.newaxis])
+
+    def test_black_on_white_as_in_fit_is_as_it_should_be(self, rows):
+        PixelScaler().fit(1 - rows).transform(1 - rows[:1])
+
+    def test_a_scaler_of_an_earlier_version_warns_of_nothing(self, rows):
+        scaler = PixelScaler().fit(rows)
+        del scaler.max_image_mean_
+        scaler.transform(1 - rows)
+
+
+@pytest.mark.parametrize("make", [quick, quick_pipeline])
+def test_a_missing_pixel_is_an_error_that_says_so(rows, labels, make):
+    X = np.array(rows)
+    X[3, 5] = np.nan
+    with pytest.raises(ValueError, match=r"Input X contains NaN\.\s+\w+ does not accept missing values .* imputer"):
+        make().fit(X, labels)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        make().fit(rows, labels).predict(X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epoch": 3}, r"got 'epoch'\. Did you mean 'epochs'\?"),
+        ({"mlp__epochs": 3}, r"got 'mlp__epochs'\. Did you mean 'epochs'\?"),
+        ({"hidden_layers": (8,)}, r"got 'hidden_layers'\. Did you mean 'hidden_layer_sizes'\?"),
+        ({"colour": 3}, r"takes the parameters of KerasMLPClassifier; got 'colour'\.$"),
+    ],
+)
+def test_a_misspelt_parameter_is_corrected(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        make_mnist_pipeline(**arguments)
+
+
+def test_a_misspelt_recipe_is_corrected():
+    with pytest.raises(ValueError, match=r"got 'acurate'\. Did you mean 'accurate'\?"):
+        make_mnist_pipeline("acurate")
+
+
+FIT = """
+import sys
+from sklearn.datasets import load_iris
+from sk_mnist import KerasMLPClassifier
+
+try:
+    KerasMLPClassifier(epochs=1).fit(*load_iris(return_X_y=True))
+except ImportError as error:
+    print(error)
+print("tensorflow" in sys.modules or "keras" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("how", ["torch", "jax", "keras.json"])
+def test_another_backend_of_keras_is_one_sentence_before_anything_is_imported(how, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if how == "keras.json":
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
+    else:
+        monkeypatch.setenv("KERAS_BACKEND", how)
+    message, imported = output_of(FIT).splitlines()
+    backend = "torch" if how == "torch" else "jax"
+    assert message == (
+        f"Keras runs on '{backend}' here, but sk-mnist trains with its TensorFlow backend: unset KERAS_BACKEND, or set "
+        "it to 'tensorflow', before Keras is first imported."
+    )
+    assert imported == "False"
