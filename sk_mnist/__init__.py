@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sk_mnist._requirements import check_scikit_learn
 
 if TYPE_CHECKING:
+    from sk_mnist._tensorflow import start_tensorflow as start_tensorflow
     from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
@@ -38,6 +39,7 @@ _HOME = {
     "make_mnist_pipeline": "sk_mnist.pipeline",
     "load_pretrained": "sk_mnist.pretrained",
     "evaluate": "sk_mnist.metrics",
+    "start_tensorflow": "sk_mnist._tensorflow",
     "save": "sk_mnist.persistence",
     "load": "sk_mnist.persistence",
     "to_onnx": "sk_mnist.persistence",

@@ -1,19 +1,27 @@
 """TensorFlow's threads, and how it starts without its chatter on stderr."""
 
 import json
+import logging
 import os
-import re
+import selectors
+import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 
-# absl's prefix is a severity letter, a date and a time: "I0000 00:00:1795380000.000000    123 port.cc:153] ...".
-_CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
-# On a machine without an NVIDIA driver this "error" only says that there is none.
-_NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
+from sk_mnist import _stderr_filter
+
+_logger = logging.getLogger("sk_mnist")
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read by TensorFlow's C++ side
+
+# Seconds that the filter of stderr may take to start, and to end.
+_PATIENCE = 5.0
+
+_start_lock = threading.Lock()
 
 
 def limit_threads(otherwise: int | None = None, *, override: bool = False) -> None:
@@ -33,31 +41,62 @@ def limit_threads(otherwise: int | None = None, *, override: bool = False) -> No
     n_threads = int(limit) if limit.isdecimal() and not override else otherwise
     if not n_threads or ("TF_NUM_INTRAOP_THREADS" in os.environ and not override):
         return
-    threading = import_module("tensorflow").config.threading
-    if not threading.get_intra_op_parallelism_threads():
+    tf_threading = import_module("tensorflow").config.threading
+    if not tf_threading.get_intra_op_parallelism_threads():
         # Once TensorFlow has started its threads, their number cannot be changed.
         with suppress(RuntimeError):
-            threading.set_intra_op_parallelism_threads(n_threads)
+            tf_threading.set_intra_op_parallelism_threads(n_threads)
 
 
 def start_tensorflow(n_threads: int | None = None, *, override: bool = False) -> None:
-    """Import TensorFlow and start its devices, showing what it writes to stderr only if it is not routine.
+    """Start TensorFlow now, without the routine lines that it writes to stderr.
 
-    For the command line; the library itself never calls this.
+    Call it once, at the top of a script or notebook. Without it, the first ``fit`` starts TensorFlow, which writes
+    lines about your processor and GPU. Other lines pass as they arrive, even if TensorFlow then aborts. A call after
+    TensorFlow has started does nothing.
 
     Parameters
     ----------
     n_threads : int, default=None
-        Number of threads for each operation, unless the environment has one; None leaves it to TensorFlow.
+        Number of threads for each operation, unless ``OMP_NUM_THREADS`` or ``TF_NUM_INTRAOP_THREADS`` is set; None
+        leaves it to TensorFlow.
     override : bool, default=False
-        Whether the number, unless it is None, goes before that of the environment.
+        Whether ``n_threads``, unless it is None, takes precedence over those variables.
+
+    Raises
+    ------
+    ImportError
+        If Keras runs on another backend than TensorFlow, or TensorFlow cannot be imported.
+
+    Notes
+    -----
+    It sets the environment variable ``TF_CPP_MIN_LOG_LEVEL`` to 1, unless it is set: TensorFlow then writes warnings
+    and errors only. If you have set it to 0, nothing is hidden. On Windows, what TensorFlow writes while it is imported
+    is not hidden. Nor is anything that other processes write, such as the workers of a search with ``n_jobs``.
+
+    Examples
+    --------
+    >>> from sk_mnist import start_tensorflow
+    >>> start_tensorflow()
     """
-    # Read by TensorFlow's C++ side: 1 leaves information out, warnings and errors pass.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with _filtered_stderr():
-        tensorflow = import_module("tensorflow")
-        limit_threads(n_threads, override=override)
-        tensorflow.config.list_logical_devices()
+    check_backend()
+    with _start_lock:
+        if _is_running():
+            return
+        hides = os.environ.setdefault(_LOG_LEVEL, "1") != "0"
+        with _filtered_stderr() if hides else nullcontext():
+            tensorflow = import_module("tensorflow")
+            limit_threads(n_threads, override=override)
+            tensorflow.config.list_logical_devices()
+
+
+def announce_start() -> None:
+    """Say that the lines which TensorFlow is about to write can be hidden, if it was not imported before."""
+    if "tensorflow" not in sys.modules:
+        _logger.info(
+            "fit starts TensorFlow, which takes seconds and writes lines to stderr. Call sk_mnist.start_tensorflow() "
+            "first to hide the routine ones."
+        )
 
 
 def device_names() -> list[str]:
@@ -143,22 +182,53 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
     # C++ writes to the file descriptor, past sys.stderr.
-    sys.stderr.flush()
+    stderr_filter = _start_filter()
+    if stderr_filter is None:
+        yield
+        return
+    assert stderr_filter.stdin is not None
+    _flush_stderr()
     stderr_fd = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr_fd, 2)
-            os.close(stderr_fd)
-            captured.seek(0)
-            kept = b"".join(line for line in captured if not _is_chatter(line))
-            os.write(2, kept)
+    os.dup2(stderr_filter.stdin.fileno(), 2)
+    stderr_filter.stdin.close()
+    try:
+        yield
+    finally:
+        _flush_stderr()
+        os.dup2(stderr_fd, 2)
+        os.close(stderr_fd)
+        # It has written all lines when it ends. A process that TensorFlow has started may keep it.
+        with suppress(subprocess.TimeoutExpired):
+            stderr_filter.wait(_PATIENCE)
 
 
-def _is_chatter(line: bytes) -> bool:
-    if _CHATTER.match(line):
-        return True
-    return bool(_NO_GPU.match(line)) and not Path("/proc/driver/nvidia").exists()
+def _start_filter() -> subprocess.Popen | None:
+    """Start the process that filters what is written to its stdin; None where that is not possible."""
+    # The executable of a frozen program is the program itself, and on Windows a pipe cannot be waited for.
+    if sys.platform == "win32" or getattr(sys, "frozen", False) or not sys.executable:
+        return None
+    command = [sys.executable, "-I", "-S", _stderr_filter.__file__]
+    try:
+        os.fstat(2)  # where stderr is closed, there is nothing to filter
+        process = subprocess.Popen(
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+    except OSError:
+        return None
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process.stdout, selectors.DefaultSelector() as selector:
+        # Where a program embeds Python, the executable may be something else than an interpreter.
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if selector.select(_PATIENCE) and process.stdout.read(len(_stderr_filter.READY)) == _stderr_filter.READY:
+            return process
+    process.stdin.close()
+    process.kill()
+    process.wait()
+    return None
+
+
+def _flush_stderr() -> None:
+    # It may be None, closed, or something else than a file.
+    with suppress(Exception):
+        sys.stderr.flush()

@@ -171,8 +171,8 @@ class TestUnscaledPixels:
             scipy.sparse.csr_matrix(generator.poisson(0.02, size=(300, 1000)) * 30),
             np.zeros((300, 100)),
         ],
-        ids=["iris", "wine", "cancer", "digits", "normal", "fractions", "few features", "binary", "percentages", "pulses",
-             "beyond 255", "signed numbers", "counts", "counts of genes", "counts of words", "zeros"],
+        ids=["iris", "wine", "cancer", "digits", "normal", "fractions", "few features", "binary", "percentages",
+             "pulses", "beyond 255", "signed numbers", "counts", "counts of genes", "counts of words", "zeros"],
     )  # fmt: skip
     def test_no_ordinary_table_looks_like_bytes(self, table):
         assert not look_like_bytes(table)

@@ -34,7 +34,7 @@ from sk_mnist._sklearn import (
     validate_estimator,
     with_callbacks,
 )
-from sk_mnist._tensorflow import check_backend, check_process
+from sk_mnist._tensorflow import announce_start, check_backend, check_process
 from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
 from sk_mnist.neural_network import _forward, _training
 from sk_mnist.neural_network._batches import batches_per_block, bytes_of_a_row, compiled_batch_rows
@@ -941,6 +941,7 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
         teacher = self._checked_teacher()
         check_process()
         check_backend()
+        announce_start()
         from sk_mnist.neural_network import _callbacks, _optimizers, _workspace
 
         _workspace.check_surroundings()

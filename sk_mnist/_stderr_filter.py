@@ -1,0 +1,46 @@
+"""Takes TensorFlow's chatter out of what a process writes to stderr.
+
+A process of its own runs this, so that the last lines before an abort still pass. It is run by its path, in an isolated
+interpreter: the standard library is all that it may import.
+"""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+# absl's prefix is a severity letter, a date and a time: "I0000 00:00:1795380000.000000    123 port.cc:153] ...".
+_CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
+# On a machine without an NVIDIA driver this "error" only says that there is none.
+_NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
+
+READY = b"ready\n"
+
+
+def main() -> None:
+    """Copy stdin to stderr line by line, without the chatter, until it ends."""
+    # Ctrl-C is for the process that writes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.write(1, READY)
+    rest = b""
+    while data := os.read(0, 2**16):
+        *lines, rest = (rest + data).split(b"\n")
+        _write(b"".join(line + b"\n" for line in lines if not is_chatter(line)))
+    if rest and not is_chatter(rest):
+        _write(rest)
+
+
+def is_chatter(line: bytes) -> bool:
+    """Whether a line is routine."""
+    if _CHATTER.match(line):
+        return True
+    return bool(_NO_GPU.match(line)) and not Path("/proc/driver/nvidia").exists()
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(2, data) :]
+
+
+if __name__ == "__main__":
+    main()

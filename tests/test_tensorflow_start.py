@@ -1,0 +1,162 @@
+"""`start_tensorflow`: TensorFlow's chatter is hidden, and nothing else that a process writes to stderr."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sk_mnist import _tensorflow
+from sk_mnist._stderr_filter import is_chatter
+from tests.helpers.processes import run_python
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is hidden on Windows")
+
+CHATTER = """WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795750187.969599   30435 port.cc:153] oneDNN custom operations are on.
+W0000 00:00:1795750187.969599   30435 gpu_device.cc:2342] Cannot dlopen some GPU libraries.
+"""
+IMPORTANT = """E0000 00:00:1795750187.969599   30435 gpu.cc:52] out of memory
+a line of another library
+"""
+
+START = "from sk_mnist import start_tensorflow\nstart_tensorflow()\n"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Run code in a process with a TensorFlow that runs other code when it is imported."""
+
+    def start(imported, code=START, **environment):
+        fake = f"import os, sys\n{imported}\nclass config:\n    list_logical_devices = staticmethod(list)\n"
+        (tmp_path / "tensorflow.py").write_text(fake)
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        # A limit of threads would be told to TensorFlow.
+        kept = {name: value for name, value in os.environ.items() if name not in ("OMP_NUM_THREADS", LOG_LEVEL)}
+        return run_python(code, env={**kept, "PYTHONPATH": path, **environment})
+
+    return start
+
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+WRITES = f"os.write(2, {CHATTER + IMPORTANT!r}.encode())"
+
+
+@pytest.mark.parametrize("line", CHATTER.splitlines())
+def test_routine_lines_are_chatter(line):
+    assert is_chatter(line.encode())
+
+
+def test_chatter_is_hidden_and_other_lines_pass(start):
+    run = start(WRITES, START + "print('after', file=sys.stderr)".replace("sys", "__import__('sys')"))
+    assert (run.returncode, run.stderr) == (0, IMPORTANT + "after\n")
+
+
+def test_without_it_all_lines_pass(start):
+    assert start(WRITES, "import tensorflow").stderr == CHATTER + IMPORTANT
+
+
+def test_lines_pass_as_they_arrive(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(
+        "import os, select\nos.write(2, b'I0000 chatter\\nfirst\\n')\nis_told, _, _ = select.select([0], [], [], 20)\n"
+        "os.write(2, b'second\\n' if is_told else b'never told\\n')\n"
+        "class config:\n    list_logical_devices = staticmethod(list)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, "-c", START],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path, "TF_NUM_INTRAOP_THREADS": "1"},
+    ) as process:
+        assert process.stderr.readline() == b"first\n"
+        assert process.poll() is None
+        _, rest = process.communicate(b"x", timeout=60)
+    assert rest == b"second\n"
+
+
+def test_the_last_words_before_an_abort_pass(start):
+    run = start(WRITES + "\nos.write(2, b'F0000 check failed, and no end of the line')\nos.abort()")
+    assert run.returncode == -signal.SIGABRT
+    assert run.stderr == IMPORTANT + "F0000 check failed, and no end of the line"
+
+
+def test_an_exception_passes(start):
+    run = start(WRITES + "\nraise ImportError('no such library')")
+    assert run.returncode == 1
+    assert run.stderr.startswith(IMPORTANT)
+    assert run.stderr.endswith("ImportError: no such library\n")
+
+
+@pytest.mark.parametrize("replacement", ["None", "io.StringIO()", "open(os.devnull, 'w')"])
+def test_it_starts_whatever_sys_stderr_is(start, replacement):
+    run = start(WRITES, f"import io, os, sys\nsys.stderr = {replacement}\n{START}print('started')")
+    assert (run.stdout, run.stderr) == ("started\n", IMPORTANT)
+
+
+def test_it_starts_where_stderr_is_closed(start):
+    code = f"import os\nos.close(2)\n{START}print('started', len(os.listdir('/dev/fd')))"
+    before = start("", code.replace(START, ""))
+    assert start("", code).stdout == before.stdout
+
+
+def test_no_file_descriptor_is_left_open(start):
+    code = f"import os\nbefore = len(os.listdir('/dev/fd'))\n{START}print(len(os.listdir('/dev/fd')) - before)"
+    assert start(WRITES, code).stdout == "0\n"
+
+
+@pytest.mark.parametrize("executable", ["", "/bin/cat", "/no/such/python"])
+def test_without_an_interpreter_to_filter_everything_passes(start, executable):
+    run = start(WRITES, f"import sys\nsys.executable = {executable!r}\n{START}print('started')")
+    assert run.stdout == "started\n"
+    assert run.stderr.endswith(CHATTER + IMPORTANT)
+
+
+def test_whoever_asks_tensorflow_for_all_lines_gets_them(start):
+    assert start(WRITES, **{LOG_LEVEL: "0"}).stderr == CHATTER + IMPORTANT
+
+
+def test_tensorflow_is_told_to_write_warnings_only_unless_it_was_told_otherwise(start):
+    code = f"import os\n{START}print(os.environ['{LOG_LEVEL}'])"
+    assert start("", code).stdout == "1\n"
+    assert start("", code, **{LOG_LEVEL: "2"}).stdout == "2\n"
+
+
+def test_another_backend_of_keras_is_an_error_before_tensorflow_is_imported(start):
+    run = start("raise SystemExit('imported')", KERAS_BACKEND="jax")
+    assert re.search("ImportError: Keras runs on 'jax' here, but sk-mnist trains with its TensorFlow", run.stderr)
+
+
+def test_a_fit_that_is_about_to_start_tensorflow_says_how_to_hide_its_chatter(caplog, monkeypatch):
+    caplog.set_level("INFO", logger="sk_mnist")
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    _tensorflow.announce_start()
+    assert caplog.messages == []
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    _tensorflow.announce_start()
+    assert [record.name for record in caplog.records] == ["sk_mnist"]
+    assert "Call sk_mnist.start_tensorflow() first" in caplog.messages[0]
+
+
+FITS = """
+import logging, sys
+from sklearn.datasets import load_iris
+from sk_mnist import KerasMLPClassifier
+logging.basicConfig(stream=sys.stdout, level="INFO")
+for n_units in range(2, 10):
+    KerasMLPClassifier((n_units,), epochs=1).fit(*load_iris(return_X_y=True))
+"""
+
+
+@pytest.mark.slow
+def test_the_first_fit_of_a_process_says_it_and_no_other():
+    assert run_python(FITS).stdout.count("sk_mnist.start_tensorflow()") == 1
+
+
+@pytest.mark.slow
+def test_after_the_real_start_fits_of_many_architectures_write_nothing():
+    environment = {name: value for name, value in os.environ.items() if name != LOG_LEVEL}
+    run = run_python(START + FITS, env=environment)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
