@@ -41,7 +41,7 @@ from pathlib import Path
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
-from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save, start_tensorflow
 
 N_VALIDATION = 10_000
 
@@ -78,6 +78,7 @@ def main() -> None:
             path = options.models / f"{name.replace(' ', '-')}-{split}-{seed}.skops"
             if not path.exists():
                 options.models.mkdir(parents=True, exist_ok=True)
+                start_tensorflow()
                 save(network.fit(X, y), path)
             members.append((f"{name}, seed {seed}", FrozenEstimator(load(path))))
             sizes = "-".join(map(str, network.hidden_layer_sizes))

@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 from sklearn.model_selection import cross_val_score
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline
+from sk_mnist import fetch_mnist, make_mnist_pipeline, start_tensorflow
 
 STUDY_NAME = "mnist"
 
@@ -49,6 +49,7 @@ def make_objective(n_rows, n_epochs):
     X, y = X[:n_rows], y[:n_rows]
 
     def objective(trial):
+        start_tensorflow()
         pipe = make_mnist_pipeline(
             learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
             dropout=trial.suggest_float("dropout", 0.0, 0.5),

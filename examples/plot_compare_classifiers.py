@@ -12,8 +12,9 @@ three nearest neighbours. All are trained on the first 5,000 training images and
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 
-from sk_mnist import KerasMLPClassifier, fetch_mnist
+from sk_mnist import KerasMLPClassifier, fetch_mnist, start_tensorflow
 
+start_tensorflow()
 X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
 X_train, y_train = X_train[:5000], y_train[:5000]
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)

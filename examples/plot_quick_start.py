@@ -22,10 +22,12 @@ DigitsDisplay.from_predictions(X_train, y_train, n_images=14, n_columns=7)
 # %%
 # The model
 # ---------
-# A scikit-learn Pipeline: flatten the images, scale the pixels, classify with a Keras network.
+# A scikit-learn Pipeline: flatten the images, scale the pixels, classify with a Keras network. ``start_tensorflow``
+# hides the routine lines that TensorFlow writes to stderr when it starts.
 
-from sk_mnist import make_mnist_pipeline
+from sk_mnist import make_mnist_pipeline, start_tensorflow
 
+start_tensorflow()
 pipe = make_mnist_pipeline(epochs=5, random_state=0)
 pipe.fit(X_train, y_train)
 

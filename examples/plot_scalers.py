@@ -8,13 +8,17 @@ Pipeline as well. The data is the published bytes, 0 to 255, of the first 4,000 
 
 # %%
 # The step "scale" is a parameter of the Pipeline like any other, so a grid search can exchange it. Dropping it
-# ("passthrough") feeds the network bytes.
+# ("passthrough") feeds the network bytes. ``KerasMLPClassifier`` warns of them, which is what is wanted here.
+
+import warnings
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-from sk_mnist import PixelScaler, fetch_mnist, make_mnist_pipeline
+from sk_mnist import PixelScaler, fetch_mnist, make_mnist_pipeline, start_tensorflow
 
+start_tensorflow()
+warnings.filterwarnings("ignore", message="X has whole numbers from 0 to 255")
 X, y = fetch_mnist(subset="train", return_X_y=True, normalize=False)
 X, y = X[:4000], y[:4000]
 

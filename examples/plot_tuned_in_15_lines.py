@@ -12,14 +12,14 @@ epochs. Remove ``[:6000]`` and ``epochs=5`` to train fully.
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import GridSearchCV
 
-from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, plotting
-from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
+from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, model_selection, plotting, start_tensorflow
 
+start_tensorflow()
 X, y = (array[:6000] for array in fetch_mnist(subset="train", return_X_y=True))
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 pipe = make_mnist_pipeline(epochs=5, jit_compile=True, random_state=0)
-search = GridSearchCV(pipe, mnist_param_grid("small"), cv=3).fit(X, y)
-print(search.best_params_, cross_validation_report(search.best_estimator_, X, y, cv=4), sep="\n")
+search = GridSearchCV(pipe, model_selection.mnist_param_grid("small"), cv=3).fit(X, y)
+print(search.best_params_, model_selection.cross_validation_report(search.best_estimator_, X, y, cv=4), sep="\n")
 
 # %%
 # The search has chosen its winner on the same rows, so the report flatters it a little. The test images had no part

@@ -19,7 +19,7 @@ import platform
 import numpy as np
 from joblib import cpu_count
 
-from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline
+from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, start_tensorflow
 from sk_mnist.pipeline import PUBLISHED
 
 N_VALIDATION = 10_000
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--validation", action="store_true", help="score the last 10,000 training images instead")
     options = parser.parse_args()
 
+    start_tensorflow()
     X, y = fetch_mnist(subset="train", return_X_y=True)
     if options.validation:
         X, y, X_scored, y_scored = X[:-N_VALIDATION], y[:-N_VALIDATION], X[-N_VALIDATION:], y[-N_VALIDATION:]

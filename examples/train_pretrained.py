@@ -27,7 +27,17 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipeline, save
+from sk_mnist import (
+    KerasMLPClassifier,
+    PixelScaler,
+    RandomWarp,
+    evaluate,
+    fetch_mnist,
+    load,
+    make_mnist_pipeline,
+    save,
+    start_tensorflow,
+)
 from sk_mnist.pipeline import RECIPES
 
 NAME = "accurate"
@@ -83,6 +93,7 @@ def trained(
             raise SystemExit(f"{path} was trained with other parameters than those of today; move it away.")
         return saved
     print(f"training {path.name}", flush=True)
+    start_tensorflow()
     save(network.fit(X, y).set_params(teacher=None), path)
     return network
 

@@ -20,7 +20,7 @@ import resource
 import sys
 from pathlib import Path
 
-from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, save
+from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, save, start_tensorflow
 
 ROWS = 8_000_000
 N_SIZES = 7  # each half of the next
@@ -97,6 +97,7 @@ def main():
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
+    start_tensorflow()
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
     print("       rows   test error   peak memory", flush=True)
