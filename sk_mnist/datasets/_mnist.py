@@ -13,6 +13,20 @@ from sk_mnist._images import SIDE, pixel_names
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
 from sk_mnist.datasets._sources import read_mnist
 
+
+class _MnistBunch(Bunch):
+    """A Bunch that prints what it holds instead of all of it: 784 names, a page of text, and corners of arrays."""
+
+    def __repr__(self) -> str:
+        shown = {name: _in_words(value) for name, value in self.items() if value is not None}
+        width = max(map(len, shown), default=0)
+        return "\n".join([f"MNIST, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
+
+    def __reduce__(self) -> tuple[type[Bunch], tuple, None, None, Any]:
+        # Pickles and copies are plain Bunches, and name no private class.
+        return Bunch, (), None, None, iter(self.items())
+
+
 _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
@@ -202,7 +216,7 @@ def fetch_mnist(
         frame = X.assign(target=y)
     if return_X_y:
         return X, y
-    return Bunch(
+    return _MnistBunch(
         data=X,
         target=y,
         images=images,
@@ -212,6 +226,16 @@ def fetch_mnist(
         DESCR=_load_descr(),
         source=source,
     )
+
+
+def _in_words(value: Any) -> str:
+    """Describe an entry of the Bunch in one line."""
+    if hasattr(value, "shape"):
+        dtype = f", {value.dtype}" if hasattr(value, "dtype") else ""
+        return f"{type(value).__name__} of shape {value.shape}{dtype}"
+    if isinstance(value, list):
+        return f"list of {len(value)}: {value[0]!r} to {value[-1]!r}" if value else "empty list"
+    return repr(value) if len(str(value)) <= 80 and "\n" not in str(value) else f"{type(value).__name__}, to print"
 
 
 def _import_pandas() -> ModuleType:

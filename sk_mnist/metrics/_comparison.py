@@ -11,10 +11,10 @@ from sklearn.utils import check_consistent_length
 
 from sk_mnist._labels import check_labels_1d, check_same_kind
 from sk_mnist._sklearn import validate_params
-from sk_mnist._tables import text_table
+from sk_mnist._tables import html_table, text_table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassifierComparison:
     """Two classifiers on the same rows; made by :func:`compare_classifiers`. ``print`` shows it as a table.
 
@@ -52,8 +52,18 @@ class ClassifierComparison:
     p_value: float
 
     def __str__(self) -> str:
+        return text_table(self._rows(), "<><")
+
+    def __repr__(self) -> str:
+        accuracies = f"accuracy_a={self.accuracy_a:.4f}, accuracy_b={self.accuracy_b:.4f}"
+        return f"{type(self).__name__}({accuracies}, p_value={self.p_value:.2g}, n_samples={self.n_samples})"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._rows())
+
+    def _rows(self) -> list[list[str]]:
         low, high = self.difference_interval
-        rows = [
+        return [
             ["samples", f"{self.n_samples}", ""],
             ["accuracy of a", f"{self.accuracy_a:.4f}", ""],
             ["accuracy of b", f"{self.accuracy_b:.4f}", ""],
@@ -62,7 +72,6 @@ class ClassifierComparison:
             ["only b correct", f"{self.only_b_correct}", ""],
             ["McNemar p-value", f"{self.p_value:.2g}", "exact, two-sided"],
         ]
-        return text_table(rows, "<><")
 
 
 @validate_params(

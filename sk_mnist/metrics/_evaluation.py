@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,14 @@ from sklearn.metrics import (
 
 from sk_mnist._labels import check_labels_1d, check_predictions, encode_labels
 from sk_mnist._sklearn import HasMethods, validate_params
-from sk_mnist._tables import text_table
+from sk_mnist._tables import html_table, text_table
 from sk_mnist.metrics._calibration import calibration_bins
 from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confident_errors
 from sk_mnist.metrics._label_broadcast_mse import label_broadcast_mse
 from sk_mnist.metrics._log_loss import estimator_log_loss
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EvaluationResult:
     """Figures of a classifier on a data set; made by :func:`evaluate`. ``print`` shows them as a table.
 
@@ -89,14 +89,14 @@ class EvaluationResult:
     brier_score: float
     expected_calibration_error: float
     label_broadcast_mse: float | None
-    classes: NDArray = field(repr=False)
-    precision: NDArray[np.float64] = field(repr=False)
-    recall: NDArray[np.float64] = field(repr=False)
-    f1: NDArray[np.float64] = field(repr=False)
-    support: NDArray = field(repr=False)
-    confusion_matrix: NDArray = field(repr=False)
-    most_confused_pairs: list[ConfusedPair] = field(repr=False)
-    most_confident_errors: NDArray[np.intp] = field(repr=False)
+    classes: NDArray
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray
+    confusion_matrix: NDArray
+    most_confused_pairs: list[ConfusedPair]
+    most_confident_errors: NDArray[np.intp]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain Python values, ready for ``json.dump``.
@@ -118,12 +118,19 @@ class EvaluationResult:
         return {f.name: _to_plain(getattr(self, f.name)) for f in fields(self)}
 
     def __str__(self) -> str:
-        tables = [self._summary_table(), self._class_table(), self._confusion_table()]
+        tables = [text_table(self._summary_rows(), "<><"), self._class_table(), self._confusion_table()]
         if self.most_confused_pairs:
             tables.append(self._pairs_table())
         return "\n\n".join(tables)
 
-    def _summary_table(self) -> str:
+    def __repr__(self) -> str:
+        figures = f"accuracy={self.accuracy:.4f}, log_loss={self.log_loss:.4f}, n_samples={self.n_samples}"
+        return f"{type(self).__name__}({figures})"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._summary_rows())
+
+    def _summary_rows(self) -> list[list[str]]:
         interval = ""
         if self.accuracy_interval is not None:
             low, high = self.accuracy_interval
@@ -131,7 +138,7 @@ class EvaluationResult:
         mse, note = "-", "undefined for these labels"
         if self.label_broadcast_mse is not None:
             mse, note = f"{self.label_broadcast_mse:.4f}", "lower is not better"
-        rows = [
+        return [
             ["samples", f"{self.n_samples}", ""],
             ["accuracy", f"{self.accuracy:.4f}", interval],
             ["balanced accuracy", f"{self.balanced_accuracy:.4f}", ""],
@@ -141,7 +148,6 @@ class EvaluationResult:
             ["calibration error", f"{self.expected_calibration_error:.4f}", ""],
             ["label-broadcast MSE", mse, note],
         ]
-        return text_table(rows, "<><")
 
     def _class_table(self) -> str:
         rows = [["class", "precision", "recall", "F1", "support"]]

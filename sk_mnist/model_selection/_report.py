@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -17,11 +17,11 @@ from sklearn.utils import check_consistent_length
 
 from sk_mnist._labels import check_labels_1d, encode_labels
 from sk_mnist._sklearn import HasMethods, safe_indexing, validate_params
-from sk_mnist._tables import text_table
+from sk_mnist._tables import html_table, text_table
 from sk_mnist.metrics import SCORING
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidationReport:
     """Result of :func:`cross_validation_report`. ``print`` shows it as a table.
 
@@ -64,12 +64,12 @@ class CrossValidationReport:
     mean: dict[str, float]
     std: dict[str, float]
     interval: dict[str, tuple[float, float]]
-    fit_times: NDArray[np.float64] = field(repr=False)
-    n_train: NDArray[np.intp] = field(repr=False)
-    n_test: NDArray[np.intp] = field(repr=False)
-    classes: NDArray = field(repr=False)
-    out_of_fold_proba: NDArray[np.float64] = field(repr=False)
-    confusion_matrix: NDArray[np.intp] = field(repr=False)
+    fit_times: NDArray[np.float64]
+    n_train: NDArray[np.intp]
+    n_test: NDArray[np.intp]
+    classes: NDArray
+    out_of_fold_proba: NDArray[np.float64]
+    confusion_matrix: NDArray[np.intp]
 
     def to_frame(self) -> Any:
         """Return the scores, fit times and sizes as a table with one row for each fold.
@@ -107,6 +107,16 @@ class CrossValidationReport:
         return pd.DataFrame(columns).rename_axis("fold")
 
     def __str__(self) -> str:
+        return text_table(self._rows(), "<" + ">" * (3 + len(self.fit_times)))
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{name!r}: {value:.4f}" for name, value in self.mean.items())
+        return f"{type(self).__name__}(mean={{{means}}}, n_splits={len(self.fit_times)})"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._rows(), has_header=True)
+
+    def _rows(self) -> list[list[str]]:
         n_splits = len(self.fit_times)
         rows = [["", "mean", "std", "95 % interval", *(f"fold {fold}" for fold in range(n_splits))]]
         for name, values in self.scores.items():
@@ -115,7 +125,7 @@ class CrossValidationReport:
             rows.append([name, f"{self.mean[name]:.4f}", std, interval, *(f"{value:.4f}" for value in values)])
         times = (f"{seconds:.2f}" for seconds in self.fit_times)
         rows.append(["fit time (s)", f"{self.fit_times.mean():.2f}", "", "", *times])
-        return text_table(rows, "<" + ">" * (3 + n_splits))
+        return rows
 
 
 @validate_params(

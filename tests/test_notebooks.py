@@ -1,0 +1,100 @@
+"""What a notebook shows for a result that is the last line of a cell."""
+
+import copy
+import pickle
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import Bunch
+
+from sk_mnist import evaluate, fetch_mnist, plotting
+from sk_mnist.metrics import compare_classifiers
+from sk_mnist.model_selection import cross_validation_report
+
+X, y = load_iris(return_X_y=True)
+SPECIES = np.array(["<b>setosa</b>", "versicolor", "virginica"])[y]
+CLASSIFIER = LogisticRegression(max_iter=1000).fit(X, SPECIES)
+
+
+def scorer_with_a_tag(estimator, X, y):
+    return estimator.score(X, y)
+
+
+RESULTS = {
+    "EvaluationResult": evaluate(CLASSIFIER, X, SPECIES),
+    "ClassifierComparison": compare_classifiers(SPECIES, CLASSIFIER.predict(X), SPECIES),
+    "CrossValidationReport": cross_validation_report(
+        CLASSIFIER, X, SPECIES, cv=3, scoring={"<i>score</i>": scorer_with_a_tag}
+    ),
+}
+
+
+class Cells(HTMLParser):
+    """Collects the texts of a table's cells, and the names of all tags."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.texts, self.tags = [], set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_shows_a_table_of_what_it_prints(name):
+    cells = Cells(RESULTS[name]._repr_html_())
+    assert cells.tags == {"table", "caption", "tr", "th", "td"}
+    assert cells.texts[0] == name
+    words = " ".join(cells.texts[1:]).split()
+    assert len(words) > 15
+    assert words == str(RESULTS[name]).split("\n\n")[0].split()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("EvaluationResult", r"EvaluationResult\(accuracy=0\.9733, log_loss=0\.\d{4}, n_samples=150\)"),
+        (
+            "ClassifierComparison",
+            r"ClassifierComparison\(accuracy_a=0\.9733, accuracy_b=1\.0000, p_value=0\.12, n_samples=150\)",
+        ),
+        ("CrossValidationReport", r"CrossValidationReport\(mean=\{'<i>score</i>': 0\.9733\}, n_splits=3\)"),
+    ],
+)
+def test_a_result_is_short_where_it_is_not_printed(name, text):
+    assert re.fullmatch(text, repr(RESULTS[name]))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"subset": "test", "as_frame": True}], ids=["arrays", "frames"])
+def test_mnist_shows_what_it_holds_and_not_all_of_it(arguments):
+    mnist = fetch_mnist(**arguments)
+    lines = repr(mnist).splitlines()
+    assert len(lines) < 12
+    assert max(map(len, lines)) <= 120
+    for name, value in mnist.items():
+        assert (f"  {name} " in repr(mnist)) == (value is not None)
+    assert str(mnist.data.shape) in repr(mnist)
+
+
+def test_copies_and_pickles_of_mnist_are_plain_bunches():
+    mnist = fetch_mnist(subset="test")
+    for same in (pickle.loads(pickle.dumps(mnist)), copy.copy(mnist), copy.deepcopy(mnist)):
+        assert type(same) is Bunch
+        assert list(same) == list(mnist)
+        np.testing.assert_array_equal(same.data, mnist.data)
+    assert b"_MnistBunch" not in pickle.dumps(mnist)
+
+
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_a_display_is_shown_once_as_the_figure_that_it_drew(name):
+    # A notebook shows open figures at the end of a cell; a Display that showed itself as well would be there twice.
+    hooks = ["_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_png_", "_repr_svg_"]
+    assert [hook for hook in hooks if hasattr(getattr(plotting, name), hook)] == []
