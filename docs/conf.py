@@ -11,7 +11,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_mnist
-from sk_mnist._tensorflow import start_tensorflow
+from sk_mnist import start_tensorflow
 from sk_mnist.datasets._sources import BUNDLED
 from sk_mnist.demo import draw_page
 

@@ -226,8 +226,6 @@ def _check_scaler(scaler: PixelScaler) -> None:
     _check_own(scaler)
     _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
     # Earlier versions did not save max_image_mean_.
-    if hasattr(scaler, "max_image_mean_") and not hasattr(scaler, "pixel_max_"):
-        raise ValueError(f"its {type(scaler).__name__} has max_image_mean_, but is not fitted")
     learned = [getattr(scaler, name, 0.0) for name in ("min_image_max_", "max_image_mean_")]
     if hasattr(scaler, "pixel_max_") and max(learned) > scaler.pixel_max_:
         raise ValueError(f"its {type(scaler).__name__} was fitted on pixels brighter than white")

@@ -917,6 +917,8 @@ NONSENSE = {
     "a white beyond all numbers": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(10**400)),
     "a white that is next to nothing": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(5e-324)),
     "pixels brighter than white": set_attribute("PixelScaler", "min_image_max_", lambda _: literal(300.0)),
+    "images brighter than white": set_attribute("PixelScaler", "max_image_mean_", lambda _: literal(300.0)),
+    "an image that is not bright at all": set_attribute("PixelScaler", "max_image_mean_", lambda _: literal(np.nan)),
     "an activation in an array": set_attribute(
         "KerasMLPClassifier", "out_activation_", lambda m: array_node(m, np.array(["softmax"]))
     ),
