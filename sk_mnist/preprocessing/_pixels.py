@@ -331,7 +331,7 @@ class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, Tran
         -----
         UserWarning
             If ``pixel_max="dtype"``, and ``X`` has integers of at most 1, not all of them 0. If the mean of ``X`` is
-            closer to white than to the brightest image in ``fit``, as it is for black on white.
+            closer to white than to ``max_image_mean_``, as it is for black on white.
 
         Examples
         --------
