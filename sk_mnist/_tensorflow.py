@@ -134,7 +134,7 @@ def _configured_backend() -> str:
     if name := os.environ.get("KERAS_BACKEND"):
         return name
     try:
-        home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
         return json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend", "tensorflow")
     except (OSError, RuntimeError, ValueError, AttributeError):  # no file, no home, no JSON, no dict
         return "tensorflow"
