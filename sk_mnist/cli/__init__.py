@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(errors, "Interrupted.")
         return INTERRUPTED
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         say(errors, f"sk-mnist: {error}")
         return 1
     return status or 0
