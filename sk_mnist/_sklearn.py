@@ -28,8 +28,6 @@ OUTPUT_CONFIG = "_sklearn_output_config"
 METADATA_REQUEST = "_metadata_request"
 CALLBACKS = "_skl_callbacks"
 
-DOCUMENTATION_URL = "https://sk-mnist.readthedocs.io/en/stable"
-
 
 def validate_params(
     parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
@@ -76,10 +74,3 @@ def begin_fit(estimator: Any, *, max_subtasks: int = 0, **task_info: Any) -> Any
     """
     context = estimator._init_callback_context(max_subtasks=max_subtasks)
     return context.call_on_fit_task_begin(estimator=estimator, **task_info)
-
-
-class DocLinkMixin:
-    """Makes scikit-learn's HTML representation link to this package's API pages."""
-
-    _doc_link_module = "sk_mnist"
-    _doc_link_template = DOCUMENTATION_URL + "/api/generated/sk_mnist.{estimator_name}.html"

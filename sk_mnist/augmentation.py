@@ -14,7 +14,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
 from sk_mnist._images import as_rows, square_shape
-from sk_mnist._sklearn import DocLinkMixin, Interval, validate_estimator
+from sk_mnist._sklearn import Interval, validate_estimator
 
 __all__ = ["RandomWarp"]
 
@@ -45,7 +45,7 @@ _POINTS_AT_A_TIME = _WARPS_AT_A_TIME * 784
 _MAX_PIXELS = 1e6
 
 
-class RandomWarp(DocLinkMixin, BaseEstimator):
+class RandomWarp(BaseEstimator):
     """Random affine and elastic distortions of images.
 
     Each image is rotated, scaled, sheared and shifted by amounts drawn uniformly from both sides of 0, and bent by a

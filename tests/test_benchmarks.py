@@ -255,7 +255,7 @@ def test_a_peer_that_is_not_installed_is_named_with_the_way_to_install_it(small)
     assert set(content["missing"]) == missing
     packages = {"OpenCV": "opencv-python-headless", "torchvision": "torchvision"}
     for peer in missing:
-        package = packages.get(peer, "'sk-mnist[benchmark]'")
+        package = packages.get(peer, "skorch torch")
         assert f"{peer} is not installed and left out: pip install {package}" in printed
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -23,6 +25,17 @@ def test_the_figures_of_the_recipes_are_what_the_command_prints():
         check=True,
     )
     assert process.stdout.strip() == (ROOT / "docs" / "printed" / "recipes.txt").read_text().strip()
+
+
+@pytest.mark.slow
+def test_the_program_in_the_readme_prints_what_it_says():
+    readme = (ROOT / "README.md").read_text()
+    program, printed = re.search(r"```python\n(.*?)```\n\nIt prints `(.*?)`", readme, re.DOTALL).groups()
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found, shown = (re.fullmatch(r"(.*) ([\d.]+)%", line.strip()).groups() for line in (process.stdout, printed))
+    assert found[0] == shown[0]
+    # Other processors round in another way.
+    assert float(found[1]) == pytest.approx(float(shown[1]), abs=0.3)
 
 
 def test_links_in_the_readme_lead_somewhere():

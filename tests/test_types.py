@@ -9,7 +9,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SCRIPT = """\
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, evaluate, fetch_mnist
+from sk_mnist import (
+    ImageFlattener, KerasMLPClassifier, PixelScaler, RandomWarp, evaluate, fetch_mnist, make_mnist_pipeline
+)
 from sk_mnist.metrics import label_broadcast_mse
 from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
 
@@ -20,8 +22,17 @@ clf.partial_fit(X, y, classes=range(10))
 result = evaluate(clf, X, y)
 print(result.accuracy + 1, cross_validation_report(clf, X, y).mean["accuracy"])
 ImageFlattener().fit(X), PixelScaler().fit(X)
+make_mnist_pipeline("fast", epochs=2).fit(X, y)
+KerasMLPClassifier([64, 32], activation="tanh", augmentation=RandomWarp(), jit_compile=True, class_weight={0: 2.0})
 
 KerasMLPClassifier(epochs="three")  # error
+KerasMLPClassifier(activation="rellu")  # error
+KerasMLPClassifier(learning_rate_schedule="linear")  # error
+KerasMLPClassifier(augmentation="rotate")  # error
+KerasMLPClassifier(monitor="accuracy")  # error
+KerasMLPClassifier(dtype="float16")  # error
+make_mnist_pipeline("slow")  # error
+fetch_mnist(subset="trian")  # error
 clf.fit()  # error
 clf.fit(X, y, validation_data=(X, y))  # error
 clf.partial_fit(X)  # error

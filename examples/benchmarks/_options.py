@@ -115,7 +115,7 @@ class BenchmarkParser(argparse.ArgumentParser):
         options.missing = [peer for peer in wanted if not all(map(util.find_spec, REQUIREMENTS[peer]))]
         options.peers = [peer for peer in wanted if peer not in options.missing]
         for peer in options.missing:
-            package = PACKAGES.get(peer, "'sk-mnist[benchmark]'")
+            package = PACKAGES.get(peer, "skorch torch")
             print(f"{peer} is not installed and left out: pip install {package}")
 
 

@@ -203,7 +203,7 @@ def report(
     _write_json(path, results, ratios, environment, options, {"benchmark": name, **(extra or {})})
     print(f"\nwritten: {path}")
     if util.find_spec("matplotlib") is None:
-        print("matplotlib is not installed, so there is no picture: pip install 'sk-mnist[benchmark]'")
+        print("matplotlib is not installed, so there is no picture: pip install matplotlib")
     else:
         _draw(path.with_suffix(".png"), results, ratios, environment, options.is_reduced, log_scale, draw_extra)
         print(f"written: {path.with_suffix('.png')}")

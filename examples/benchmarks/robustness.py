@@ -152,7 +152,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     write_json(options.output / "robustness.json", results, options)
     if util.find_spec("matplotlib") is None:
-        print("matplotlib is not installed, so there is no picture: pip install 'sk-mnist[benchmark]'")
+        print("matplotlib is not installed, so there is no picture: pip install matplotlib")
     else:
         draw(options.output / "robustness.png", results, options)
 

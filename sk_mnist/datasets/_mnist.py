@@ -33,7 +33,7 @@ _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 @overload
 def fetch_mnist(
     *,
-    subset: str = "all",
+    subset: Literal["train", "test", "all"] = "all",
     data_home: str | PathLike | None = None,
     download_if_missing: bool = True,
     return_X_y: Literal[False] = False,
@@ -48,7 +48,7 @@ def fetch_mnist(
 @overload
 def fetch_mnist(
     *,
-    subset: str = "all",
+    subset: Literal["train", "test", "all"] = "all",
     data_home: str | PathLike | None = None,
     download_if_missing: bool = True,
     return_X_y: Literal[True],
@@ -78,7 +78,7 @@ def fetch_mnist(
 )
 def fetch_mnist(
     *,
-    subset: str = "all",
+    subset: Literal["train", "test", "all"] = "all",
     data_home: str | PathLike | None = None,
     download_if_missing: bool = True,
     return_X_y: bool = False,

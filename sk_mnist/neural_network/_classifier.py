@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -22,7 +22,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_mnist._images import check_is_batch, look_like_bytes, shape_of
 from sk_mnist._labels import encode_labels
 from sk_mnist._sklearn import (
-    DocLinkMixin,
     HasMethods,
     Interval,
     Options,
@@ -70,7 +69,7 @@ if TYPE_CHECKING:
 AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic": {}}
 
 
-class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron that Keras trains and NumPy runs.
 
     Dense layers with one activation, then a softmax, trained on the cross-entropy of the labels. Training goes
@@ -303,34 +302,34 @@ class KerasMLPClassifier(DocLinkMixin, CallbackSupportMixin, ClassifierMixin, Ba
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (128, 64, 32),
+        hidden_layer_sizes: int | Sequence[int] | np.ndarray = (128, 64, 32),
         *,
-        activation: str = "relu",
+        activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] = "relu",
         dropout: float = 0.0,
         alpha: float = 0.0,
         optimizer: Any = "adam",
         learning_rate: float = DEFAULT_LEARNING_RATE,
-        learning_rate_schedule: str = "constant",
+        learning_rate_schedule: Literal["constant", "cosine", "one_cycle"] = "constant",
         batch_size: int = 32,
         epochs: int = 20,
         label_smoothing: float = 0.0,
-        augmentation: Any = None,
+        augmentation: RandomWarp | Literal["affine", "elastic"] | None = None,
         teacher: Any = None,
         teacher_weight: float = 0.7,
         early_stopping: bool = False,
-        monitor: str = "val_accuracy",
+        monitor: Literal["val_accuracy", "val_loss"] = "val_accuracy",
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        class_weight: dict | str | None = None,
+        n_iter_no_change: float = 5,
+        class_weight: dict | Literal["balanced"] | None = None,
         warm_start: bool = False,
         checkpoint_dir: str | os.PathLike | None = None,
         keras_callbacks: list | None = None,
-        jit_compile: bool | str = "auto",
-        dtype: str = "float32",
+        jit_compile: bool | Literal["auto"] = "auto",
+        dtype: Literal["float32", "float64"] = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
+        self.hidden_layer_sizes: Any = hidden_layer_sizes
         self.activation = activation
         self.dropout = dropout
         self.alpha = alpha

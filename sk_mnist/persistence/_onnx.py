@@ -87,7 +87,7 @@ def _require_skl2onnx(function: str) -> None:
     try:
         import skl2onnx  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"{function} needs skl2onnx: pip install 'sk-mnist[onnx]'") from error
+        raise ImportError(f"{function} needs skl2onnx: pip install skl2onnx") from error
 
 
 def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:

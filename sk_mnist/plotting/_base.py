@@ -18,7 +18,7 @@ def import_pyplot(caller: str) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(f"{caller} needs matplotlib: pip install 'sk-mnist[plots]'") from error
+        raise ImportError(f"{caller} needs matplotlib: pip install matplotlib") from error
     return plt
 
 

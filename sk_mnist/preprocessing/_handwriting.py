@@ -13,7 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 
 from sk_mnist._images import SIDE
-from sk_mnist._sklearn import DocLinkMixin, begin_fit, with_callbacks
+from sk_mnist._sklearn import begin_fit, with_callbacks
 from sk_mnist.preprocessing._ink import find_ink
 from sk_mnist.preprocessing._pictures import grey_levels
 from sk_mnist.preprocessing._split import Piece, find_digits, piece_of
@@ -25,7 +25,7 @@ DIGIT_SIDE = 20
 LEAST_STROKE = 2.0
 
 
-class DigitImageNormalizer(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Bring pictures of handwritten digits into the form of MNIST's images.
 
     Takes pictures of any size and from any source, each of one digit: a photograph, a scan, a drawing, dark on light

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape
 from sk_mnist._sklearn import (
-    DocLinkMixin,
     Interval,
     StrOptions,
     begin_fit,
@@ -34,7 +33,7 @@ _ROWS = "(n_samples, n_pixels)"
 _WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
 
 
-class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Lay the pixels of each image out in one row.
 
     Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), and rows of pixels, which
@@ -191,7 +190,7 @@ class ImageFlattener(DocLinkMixin, CallbackSupportMixin, TransformerMixin, BaseE
         return tags
 
 
-class PixelScaler(DocLinkMixin, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale pixels to float32 in [0, 1].
 
     Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both
