@@ -193,6 +193,7 @@ def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "data" / "mnist.npz").exists()
 
 
+@pytest.mark.slow
 def test_info_says_where_the_data_is_and_which_versions_there_are(capsys):
     assert main(["info"]) == 0
     out = capsys.readouterr().out

@@ -791,6 +791,7 @@ def test_a_damaged_keras_cache_is_passed_over_and_left_as_it_is(home, keras_home
 
 @pytest.mark.slow
 @posix_only
+@pytest.mark.slow
 def test_keras_cache_that_is_a_pipe_is_passed_over(home, keras_home, official, server):
     os.mkfifo(keras_home / "datasets" / "mnist.npz")
     child = start_python(ONE_REMOTE + "    print(fetch_mnist(data_home=home).source)", f"{server.url}official/", home)
@@ -993,6 +994,7 @@ def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, r
 
 @pytest.mark.slow
 @posix_only
+@pytest.mark.slow
 def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, official):
     code = (
         ONE_REMOTE

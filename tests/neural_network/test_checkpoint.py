@@ -107,7 +107,7 @@ KINDS = {
 
 
 # The others are slow together.
-QUICK_KINDS = ("cosine, dropout, warps", "early stopping", "XLA")
+QUICK_KINDS = ("cosine, dropout, warps", "early stopping")
 
 
 @pytest.mark.parametrize("n_epochs", [pytest.param(1, marks=pytest.mark.slow), 4])

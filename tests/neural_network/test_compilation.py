@@ -88,6 +88,7 @@ def test_one_compiled_network_serves_any_number_of_rows(blobs):
     assert n_compiled() == 1
 
 
+@pytest.mark.slow
 def test_a_few_compiled_networks_serve_parts_that_do_not_fill_a_batch(blobs):
     X, y = blobs
     clear_workspaces()
@@ -105,7 +106,9 @@ def test_a_large_batch_of_wide_rows_takes_no_more_than_its_rows():
     assert peak_memory(lambda: model.fit(X, np.arange(70) % 3)) < 400 * 2**20
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, pytest.param(np.int8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(np.uint8, marks=pytest.mark.slow), pytest.param(np.int8, marks=pytest.mark.slow)]
+)
 def test_numbers_of_numpy_are_counted_like_others(blobs, dtype):
     expected = small(batch_size=4, epochs=10).fit(*blobs)
     assert_same_model(small(batch_size=dtype(4), epochs=dtype(10), jit_compile="auto").fit(*blobs), expected)
@@ -119,7 +122,10 @@ def test_a_search_over_rates_compiles_once(blobs):
     assert n_compiled() == 1
 
 
-@pytest.mark.parametrize("rates", [pytest.param((0.2, 0.2), marks=pytest.mark.slow), (0.6, 0.6), (0.1, 0.7)])
+@pytest.mark.parametrize(
+    "rates",
+    [pytest.param((0.2, 0.2), marks=pytest.mark.slow), (0.6, 0.6), pytest.param((0.1, 0.7), marks=pytest.mark.slow)],
+)
 def test_dropout_is_that_of_keras(rates):
     class SetRates(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -147,6 +153,7 @@ def test_dropout_is_that_of_keras(rates):
     assert np.std(ours.loss_curve_) == pytest.approx(np.std(theirs), rel=0.4)
 
 
+@pytest.mark.slow
 def test_units_are_dropped_one_by_one():
     # One row many times: its loss under masks of its own takes many values. Layers that are kept or dropped as a whole
     # would give four, two for each label.

@@ -389,14 +389,10 @@ def test_a_random_state_that_reads_other_memory_or_hangs_is_refused(saved, posit
 SCRIPT = "<script>alert(1)</script>"
 
 
-@pytest.mark.parametrize(
-    ("owner", "name"),
-    [("KerasMLPClassifier", "_doc_link_template"), ("StandardScaler", "__doc_link_template")],
-)
-def test_no_attribute_writes_into_the_html_of_a_model(data, owner, name, tmp_path):
-    estimator = {"KerasMLPClassifier": KerasMLPClassifier((5,)), "StandardScaler": StandardScaler().fit(data[0])}[owner]
-    path = save(estimator, tmp_path / "model.skops")
-    change_schema(path, lambda schema, _: add_attribute(schema, owner, name, literal(f'">{SCRIPT}')))
+def test_no_attribute_writes_into_the_html_of_a_model(data, tmp_path):
+    name = "__doc_link_template"
+    path = save(StandardScaler().fit(data[0]), tmp_path / "model.skops")
+    change_schema(path, lambda schema, _: add_attribute(schema, "StandardScaler", name, literal(f'">{SCRIPT}')))
     with pytest.raises(ValueError, match=f"has an attribute '{name}' that hides one of its own"):
         load(path)
     assert SCRIPT in load_unguarded(path)._repr_html_()
