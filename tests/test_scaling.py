@@ -28,20 +28,23 @@ def finish(process):
     return printed
 
 
+# The longest training of it is 64 blocks, and the first 50 are saved.
+ROWS = 640_000
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a stream of so many rows prints, and its directory."""
+    output = tmp_path_factory.mktemp("whole")
+    return finish(start("infinite_mnist", "--rows", ROWS, "--output", output)), output
+
+
 class TestInfiniteMnist:
-    # The longest training of it is 64 blocks, and the first 50 are saved.
-    ROWS = 640_000
-
-    @pytest.fixture(scope="class")
-    def whole(self, tmp_path_factory):
-        output = tmp_path_factory.mktemp("whole")
-        return finish(start("infinite_mnist", "--rows", self.ROWS, "--output", output)), output
-
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_rows(self, whole):
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
-        assert [point["rows"] for point in points] == [self.ROWS // 2**k for k in range(6, -1, -1)]
+        assert [point["rows"] for point in points] == [ROWS // 2**k for k in range(6, -1, -1)]
         # The first two fill caches; a stream that was kept would be 1.2 GB in the end.
         assert points[-1]["peak_mebibytes"] - points[1]["peak_mebibytes"] < 60
 
@@ -58,15 +61,15 @@ class TestInfiniteMnist:
     @pytest.mark.slow
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
     def test_a_killed_stream_goes_on_to_the_same_weights(self, whole, tmp_path):
-        name = f"{self.ROWS}-rows-0.skops"
-        process = start("infinite_mnist", "--rows", self.ROWS, "--output", tmp_path)
+        name = f"{ROWS}-rows-0.skops"
+        process = start("infinite_mnist", "--rows", ROWS, "--output", tmp_path)
         while not (tmp_path / name).exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert len(load(tmp_path / name).loss_curve_) == 50
-        finish(start("infinite_mnist", "--rows", self.ROWS, "--output", tmp_path))
+        finish(start("infinite_mnist", "--rows", ROWS, "--output", tmp_path))
         resumed, uninterrupted = load(tmp_path / name), load(whole[1] / name)
         assert resumed.loss_curve_ == uninterrupted.loss_curve_
         for one, other in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):

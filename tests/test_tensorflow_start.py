@@ -156,7 +156,10 @@ def test_the_first_fit_of_a_process_says_it_and_no_other():
 
 
 @pytest.mark.slow
-def test_after_the_real_start_fits_of_many_architectures_write_nothing():
+def test_after_the_real_start_fits_of_many_architectures_log_their_epochs_and_write_nothing_else():
     environment = {name: value for name, value in os.environ.items() if name != LOG_LEVEL}
     run = run_python(START + FITS, env=environment)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert (run.returncode, run.stderr) == (0, "")
+    lines = run.stdout.splitlines()
+    assert len(lines) == 8
+    assert all(line.startswith("INFO:sk_mnist.neural_network:Epoch 1/1") for line in lines), run.stdout
