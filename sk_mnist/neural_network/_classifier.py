@@ -44,6 +44,7 @@ from sk_mnist.neural_network._keras_parameters import (
     copied_callbacks,
     copied_optimizer,
     described_optimizer,
+    is_described_optimizer,
     peak_learning_rate,
 )
 from sk_mnist.neural_network._schedules import SCHEDULES
@@ -721,7 +722,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict) -> None:
-        if isinstance(described := state.get("optimizer"), tuple):
+        if is_described_optimizer(described := state.get("optimizer")):
             from sk_mnist.neural_network import _optimizers
 
             state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}

@@ -1227,3 +1227,25 @@ def test_errors_of_trusted_types_hold_no_terminal_escapes(data, tmp_path):
     with pytest.raises(ValueError, match="owned") as caught:
         load(path, trusted=[f"{Complains.__module__}.Complains"])
     assert str(caught.value).isprintable()
+
+
+def test_an_optimizer_in_a_file_does_not_import_keras(saved):
+    def change(schema, _):
+        owner = next(n for n in nodes_of(schema) if n["__class__"] == "KerasMLPClassifier")
+        owner["content"]["content"]["optimizer"] = tuple_of([literal("sgd"), literal("{}"), literal("{}")])
+
+    change_schema(saved, change)
+    code = """
+import sys
+from sk_mnist import load
+try:
+    load(sys.argv[1])
+except ValueError as error:
+    print(error)
+print("keras" in sys.modules or "tensorflow" in sys.modules)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "The 'optimizer' parameter of KerasMLPClassifier must be" in printed
+    assert printed.splitlines()[-1] == "False"
