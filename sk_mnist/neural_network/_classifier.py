@@ -722,7 +722,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict) -> None:
-        if is_described_optimizer(described := state.get("optimizer")):
+        described = state.get("optimizer")
+        if isinstance(described, tuple) and is_described_optimizer(described):
             from sk_mnist.neural_network import _optimizers
 
             state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}

@@ -67,13 +67,13 @@ def described_optimizer(optimizer: Any) -> Any:
     return tuple(_optimizers.optimizer_recipe(optimizer))
 
 
-def is_described_optimizer(value: Any) -> bool:
+def is_described_optimizer(value: tuple) -> bool:
     """Whether ``described_optimizer`` made this of an optimizer, whose class has then brought Keras along.
 
     A model file may hold any tuple, and must not import Keras by it.
     """
     keras_module = sys.modules.get("keras")
-    if keras_module is None or not isinstance(value, tuple) or len(value) != 3:
+    if keras_module is None or len(value) != 3:
         return False
     return isinstance(value[0], type) and issubclass(value[0], keras_module.optimizers.Optimizer)
 
