@@ -1,4 +1,4 @@
-"""The scores of a search as they come in, for the screen and for a search that is interrupted."""
+"""The scores of a search, collected while it runs. The screen shows them, and an interrupted search writes them."""
 
 from __future__ import annotations
 

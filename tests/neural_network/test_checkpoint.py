@@ -421,8 +421,8 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
     n_epochs = []
     for number in range(10):
         process = start(code, tmp_path, tmp_path / "never.skops")
-        # By turns while TensorFlow is imported or XLA compiles, and after an epoch or more of this process: between
-        # epochs, within one, or while a file is written. Five times a seventh is less than a whole training.
+        # Every other kill comes while TensorFlow is imported or XLA compiles. The others come after this process has
+        # finished an epoch. Those five take at most 5/7 of the training, so that it is never finished.
         latest = starting if number % 2 == 0 else training / 7
         while number % 2 == 1 and n_epochs_in(tmp_path) <= n_epochs[-1]:
             assert process.poll() is None, process.stderr.read()
