@@ -1,9 +1,13 @@
-"""What a notebook shows for a result that is the last line of a cell."""
+"""A notebook: what it shows for a result that is the last line of a cell, and the notebook of the examples."""
 
 import copy
+import json
 import pickle
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,3 +102,35 @@ def test_a_display_is_shown_once_as_the_figure_that_it_drew(name):
     # A notebook shows open figures at the end of a cell; a Display that showed itself as well would be there twice.
     hooks = ["_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_png_", "_repr_svg_"]
     assert [hook for hook in hooks if hasattr(getattr(plotting, name), hook)] == []
+
+
+FIRST_STEPS = Path(__file__).parents[1] / "examples" / "first_steps.ipynb"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows_a_bar_tables_and_pictures_and_nothing_on_stderr(tmp_path, monkeypatch):
+    executed = tmp_path / "executed.ipynb"
+    command = [sys.executable, "-c", "from nbclient.cli import main; main()", FIRST_STEPS, f"--output={executed}"]
+    # Under pytest, a kernel does not show what C code writes to stderr.
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    subprocess.run([*command, "--timeout=300"], check=True)
+    cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
+    outputs = {"".join(cell["source"]).splitlines()[-1]: cell["outputs"] for cell in cells}
+    assert [output for shown in outputs.values() for output in shown if output["output_type"] == "stream"] == []
+
+    def kinds(line):
+        return {kind for output in outputs[line] for kind in output["data"]}
+
+    assert "application/vnd.jupyter.widget-view+json" in kinds("pipe.fit(X_train, y_train)")
+    assert "text/html" in kinds("result")
+    assert len("".join(outputs["mnist"][0]["data"]["text/plain"]).splitlines()) < 30
+    pictures = [line for line in outputs if line.startswith("DigitsDisplay")]
+    assert len(pictures) == 2
+    for line in pictures:
+        assert [sorted(output["data"]) for output in outputs[line]] == [["image/png", "text/plain"]]
+
+
+def test_the_notebook_is_kept_without_outputs():
+    cells = json.loads(FIRST_STEPS.read_text())["cells"]
+    assert len(cells) > 5
+    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
