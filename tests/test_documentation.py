@@ -43,13 +43,42 @@ def test_links_in_the_readme_lead_somewhere():
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-def test_every_test_that_the_page_on_scikit_learn_names_is_there():
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "scikit_learn.md").read_text()))
+VERIFICATION = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
+# A bold row is a heading within the table.
+PROMISES = re.findall(r"^\| ((?!\*\*|-|feature|guarantee|callback \|).+) \| ([^|]+) \|$", VERIFICATION, re.MULTILINE)
+
+
+def test_every_test_that_the_docs_name_is_there():
+    named = {name for page in ROOT.glob("docs/*.md") for name in re.findall(r"`(test_\w+)`", page.read_text("utf-8"))}
     defined = {
         name for path in ROOT.glob("tests/**/test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
     }
-    assert len(named) > 40
+    assert len(named) > 140
     assert named <= defined, named - defined
+
+
+def test_every_promise_names_a_test_or_a_command():
+    assert len(PROMISES) > 80
+    assert [promise for promise, evidence in PROMISES if not re.search(r"`(test_|python )", evidence)] == []
+
+
+def test_every_promise_stands_on_the_page_that_makes_it():
+    pages = " ".join(
+        (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("scikit_learn", "data", "callbacks")
+    )
+    promised = " ".join(pages.split())
+    assert [promise for promise, _ in PROMISES if promise not in promised] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "start", "end"), [("scikit_learn", "## ", r"\Z"), ("data", "## Guarantees", "## Limits")]
+)
+def test_every_promise_of_a_page_is_verified(page, start, end):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    section = re.search(f"^{start}.*?^{end}", text, re.MULTILINE | re.DOTALL)[0]
+    promises = [" ".join(item.split()) for item in re.findall(r"^- (.*?)(?=\n- |\n\n|\Z)", section, re.M | re.S)]
+    assert len(promises) > 25
+    assert [promise for promise in promises if promise.removesuffix(".").strip() not in VERIFICATION] == []
 
 
 MODULES = [

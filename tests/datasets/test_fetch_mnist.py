@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 import socket
 import sys
 from pathlib import Path
@@ -290,11 +289,3 @@ print(touched, heavy)
 
 def _repository():
     return Path(__file__).parents[2]
-
-
-def test_every_test_that_the_documentation_names_exists():
-    documentation = (_repository() / "docs" / "data.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(test_\w+)`", documentation))
-    tests = "".join(path.read_text(encoding="utf-8") for path in _repository().glob("tests/**/test_*.py"))
-    assert named
-    assert named <= set(re.findall(r"def (test_\w+)\(", tests))
