@@ -37,6 +37,7 @@ extensions = [
     "sphinx_design",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -58,6 +59,26 @@ autodoc_default_options = {
 }
 # Docstrings say more of a type than its hint.
 autodoc_typehints = "none"
+# Where other projects document the names that we link to. The inventories are ours, so that a build needs no network.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "inventories/python.txt"),
+    "numpy": ("https://numpy.org/doc/stable", "inventories/numpy.txt"),
+    "sklearn": ("https://scikit-learn.org/stable", "inventories/sklearn.txt"),
+}
+# Types of parameters are links.
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    "RandomState": "numpy.random.RandomState",
+    "Pipeline": "sklearn.pipeline.Pipeline",
+    "Bunch": "sklearn.utils.Bunch",
+    "Path": "pathlib.Path",
+    # Without a link: numpydoc's own would need more than names in an inventory.
+    **{word: word for word in ("array-like", "bool", "callable", "generator", "iterable", "sequence", "None")},
+    "KerasMLPClassifier": "sk_mnist.KerasMLPClassifier",
+    "RandomWarp": "sk_mnist.RandomWarp",
+}
+# Words of a type that are no names.
+numpydoc_xref_ignore = "all"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 # All of numpydoc's checks but

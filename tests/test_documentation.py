@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +80,15 @@ def test_every_promise_of_a_page_is_verified(page, start, end):
     promises = [" ".join(item.split()) for item in re.findall(r"^- (.*?)(?=\n- |\n\n|\Z)", section, re.M | re.S)]
     assert len(promises) > 25
     assert [promise for promise in promises if promise.removesuffix(".").strip() not in VERIFICATION] == []
+
+
+def test_every_name_that_the_api_reference_links_to_exists():
+    inventories = "".join(path.read_text() for path in ROOT.glob("docs/inventories/*.txt"))
+    names = re.findall(r"^([\w.]+) (?:class|function) ", inventories, re.MULTILINE)
+    assert len(names) > 25
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module or "builtins"), attribute), name
 
 
 MODULES = [
