@@ -100,6 +100,7 @@ numpydoc_validation_exclude = {
 # As a reader would go through them.
 _GALLERY_ORDER = [
     "plot_quick_start.py",
+    "plot_tutorial.py",
     "plot_tuned_in_15_lines.py",
     "plot_tuning.py",
     "plot_cross_validation.py",
@@ -155,7 +156,6 @@ _WIDE = ["index", "coming_from", "performance", *(f"auto_examples/{Path(name).st
 _WITHOUT_SUBPAGES = [
     "index",
     "install",
-    "tutorial",
     "coming_from",
     "troubleshooting",
     "reproducing",

@@ -39,6 +39,20 @@ def test_the_program_in_the_readme_prints_what_it_says():
     assert float(found[1]) == pytest.approx(float(shown[1]), abs=0.3)
 
 
+@pytest.mark.slow
+def test_the_report_in_the_docs_is_what_the_commands_print(tmp_path):
+    command = [sys.executable, "-m", "sk_mnist"]
+    subprocess.run([*command, "train", "--no-plots", "--output", tmp_path], check=True, capture_output=True)
+    evaluate = [*command, "evaluate", tmp_path / "model.skops"]
+    printed = subprocess.run(evaluate, capture_output=True, text=True, check=True).stdout
+    shown = (ROOT / "docs" / "printed" / "evaluate.txt").read_text()
+    accuracies = [float(re.search(r"^accuracy +([\d.]+)", text, re.MULTILINE)[1]) for text in (printed, shown)]
+    # Other processors round in another way.
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.003)
+    words = [re.sub(r"[\d.]+", "", text).split() for text in (printed, shown)]
+    assert words[0] == words[1]
+
+
 def test_links_in_the_readme_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
         assert target.startswith("https://") or (ROOT / target).exists(), target
