@@ -1,4 +1,4 @@
-"""The multilayer perceptron: a scikit-learn classifier that Keras trains and NumPy runs."""
+"""The multilayer perceptron: a scikit-learn classifier that trains with Keras and predicts with NumPy."""
 
 import sys
 
@@ -8,10 +8,10 @@ __all__ = ["KerasMLPClassifier", "clear_workspaces"]
 
 
 def clear_workspaces() -> None:
-    """Free the compiled networks that wait for the next fit.
+    """Free the compiled networks that are cached for the next fit.
 
-    A fit leaves its compiled network behind for the next one of the same architecture. A process keeps the last 8, and
-    at most 256 MiB of weights and optimizers' variables. They change nothing but the time and the memory that a fit
+    Each fit caches its compiled network for the next fit of the same architecture. A process keeps the last 8 networks,
+    with at most 256 MiB of weights and optimizer variables. The cache only affects the time and memory that a fit
     takes.
 
     Examples
@@ -19,7 +19,7 @@ def clear_workspaces() -> None:
     >>> from sk_mnist.neural_network import clear_workspaces
     >>> clear_workspaces()
     """
-    # Not imported for this: without it nothing has been compiled.
+    # If the module has not been imported, nothing has been compiled.
     if module := sys.modules.get("sk_mnist.neural_network._workspace"):
         module.clear_workspaces()
 

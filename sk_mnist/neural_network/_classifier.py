@@ -1,4 +1,4 @@
-"""The scikit-learn face of the network: parameters, validation, fit, predict."""
+"""KerasMLPClassifier, the scikit-learn estimator: parameters, validation, fit, predict."""
 
 from __future__ import annotations
 
@@ -71,41 +71,41 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic
 
 
 class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """Multilayer perceptron that Keras trains and NumPy runs.
+    """Multilayer perceptron that trains with Keras and predicts with NumPy.
 
-    Dense layers with one activation, then a softmax, trained on the cross-entropy of the labels. Training goes
-    through a :class:`scikeras.wrappers.KerasClassifier`; what it leaves behind, and all that is pickled, is NumPy
-    arrays, so predicting needs no TensorFlow.
+    Dense layers with the same activation, followed by a softmax, trained on the cross-entropy of the labels. Training
+    goes through a :class:`scikeras.wrappers.KerasClassifier`. The fitted state, which is also what is pickled, consists
+    of NumPy arrays, so predicting does not need TensorFlow.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(128, 64, 32)
-        Number of units of each hidden layer. An empty sequence is softmax regression.
+        Number of units of each hidden layer. An empty sequence gives softmax regression.
 
     activation : {"relu", "tanh", "sigmoid", "elu", "gelu", "silu"}, default="relu"
-        Activation of the hidden layers, by Keras' names.
+        Activation of the hidden layers, named as in Keras.
 
     dropout : float, default=0.0
         Fraction in [0, 1) of each hidden layer's outputs that is dropped while training [2]_.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty, in the meaning and scale of :class:`sklearn.neural_network.MLPClassifier`:
-        ``alpha / 2`` times the sum of the squared weights (not the intercepts), divided by the total sample weight of
-        the batch, is added to the batch's mean loss.
+        Strength of the L2 penalty, defined as in :class:`sklearn.neural_network.MLPClassifier`: ``alpha / 2`` times the
+        sum of the squared weights (not the intercepts), divided by the total sample weight of the batch, is added to
+        the mean loss of the batch.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Name of an optimizer of Keras ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance of its class or of
-        one of your own. An instance is copied, never changed, and carries its own learning rate. An average of the
-        weights (``use_ema=True``) is what is validated and kept.
+        Name of a Keras optimizer ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance of a Keras optimizer
+        or of your own subclass. An instance is copied, never changed, and carries its own learning rate. With
+        ``use_ema=True``, the averaged weights are validated and kept.
 
     learning_rate : float, default=1e-3
         Largest learning rate of the schedule. Must keep its default if ``optimizer`` is an instance, which carries its
         own rate.
 
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="constant"
-        How the learning rate moves from step to step over the ``epochs`` of a ``fit``: "cosine" falls to 0 along half
-        a cosine [3]_, "one_cycle" climbs for 30 % of the steps, then falls [4]_. ``partial_fit`` does not know how
-        long it will go on, and always trains at ``learning_rate``.
+        How the learning rate changes from step to step over the ``epochs`` of a ``fit``: "cosine" falls to 0 along half
+        a cosine [3]_, "one_cycle" rises for 30 % of the steps, then falls [4]_. ``partial_fit`` does not know the total
+        number of steps, so it always uses ``learning_rate``.
 
     batch_size : int, default=32
         Rows per step, capped at ``n_samples``.
@@ -114,77 +114,77 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Passes over the training data.
 
     label_smoothing : float, default=0.0
-        In [0, 1): the share of each label that is spread evenly over all classes in the loss [5]_.
+        Share in [0, 1) of each label that the loss spreads evenly over all classes [5]_.
 
     augmentation : RandomWarp, {"affine", "elastic"} or None, default=None
         Random distortions of the images in ``X``, drawn anew in each epoch [6]_: "elastic" is ``RandomWarp()`` and
         "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, up to 16 images share
-        a draw. Rows are taken for square images unless a :class:`~sk_mnist.RandomWarp` says otherwise, and the
-        background must be 0.
+        a distortion. Rows are treated as square images unless a :class:`~sk_mnist.RandomWarp` sets ``image_shape``, and
+        the background must be 0.
 
     teacher : classifier, default=None
-        A classifier with ``predict_proba``, whose probabilities the network learns beside the labels [7]_. ``fit``
-        first fits a clone of it on the rows that it trains on, with ``sample_weight`` if it takes them; a fitted one in
-        a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. It gives its probabilities on the rows as they are
-        trained on, distortions included [8]_. It is not kept, only the parameter is; ``set_params(teacher=None)`` drops
-        it from a model before saving.
+        A classifier with ``predict_proba``, whose probabilities the network learns in addition to the labels [7]_.
+        ``fit`` first fits a clone of it on the training rows, with ``sample_weight`` if the teacher accepts it. A
+        fitted teacher in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. The teacher sees the same rows as
+        the network, distortions included [8]_. The fitted clone is not kept; ``set_params(teacher=None)`` also removes
+        the parameter from a model before saving.
 
     teacher_weight : float, default=0.7
-        Share in [0, 1] of the teacher's probabilities in what the network learns; the rest is the labels. Not used
-        without a ``teacher``.
+        Weight in [0, 1] of the teacher's probabilities in the training targets; the labels have the remaining weight.
+        Ignored without a ``teacher``.
 
     early_stopping : bool, default=False
-        Whether to hold out a part of the training data, stop when ``monitor`` on it has not improved for
-        ``n_iter_no_change`` epochs, and keep the weights of the best epoch. The part is
-        stratified and drawn with ``random_state``; ``X_val`` and ``y_val`` of ``fit`` replace it.
+        Whether to hold out part of the training data, stop when ``monitor`` on it has not improved for
+        ``n_iter_no_change`` epochs, and keep the weights of the best epoch. The split is stratified and drawn with
+        ``random_state``. If ``fit`` is given ``X_val`` and ``y_val``, it uses them instead.
 
     monitor : {"val_accuracy", "val_loss"}, default="val_accuracy"
-        The score of validation data that says which epoch is the best: the highest accuracy or the lowest loss.
+        Validation score that determines the best epoch: the highest accuracy or the lowest loss.
 
     validation_fraction : float, default=0.1
         Share in (0, 1) of the training data to hold out if ``early_stopping``.
 
     n_iter_no_change : int or numpy.inf, default=5
-        Number of epochs without a better ``monitor`` before training stops; infinity trains all ``epochs``
-        and keeps the best one.
+        Number of epochs without a better ``monitor`` before training stops; infinity trains for all ``epochs`` and
+        keeps the best one.
 
     class_weight : dict or "balanced", default=None
-        Weights of the classes, at least 0, multiplied with ``sample_weight``; "balanced" makes all classes weigh the
-        same in the training data. Held-out rows are scored without them.
+        Non-negative weights of the classes, multiplied by ``sample_weight``; "balanced" gives all classes the same
+        total weight in the training data. Held-out rows are scored without class weights.
 
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the last one: its weights and its optimizer's state. Without it, or
-        ``partial_fit``, the state of the optimizer is not kept, and pickles are a third of the size.
+        Whether ``fit`` continues from the weights and the optimizer state of the last fit. Only ``warm_start=True`` and
+        ``partial_fit`` keep the optimizer state; pickles without it are a third of the size.
 
     checkpoint_dir : str or path-like, default=None
-        Directory in which ``fit`` keeps a file of where it stands, replaced after each epoch. A ``fit`` with the same
-        parameters, on the same data, that finds the file goes on from there, to the same weights as if it had never
-        stopped; one that had finished returns at once. Every other fit has a file of its own, so the fits of a search
-        can share the directory. Needs a ``random_state``, and cannot be combined with ``keras_callbacks``.
+        Directory in which ``fit`` keeps a checkpoint file, replaced after each epoch. A later ``fit`` with the same
+        parameters and data resumes from this file and ends with the same weights as an uninterrupted fit. If the first
+        fit had finished, the later one returns at once. Every other fit has its own file, so the fits of a search can
+        share the directory. Needs a ``random_state``, and cannot be combined with ``keras_callbacks``.
 
     keras_callbacks : list, default=None
         ``keras.callbacks.Callback`` instances, or functions without arguments that return one for each fit. They are
-        called as ``keras.Sequential.fit`` calls them. ``fit`` uses the instances that it is given; ``clone``, and with
-        it every search, copies them. A fitted estimator is pickled without them.
+        called as ``keras.Sequential.fit`` calls them. ``fit`` uses the given instances; ``clone``, and therefore every
+        search, copies them. A fitted estimator is pickled without them.
 
     jit_compile : bool or "auto", default="auto"
-        Whether XLA compiles the training. That takes half a second longer, once for each architecture and batch size
-        in a process, after which a step takes a fourth to nine tenths of the time; with ``keras_callbacks`` each fit
-        compiles anew. "auto" compiles where one fit alone gains by it, which is from 1,000 planned steps on, with
-        ``batch_size <= n_samples`` and without callbacks for batches. True is for many short fits, as in a search;
-        False never compiles. The two differ by rounding.
+        Whether to compile training with XLA. Compilation takes half a second longer, once per architecture and batch
+        size in a process; each step then takes a quarter to nine tenths of the time. With ``keras_callbacks``, each fit
+        compiles again. "auto" compiles if a single fit gains by it: from 1,000 planned steps, with
+        ``batch_size <= n_samples`` and without batch-level callbacks. True suits many short fits, as in a search; False
+        never compiles. Results with and without XLA differ by rounding.
 
     dtype : {"float32", "float64"}, default="float32"
-        Type that the network computes and predicts in.
+        Type in which the network computes and predicts.
 
     random_state : int, RandomState instance or None, default=None
         Seeds the initial weights, the order of the rows, dropout and the validation split. No global generator is
-        changed, unless None asks for NumPy's.
+        changed, except NumPy's if this is None.
 
     verbose : int, default=0
-        Above 0, a line is printed for each epoch, with the validation figures if there are any; 1 and 2 print the
-        same. Whatever `verbose` is, the logger ``sk_mnist.neural_network`` gets the line at the level INFO. For
-        progress bars, give :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
+        If above 0, print a line for each epoch, with the validation scores if there are any; 1 and 2 print the same.
+        The line is always sent to the logger ``sk_mnist.neural_network`` at level INFO. For progress bars, pass
+        :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
 
     Attributes
     ----------
@@ -195,7 +195,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of features seen during ``fit``.
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, if ``X`` had any that are all strings.
+        Names of the features seen during ``fit``. Defined only if ``X`` has feature names that are all strings.
 
     coefs_ : list of ndarray of shape (n_inputs, n_units)
         Weights of each layer.
@@ -210,38 +210,37 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of layers, input and output included.
 
     n_iter_ : int
-        Number of epochs of the last call of ``fit`` or ``partial_fit``. All epochs since the weights were drawn are
-        ``len(loss_curve_)``.
+        Number of epochs of the last call of ``fit`` or ``partial_fit``. The number of all epochs since the weights were
+        initialized is ``len(loss_curve_)``.
 
     loss_ : float
         Training loss of the last epoch, penalty included; NaN if none was completed.
 
     loss_curve_ : list of float
-        Training loss of each epoch, including those of earlier calls that training went on from.
+        Training loss of each epoch, including those of earlier calls that the last one continued.
 
     history_ : dict of str to list of float
-        Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", and what
-        ``keras_callbacks`` added. All lists are as long as ``loss_curve_``, with NaN where an epoch has no such value.
+        Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", and values added
+        by ``keras_callbacks``. All lists are as long as ``loss_curve_``, with NaN where an epoch has no such value.
 
     validation_scores_ : list of float or None
         Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data.
 
     best_epoch_ : int or None
-        Epoch with the best ``monitor`` of the last call; the first such epoch if there are several. None if that call
-        had no validation data. With ``early_stopping`` it is the one whose weights were kept.
+        Epoch of the last call with the best ``monitor``; the first such epoch if there are several. None if that call
+        had no validation data. With ``early_stopping``, the weights of this epoch are kept.
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : scikit-learn's own, after which attributes are named.
-    sk_mnist.make_mnist_pipeline : The Pipeline for MNIST around this classifier.
+    sklearn.neural_network.MLPClassifier : scikit-learn's multilayer perceptron, with the same attribute names.
+    sk_mnist.make_mnist_pipeline : Pipeline for MNIST with this classifier.
 
     Notes
     -----
-    The first fit in a process holds each operation of TensorFlow to ``OMP_NUM_THREADS`` threads, if that environment
+    The first fit in a process limits each TensorFlow operation to ``OMP_NUM_THREADS`` threads, if that environment
     variable is set and TensorFlow has not started yet.
 
-    What is set for the whole process does not change a fit: neither Keras' global dtype policy, ``floatx`` and epsilon,
-    nor its global seeds.
+    Keras' global settings do not affect a fit: neither the dtype policy, ``floatx`` and epsilon, nor the seeds.
 
     References
     ----------
@@ -357,7 +356,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     @with_callbacks
-    # The teacher checks its own parameters.
+    # The teacher validates its own parameters.
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
@@ -373,18 +372,18 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data; scaled to a few units, such as pixels in [0, 1].
+            Training data, scaled to at most a few units, such as pixels in [0, 1].
         y : array-like of shape (n_samples,)
             Labels: numbers, strings or booleans.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows. A row of weight 0 is left out; with ``batch_size >= n_samples`` a weight of 2 is the
-            same as the row given twice.
+            Weights of the rows. Rows of weight 0 are left out. With ``batch_size >= n_samples``, a weight of 2 is the
+            same as giving the row twice.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
-            Validation data, scored after each epoch, instead of a part of ``X``.
+            Validation data, scored after each epoch. It replaces the part of ``X`` that would be held out.
         y_val : array-like of shape (n_validation_samples,), default=None
-            Its labels; each must occur in ``y``.
+            Labels of ``X_val``; each must occur in ``y``.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Its weights.
+            Weights of the rows of ``X_val``.
 
         Returns
         -------
@@ -394,20 +393,20 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the data is not as above, training diverged to weights that are not finite, or a checkpoint is damaged.
+            If the data is invalid, training diverges to weights that are not finite, or a checkpoint is damaged.
         OSError
             If a checkpoint cannot be written.
         ImportError
-            If Keras runs on another backend than TensorFlow.
+            If Keras runs on a backend other than TensorFlow.
         KeyboardInterrupt
             If training is interrupted by Ctrl-C. The network trained so far is kept, with a warning, and the interrupt
-            passes on, so that a search around this fit stops too.
+            is raised again, so that an enclosing search also stops.
 
         Warns
         -----
         UserWarning
-            If ``X`` looks like pixels of 0 to 255: 64 features or more, all of them whole numbers from 0 to 255, some
-            0, and in half of the rows one of 128 or more. About a hundred rows are looked at.
+            If ``X`` looks like pixels of 0 to 255: at least 64 features, only whole numbers from 0 to 255, some zeros,
+            and a value of at least 128 in half of the rows. The check reads about a hundred rows.
 
         Examples
         --------
@@ -441,11 +440,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch more.
+        """Train for one more epoch.
 
-        The optimizer goes on from where it stood, at the constant ``learning_rate``, and distortions do not fade. No
-        validation data is held out and scikit-learn's callbacks are not called. Calls may differ in their number of
-        rows; a compiled network serves them all, or with ``jit_compile=True`` a few do.
+        The optimizer continues from its last state, at the constant ``learning_rate``, and distortions do not fade. No
+        validation data is held out and scikit-learn's callbacks are not called. The number of rows may differ between
+        calls: one compiled network serves them all, or a few with ``jit_compile=True``.
 
         Parameters
         ----------
@@ -454,7 +453,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that any call will bring; needed at the first call only.
+            All labels that may occur in any call. Required only in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -466,9 +465,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``classes`` is missing at the first call, ``y`` holds others, or ``class_weight="balanced"``,
-            ``early_stopping=True``, ``checkpoint_dir`` or a ``teacher`` that is not fitted, which a part of the data
-            cannot serve.
+            If ``classes`` is missing in the first call, ``y`` has other labels, or one of these is set, which only
+            ``fit`` supports: ``class_weight="balanced"``, ``early_stopping=True``, ``checkpoint_dir``, or a
+            ``teacher`` that is not fitted.
 
         Examples
         --------
@@ -485,8 +484,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all labels, and partial_fit sees a part of them; give the weights as a "
-                "dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
+                "class_weight='balanced' needs all labels, but partial_fit sees only some of them. Give the weights as "
+                "a dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
             )
         if self.checkpoint_dir is not None:
             raise ValueError(
@@ -495,8 +494,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
             raise ValueError(
-                "partial_fit sees a part of the data, on which it does not fit a teacher. Fit it first, and set "
-                "teacher=FrozenEstimator(fitted), from sklearn.frozen."
+                "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
+                "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
             )
         check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
         augmentation = self._augmentation()
@@ -534,7 +533,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> clf.predict(X[:3])
         array([0, 0, 0])
         """
-        # Not indexed in one line: an estimator that was never fitted has no classes_, and should say so itself.
+        # Computed first: an unfitted estimator should raise NotFittedError, and not an AttributeError for classes_.
         logits = self._logits(X)
         return self.classes_[logits.argmax(axis=1)]
 
@@ -549,7 +548,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In ``dtype``, columns in the order of ``classes_``, rows summing to 1.
+            In ``dtype``, with columns in the order of ``classes_``. Each row sums to 1.
 
         Examples
         --------
@@ -563,7 +562,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return _forward.softmax(self._logits(X))
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of the probability of each class, finite where the probability itself would round to 0.
+        """Logarithm of the probability of each class, finite even if the probability itself rounds to 0.
 
         Parameters
         ----------
@@ -573,7 +572,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In ``dtype``, columns in the order of ``classes_``.
+            In ``dtype``, with columns in the order of ``classes_``.
 
         Examples
         --------
@@ -587,12 +586,12 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return _forward.log_softmax(self._logits(X))
 
     def to_keras(self) -> keras.Sequential:
-        """Return the network as a Keras model of its own, with a copy of the weights.
+        """Return the network as a separate Keras model, with a copy of the weights.
 
         Returns
         -------
         model : keras.Sequential
-            Not compiled; takes (n_samples, n_features), gives (n_samples, n_classes) probabilities.
+            Not compiled. Takes (n_samples, n_features) and returns probabilities of shape (n_samples, n_classes).
 
         Examples
         --------
@@ -618,7 +617,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         classifier : scikeras.wrappers.KerasClassifier
-            Predicts as this estimator does, from data in ``dtype``: scikeras refuses to convert float64 to float32.
+            Makes the same predictions. It takes data in ``dtype``, because scikeras does not convert float64 to
+            float32.
 
         Examples
         --------
@@ -652,7 +652,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @property
     def n_outputs_(self) -> int:
-        """Number of outputs: one for each class, even for two classes.
+        """Number of outputs: one per class, even for two classes.
 
         Examples
         --------
@@ -667,7 +667,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @property
     def best_loss_(self) -> float | None:
-        """Smallest training loss of an epoch; None with ``early_stopping``, which goes by ``best_validation_score_``.
+        """Smallest training loss of any epoch; None with ``early_stopping``, which uses ``best_validation_score_``.
 
         Examples
         --------
@@ -710,14 +710,14 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __getstate__(self) -> dict:
         state = super().__getstate__()
         if self.__sklearn_is_fitted__():
-            # They hold models and threads, and a fitted estimator has no more use for them. An unfitted one takes them
-            # along, for a search sends it to its workers this way.
+            # Callbacks hold models and threads, and a fitted estimator no longer needs them. An unfitted one keeps
+            # them, because a search pickles it to send it to its workers.
             state = {**state, "keras_callbacks": None}
         if not isinstance(self.optimizer, str):
-            # Keras' own pickle of an optimizer looks its class up by name, and keeps nothing beyond its settings.
+            # Keras pickles an optimizer as the name of its class and its settings, and loses everything else.
             state = {**state, "optimizer": described_optimizer(self.optimizer)}
         if isinstance(self.checkpoint_dir, os.PathLike):
-            # A path of one system cannot be unpickled on all others, and model files hold plain values.
+            # A path object of one system cannot be unpickled on every other, and model files hold plain values.
             state = {**state, "checkpoint_dir": os.fspath(self.checkpoint_dir)}
         return state
 
@@ -727,11 +727,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             from sk_mnist.neural_network import _optimizers
 
             state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}
-        # Parameters that an older version did not have.
+        # Defaults for parameters that an older version did not have.
         super().__setstate__({**KerasMLPClassifier().get_params(deep=False), **state})
 
     def __copy__(self) -> Self:
-        # Not by way of __getstate__, which leaves out what cannot be pickled.
+        # Does not use __getstate__, which leaves out what cannot be pickled.
         copied = type(self).__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
@@ -743,12 +743,12 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 copied.__dict__[name] = copy.deepcopy(value, memo)
         copied.optimizer = copied_optimizer(self.optimizer)
         copied.keras_callbacks = copied_callbacks(self.keras_callbacks)
-        # A FrozenEstimator, anywhere in it, passes __deepcopy__ on to its estimator, so that the copy is not frozen.
+        # A FrozenEstimator, also a nested one, passes __deepcopy__ on to its estimator: a deep copy is not frozen.
         copied.teacher = clone(self.teacher, safe=False)
         return copied
 
     def __sklearn_clone__(self) -> Self:
-        # The two parameters that copy.deepcopy does not copy faithfully are left out, and copied on their own.
+        # copy.deepcopy does not copy these two parameters faithfully, so they are copied separately.
         rest = copy.copy(self)
         rest.optimizer, rest.keras_callbacks = "adam", None
         cloned = super(KerasMLPClassifier, rest).__sklearn_clone__()
@@ -763,8 +763,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         if reset and look_like_bytes(X):
             warnings.warn(
-                "X has whole numbers from 0 to 255, like pixels that are not scaled, on which KerasMLPClassifier "
-                "learns poorly. Put a PixelScaler() before it, or divide X by 255."
+                "X has whole numbers from 0 to 255, like unscaled pixels, on which KerasMLPClassifier learns poorly. "
+                "Put a PixelScaler() before it, or divide X by 255."
             )
         return X, y
 
@@ -772,16 +772,14 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         classes = np.unique(y)
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"warm_start=True goes on with the classes of the last fit, {self.classes_.tolist()}, but y has "
-                f"{classes.tolist()}. Set warm_start=False to start anew."
+                f"warm_start=True needs the same classes as the last fit, {self.classes_.tolist()}, but y has "
+                f"{classes.tolist()}. Set warm_start=False to start over."
             )
 
     def _start_anew(self, classes: np.ndarray) -> None:
         if len(classes) < 2:
-            raise ValueError(
-                f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes to tell apart."
-            )
-        # Until the new training has succeeded there is no model: better none than the old one with new labels.
+            raise ValueError(f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes.")
+        # If training fails, the estimator is unfitted: no model is better than the old one with new labels.
         for attribute in ("coefs_", "intercepts_", "loss_curve_", "loss_", "validation_scores_", "best_epoch_"):
             self.__dict__.pop(attribute, None)
         self.classes_ = classes
@@ -791,7 +789,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[TrainingData, np.ndarray]:
-        """Rows to train on, and what they weigh when they are held out: without class weights."""
+        """Return the training rows, and their weights without class weights, which score held-out rows."""
         weight = check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
         encoded = encode_labels(y, self.classes_, "y").astype(np.int32)
         training_weight = weight
@@ -828,7 +826,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if not self.early_stopping:
             return data, None
         self._check_can_hold_out(data.y)
-        # What only predicts does not import it.
+        # Imported here, because predicting does not need it.
         from sklearn.model_selection import train_test_split
 
         # Rows are split by their positions, because X may be larger than memory.
@@ -855,10 +853,10 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _check_can_hold_out(self, encoded: np.ndarray) -> None:
         counts = np.bincount(encoded, minlength=len(self.classes_))
-        advice = "Give more rows, or validation data of your own as X_val and y_val."
+        advice = "Give more rows, or your own validation data as X_val and y_val."
         if single := self.classes_[counts == 1].tolist():
             raise ValueError(
-                f"early_stopping=True holds out a stratified part of the rows, for which each class needs at least 2; "
+                f"early_stopping=True holds out a stratified part of the rows, so each class needs at least 2 rows; "
                 f"y has 1 row of class {single[0]!r}. {advice}"
             )
         n_held_out = int(np.ceil(self.validation_fraction * len(encoded)))
@@ -871,19 +869,19 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
     def _check_checkpoints(self) -> None:
-        """Make the directory of checkpoints, if there are to be any."""
+        """Check the parameters that checkpoints depend on, and create their directory."""
         if self.checkpoint_dir is None:
             return
         if self.random_state is None:
             raise ValueError(
-                "checkpoint_dir needs a random_state, because a fit that goes on must draw the same numbers again; got "
+                "checkpoint_dir needs a random_state, because a resumed fit must draw the same random numbers; got "
                 "random_state=None. Give an integer."
             )
         if self.keras_callbacks:
             raise ValueError(
-                "checkpoint_dir and keras_callbacks cannot be combined, because a checkpoint does not know what the "
-                "callbacks have seen. Set one of them to None; keras.callbacks.BackupAndRestore is a callback that "
-                "keeps checkpoints."
+                "checkpoint_dir and keras_callbacks cannot be combined, because a checkpoint does not store the state "
+                "of callbacks. Set one of them to None; the callback keras.callbacks.BackupAndRestore keeps "
+                "checkpoints."
             )
         Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
 
@@ -911,12 +909,12 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if self.teacher is None:
             return None
         if self.teacher is self:
-            raise ValueError("teacher is the KerasMLPClassifier that it is a parameter of. Give a clone of it.")
+            raise ValueError("teacher is the KerasMLPClassifier itself. Give a clone of it.")
         names = getattr(self, "feature_names_in_", None)
         return checked_teacher(self.teacher, self.n_features_in_, names, self.classes_)
 
     def _targets(self, teacher: Any, data: TrainingData, sample_weight: Any) -> MakeTargets | None:
-        """Fit the teacher, and return what it makes of rows."""
+        """Fit the teacher, and return the function that computes training targets from its predictions."""
         if teacher is None:
             return None
         if sample_weight is not None:
@@ -959,7 +957,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             n_classes=len(self.classes_),
             activation=self.activation,
             has_dropout=self.dropout > 0,
-            # A teacher's targets hold the smoothed labels.
+            # A teacher's targets already contain the smoothed labels.
             has_smoothing=self.label_smoothing > 0 and teacher is None,
             has_penalty=self.alpha > 0,
             has_teacher=teacher is not None,
@@ -969,10 +967,10 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             xla_shape=(n_batches, batch_size) if use_xla else None,
         )
         plan = self._plan(n_epochs, schedule, batch_size, n_batches)
-        # Last, because this may take long.
+        # Last, because fitting the teacher may take long.
         plan.distort, plan.make_targets = distort, self._targets(teacher, data, sample_weight)
         if tasks is None:
-            # partial_fit trains without tasks, and its next call goes on from this one.
+            # partial_fit trains without tasks, and its next call continues from this one.
             plan.keeps_optimizer = True
         else:
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
@@ -987,8 +985,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _uses_xla(self, n_epochs: int, n_rows: int, has_batch_hooks: bool) -> bool:
         if not isinstance(self.jit_compile, str):
             return bool(self.jit_compile)
-        # Fixed shapes pay for long trainings only, and only where every batch has the size that was asked for.
-        batch_size = int(self.batch_size)  # a NumPy integer of 8 bits cannot count the rows
+        # XLA needs fixed shapes. They pay off only in long trainings, and only if every batch has the requested size.
+        batch_size = int(self.batch_size)  # an 8-bit NumPy integer is too small for the number of rows
         n_steps = n_epochs * -(-n_rows // batch_size)
         return n_steps >= _training.XLA_MIN_STEPS and batch_size <= n_rows and not has_batch_hooks
 
@@ -1044,11 +1042,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             try:
                 warnings.warn("Training interrupted by user.", stacklevel=3)
             finally:
-                # MLPClassifier swallows it, and a search then goes on with its next fit.
+                # MLPClassifier swallows the interrupt, and a search then continues with its next fit.
                 raise KeyboardInterrupt
 
     def _fitted_attributes(self, layers: list[Layer], epochs: list[dict[str, float]]) -> dict[str, Any]:
-        """Return the attributes that a training run leaves behind: its weights, and its epochs after those before."""
+        """Return the fitted attributes after a training run: its weights, and its epochs appended to earlier ones."""
         n_before = len(self.history_.get("loss", []))
         names = dict.fromkeys(["loss", "accuracy", *self.history_, *(name for epoch in epochs for name in epoch)])
         history = {}
@@ -1057,7 +1055,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             # NaN where an epoch has no such value, so that all lists have one entry for each epoch.
             history[name] = before + [np.nan] * (n_before - len(before)) + [e.get(name, np.nan) for e in epochs]
         scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
-        # Where training has diverged the loss is NaN, which argmax would take for the largest.
+        # If training diverged, the loss is NaN, which argmax would take for the largest.
         best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf))) if scores else None
         return {
             "coefs_": [layer.kernel for layer in layers],
@@ -1076,11 +1074,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         if not self._needs_no_conversion(X):
             _check_is_rows(X, self.n_features_in_)
-            # The forward pass finds what is not finite, in a fraction of the time.
+            # The forward pass detects NaN and infinity in a fraction of the time.
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
             )
-        # Pairs, as layers are: making Layers would take a twentieth of the time for one row.
+        # Plain pairs, because making Layers would take a twentieth of the time of predicting one row.
         pairs = list(zip(self.coefs_, self.intercepts_, strict=True))
         return _forward.logits(X, pairs, self.activation, self._check_finite)
 
@@ -1088,7 +1086,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
 
     def _needs_no_conversion(self, X: Any) -> bool:
-        # scikit-learn's checks would return this array as it is, and for one row would take longer than the network.
+        # scikit-learn's checks would return this array unchanged, and for one row would take longer than the network.
         return (
             type(X) is np.ndarray
             and X.dtype == self.coefs_[0].dtype
@@ -1137,7 +1135,7 @@ def _check_is_rows(X: Any, n_features: int | None = None) -> None:
 
 
 def _check_is_one_label_a_row(y: Any) -> None:
-    # scikit-learn's check takes a single column, with a warning.
+    # scikit-learn's check accepts a single column, with a warning.
     if len(shape := shape_of(y)) == 2 and shape[1] > 1:
         raise ValueError(
             f"y should be a 1d array, got an array of shape {shape} instead: KerasMLPClassifier takes one label for "
@@ -1148,12 +1146,12 @@ def _check_is_one_label_a_row(y: Any) -> None:
 def _check_memory(layer_sizes: list[int], dtype: str) -> None:
     for shape in pairwise(layer_sizes):
         try:
-            # Nothing is written to it, so that it takes no memory.
+            # Nothing is written to the array, so it occupies no physical memory.
             np.empty(shape, dtype)
         except (MemoryError, ValueError):
             raise ValueError(
                 f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} needs a weight matrix of {shape[0]} x {shape[1]} "
-                f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, for which there is no "
+                f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, which does not fit into "
                 "memory."
             ) from None
 
@@ -1168,12 +1166,12 @@ def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
 def fit_from(
     mlp: KerasMLPClassifier, n_features: int, classes: np.ndarray, layers: list[Layer], epochs: list[dict[str, float]]
 ) -> KerasMLPClassifier:
-    """Give a classifier the layers of a training that took place elsewhere, as if ``fit`` had trained them.
+    """Give a classifier layers that were trained elsewhere, as if ``fit`` had trained them.
 
     Parameters
     ----------
     mlp : KerasMLPClassifier
-        With the parameters of that training. It is changed.
+        Has the parameters of that training. Modified in place.
     n_features : int
         Number of features of the training data.
     classes : ndarray of shape (n_classes,)
@@ -1181,7 +1179,7 @@ def fit_from(
     layers : list of Layer
         In the dtype of ``mlp``.
     epochs : list of dict of str to float
-        What ``history_`` has of each epoch: "loss", "accuracy".
+        Entries of ``history_`` for each epoch: "loss", "accuracy".
 
     Returns
     -------

@@ -188,7 +188,7 @@ print("tensorflow" in sys.modules or "keras" in sys.modules)
 
 @pytest.mark.parametrize("sizes", [(10**13,), (16, 10**13), (10**19,)], ids=str)
 def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* needs a weight matrix of .* GiB, for which"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* needs a weight matrix of .* GiB, which does not fit"):
         KerasMLPClassifier(sizes).fit(*iris)
 
 

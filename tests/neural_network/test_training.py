@@ -389,7 +389,7 @@ class TestContinuation:
     def test_other_classes_are_refused_by_warm_start(self, blobs):
         X, y = blobs
         model = small(warm_start=True).fit(X, y)
-        with pytest.raises(ValueError, match="warm_start=True goes on with the classes of the last fit"):
+        with pytest.raises(ValueError, match="warm_start=True needs the same classes as the last fit"):
             model.fit(X, y + 1)
 
     def test_other_layers_are_refused_by_warm_start(self, blobs):
