@@ -1,4 +1,4 @@
-"""Which rows, with which weights, at which step: the NumPy side of training."""
+"""The NumPy side of training: which rows are trained on at which step, and with which weights."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,12 @@ import numpy as np
 
 from sk_mnist.neural_network._training import MakeTargets, TrainingData
 
-# Rows in a block, which one call trains on. With XLA, enough to hide the call, and few enough to stay in the cache.
-# Without it the call is the least of the costs, and small blocks save memory.
+# Rows in a block, which is trained on in one call. With XLA, a block is large enough to hide the cost of the call and
+# small enough to stay in the cache. Without XLA the call costs little in comparison, and small blocks save memory.
 XLA_BLOCK_ROWS = 4096
 BLOCK_ROWS = 2048
 
-# Wide rows make smaller blocks: two blocks, and the tensors made of them, are in memory at a time.
+# Wide rows make smaller blocks, because two blocks and their tensors are in memory at a time.
 MAX_BLOCK_BYTES = 16 * 2**20
 
 LEAST_COMPILED_BATCH = 64
@@ -21,7 +21,7 @@ LEAST_COMPILED_BATCH = 64
 # Random numbers drawn at a time for dropout.
 MAX_DRAWN = 2**20
 
-# A block of this size, which is a single wide batch, is made when its turn has come, not ahead of it.
+# A block of this size, which is a single wide batch, is not prefetched.
 MAX_PREFETCHED_BYTES = 64 * 2**20
 
 T = TypeVar("T")
@@ -41,15 +41,15 @@ class Block(NamedTuple):
 
 
 def compiled_batch_rows(n_rows: int) -> int:
-    """Rows in a batch that XLA compiles for so many rows, which do not fill it.
+    """Batch size that XLA compiles for when the data has only ``n_rows`` rows.
 
-    A power of two, so that few compiled networks serve parts of the data of all sizes.
+    A power of two, so that few compiled networks serve data of any size.
     """
     return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
 def bytes_of_a_row(data: TrainingData, n_dropout_units: int) -> int:
-    """Bytes of a row in a block, with its masks of dropout."""
+    """Bytes of a row in a block, with its dropout masks."""
     return data.X.shape[1] * data.sample_weight.itemsize + n_dropout_units
 
 
@@ -62,31 +62,31 @@ def batches_per_block(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
 class DropoutMasks:
     """Which outputs of the hidden layers are kept, drawn for the rows of an epoch in their order.
 
-    NumPy draws them, because in code that XLA compiles for a processor random numbers take ten times as long as all
-    the rest.
+    NumPy draws them, because in code that XLA compiles for the CPU, random numbers take ten times as long as everything
+    else.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int
         Number of units of each hidden layer that dropout follows.
     rates : sequence of float
-        Their rates of dropout.
+        Their dropout rates.
     seed, epoch : int
-        Seed of the masks, and the epoch they are for.
+        Seed and epoch of the masks.
     """
 
     def __init__(self, hidden_layer_sizes: Sequence[int], rates: Sequence[float], seed: int, epoch: int) -> None:
         self._rates = np.repeat(np.array(rates, np.float32), hidden_layer_sizes)
-        # The last number tells it from the generators of the order and of distortions.
+        # The last number distinguishes it from the generators of the row order and of distortions.
         self._generator = np.random.default_rng((seed, epoch, 0, 2))
 
     @property
     def n_units(self) -> int:
-        """Number of outputs of all these layers."""
+        """Number of outputs of all these layers together."""
         return len(self._rates)
 
     def draw(self, kept: np.ndarray) -> None:
-        """Draw for the next rows, into an array of bool of shape (n_rows, n_units)."""
+        """Draw the masks of the next rows into a boolean array of shape (n_rows, n_units)."""
         step = max(1, MAX_DRAWN // max(1, self.n_units))
         for start in range(0, len(kept), step):
             part = kept[start : start + step]
@@ -94,13 +94,13 @@ class DropoutMasks:
 
 
 def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
-    """Order of the rows in an epoch: a function of the seed and the epoch alone, so training can go on anywhere."""
+    """Order of the rows in an epoch; depends only on the seed and the epoch, so training can resume at any epoch."""
     return np.random.default_rng((seed, epoch)).permutation(n_samples)
 
 
 def distorting_generator(seed: int, epoch: int, first_row: int) -> np.random.Generator:
-    """Generator for the distortions of rows in an epoch, from the row at this place in its order on."""
-    # The last number tells it from the generators of the order and of dropout.
+    """Generator for the distortions in an epoch, starting at position ``first_row`` in the order of its rows."""
+    # The last number distinguishes it from the generators of the row order and of dropout.
     return np.random.default_rng((seed, epoch, first_row, 1))
 
 
@@ -132,9 +132,9 @@ def epoch_blocks(
     fill : bool
         Whether to fill up the last block with batches of weight 0, so that all blocks have one shape.
     distort : callable, default=None
-        From rows, and the place of the first one in ``order``, to the rows that are trained on.
+        Takes rows and the position of the first one in ``order``; returns the rows to train on.
     make_targets : callable, default=None
-        From rows as they are trained on, and their labels, to the probabilities to learn.
+        Takes the rows to train on and their labels; returns the probabilities to learn.
 
     Yields
     ------
@@ -146,13 +146,13 @@ def epoch_blocks(
     if distort is None:
         chunks: Iterable[tuple[int, np.ndarray, np.ndarray | None]] = ((0, order, None),)
     else:
-        # As large as blocks with XLA, whatever the blocks are, so that they make no difference to what is trained on.
+        # Always as large as blocks with XLA, so that the distortions do not depend on the block size.
         chunk_rows = batch_size * batches_per_block(batch_size, bytes_of_a_row(data, masks.n_units), use_xla=True)
         chunks = _distorted_chunks(data, order, n_rows, chunk_rows, distort)
     for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):
             chosen = slice(start, start + block_rows)
-            # The rows get no name here, or this frame would keep them while the next ones are gathered.
+            # The rows are not assigned to a variable, which would keep them in memory while the next ones are gathered.
             yield _make_block(
                 data.take(chunk[chosen]) if distorted is None else distorted[chosen],
                 data.y[chunk[chosen]],
@@ -171,10 +171,10 @@ def _distorted_chunks(
     chunk_rows: int,
     distort: Callable[[np.ndarray, int], np.ndarray],
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Yield the place of each chunk in the order, its part of the order, and its rows, distorted."""
+    """Yield the position of each chunk in the order, its part of the order, and its distorted rows."""
     for start in range(0, len(order), chunk_rows):
         chunk = order[start : start + chunk_rows]
-        # What fills up the last block is left out, because with XLA it is more.
+        # Padding rows are not distorted, because their number depends on whether XLA is used.
         distorted = distort(data.take(chunk[: n_rows - start]), start)
         if len(distorted) < len(chunk):
             distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
@@ -194,7 +194,7 @@ def _make_block(
     sample_weight[n_real:] = 0
     targets = np.empty((len(y), 0), rows.dtype)
     if make_targets is not None:
-        # A teacher may take longer than the network: rows that only fill up get none.
+        # A teacher may be slower than the network, so it does not predict padding rows.
         made = make_targets(rows[:n_real], y[:n_real])
         targets = np.zeros((len(y), made.shape[1]), rows.dtype)
         targets[: len(made)] = made
@@ -211,7 +211,7 @@ def _make_block(
 
 
 def prefetched(made: Iterator[T]) -> Iterator[T]:
-    """Make each item in a thread, while the one before is in use."""
+    """Make each item in a thread, while the previous one is in use."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sk_mnist-blocks") as pool:
         upcoming = pool.submit(next, made, None)
         while (item := upcoming.result()) is not None:

@@ -1,4 +1,4 @@
-"""Keras: callbacks that a user gives, called as ``keras.Sequential.fit`` would call them."""
+"""Keras: the user's callbacks, called as ``keras.Sequential.fit`` would call them."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -7,22 +7,21 @@ from typing import Any
 import keras
 import numpy as np
 
-# Keras' own callbacks that would not do here what they do under Sequential.fit, and why.
+# Keras callbacks that would not work here as they do under Sequential.fit, and why.
 _REFUSED = {
     "SwapEMAWeights": (
-        "with an optimizer of use_ema=True, validation, early stopping and the fitted network already take the "
-        "average of the weights. Leave it out"
+        "if the optimizer has use_ema=True, validation, early stopping and the fitted network already use the "
+        "averaged weights. Remove it"
     ),
-    "CallbackList": "keras_callbacks is that list. Give the callbacks themselves",
-    "OrbaxCheckpoint": "it needs Orbax, which this package is not tested with. Take ModelCheckpoint or "
-    "BackupAndRestore",
+    "CallbackList": "keras_callbacks is already such a list. Give the callbacks themselves",
+    "OrbaxCheckpoint": "it needs Orbax, which this package is not tested with. Use ModelCheckpoint or BackupAndRestore",
 }
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
-    """Return callback instances as given, and what callback factories return."""
+    """Return the given callback instances, and the callbacks that the given functions make."""
     made = []
     for given in callbacks or ():
         callback = given if isinstance(given, keras.callbacks.Callback) else given()
@@ -39,7 +38,7 @@ def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 
 class KerasCallbacks:
-    """Keras' callbacks in a training of ours."""
+    """Keras callbacks in a training run."""
 
     def __init__(
         self,
@@ -69,43 +68,43 @@ class KerasCallbacks:
 
     @property
     def first_epoch(self) -> int:
-        # Where Keras' fit finds what BackupAndRestore has restored.
+        # BackupAndRestore stores the restored epoch here for Keras' fit.
         return int(getattr(self._model, "_initial_epoch", None) or 0)
 
     def call(self, hook: str, *arguments: Any) -> None:
         getattr(self._list, hook)(*arguments)
 
     def end_epoch(self, epoch: int, logs: dict[str, float]) -> dict[str, float]:
-        """Return the logs with what the callbacks added to them."""
+        """Return the logs with the values that the callbacks added."""
         self._list.on_epoch_end(epoch, logs)
-        # What was trained and validated stands, whatever a callback makes of it.
+        # Callbacks may add values, but not change our own.
         return self._recorder.logs | logs
 
 
 def detach(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Take the model from callbacks, so that copies of them do not copy it."""
+    """Remove the model from callbacks, so that copies of them do not copy it."""
     for callback in callbacks:
-        # Not the callback's own set_model, which may ask the model for something.
+        # Not the callback's own set_model, which may use the model.
         keras.callbacks.Callback.set_model(callback, None)
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Sees what the callbacks before it have added to an epoch's logs."""
+    """Records the logs of an epoch after the callbacks before it have changed them."""
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.logs = {name: float(value) for name, value in (logs or {}).items() if isinstance(value, Real)}
 
 
 def have_batch_hooks(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
-    """Whether any of the callbacks has hooks for batches."""
+    """Whether any of the callbacks has batch hooks."""
     return any(_has_batch_hooks(callback) for callback in callbacks)
 
 
 def _has_batch_hooks(callback: keras.callbacks.Callback) -> bool:
     if type(callback) in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
-        # Their hook does nothing unless they are to save after a number of batches.
+        # Their hook does nothing unless they save after a number of batches.
         return bool(callback.save_freq != "epoch")
-    # On the instance, where LambdaCallback has its hooks, or in its class.
+    # Hooks may be on the instance, as in LambdaCallback, or in its class.
     return any(
         getattr(getattr(callback, hook), "__func__", None) is not getattr(keras.callbacks.Callback, hook)
         for hook in _BATCH_HOOKS
@@ -113,7 +112,7 @@ def _has_batch_hooks(callback: keras.callbacks.Callback) -> bool:
 
 
 def _build_metrics(model: keras.Sequential) -> None:
-    """Make the model's metrics, by which callbacks tell whether more is better."""
+    """Build the model's metrics, from which callbacks infer whether higher values are better."""
     X = np.zeros((1, model.input_shape[1]), dtype=model.compute_dtype)
     model.compute_metrics(X, np.zeros(1, dtype="int32"), model(X))
     model.reset_metrics()

@@ -1,4 +1,4 @@
-"""Checkpoints: files from which a fit that was killed goes on, to the same weights as without the kill."""
+"""Checkpoints: files from which a killed fit resumes, to the same weights as an uninterrupted fit."""
 
 import hashlib
 import json
@@ -26,31 +26,31 @@ from sk_mnist.neural_network._training import (
 
 logger = logging.getLogger(__name__)
 
-# Part of the fingerprint: files of another format belong to other fits.
+# Part of the fingerprint, so that a fit ignores files of another format.
 FORMAT = 1
 
-# Fields of a plan that do not change the weights, or that the fingerprint has in another form.
+# Fields of a plan that do not change the weights, or that the fingerprint covers in another form.
 _NOT_IN_FINGERPRINT = {
     "is_verbose",
     "keeps_optimizer",
     "on_epoch_begin",
     "on_epoch_end",
     "checkpoint",
-    "distort",  # by the parameters of the augmentation
-    "make_targets",  # by what it makes of the first rows
+    "distort",  # covered by the parameters of the augmentation
+    "make_targets",  # covered by the targets of the first rows
 }
 
-# Rows whose targets tell one teacher from another.
+# Number of rows whose targets identify a teacher.
 _PROBED_ROWS = 256
 
 _HASHED_BYTES = 16 * 2**20
 
-# A file is written in far less time: one that is older was left by a process that was killed.
+# Writing a file takes far less time. An older temporary file was left by a process that was killed.
 _MAX_WRITING_SECONDS = 60
 
 
 class Checkpoint:
-    """The file of one fit, which is known by its fingerprint.
+    """The checkpoint file of one fit, named after its fingerprint.
 
     Parameters
     ----------
@@ -64,27 +64,27 @@ class Checkpoint:
         self.path = directory / f"fit-{fingerprint[:32]}.npz"
 
     def load(self) -> Progress | None:
-        """Return where the fit stands; None if it has not begun."""
+        """Return the progress of the fit; None if it has no checkpoint yet."""
         self._remove_leftovers()
         try:
-            # Opened here, because NumPy leaves a file open that it cannot read.
+            # Opened here, because NumPy does not close a file that it cannot read.
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 progress = _from_arrays(dict(arrays))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{self.path} is damaged ({error}), so this fit cannot go on from it. Delete the file to train from "
+                f"{self.path} is damaged ({error}), so this fit cannot resume from it. Delete the file to train from "
                 "the beginning."
             ) from error
-        logger.info("Going on after %d epochs, from %s", len(progress.history), self.path)
+        logger.info("Resuming after %d epochs, from %s", len(progress.history), self.path)
         return progress
 
     def save(self, progress: Progress) -> None:
-        """Replace the file by one of where the fit stands now. A kill leaves the old file or the new one."""
+        """Replace the file with the current progress. A kill leaves either the old file or the new one."""
         with replacing(self.path) as partial, partial.open("wb") as file:
             np.savez(file, **_as_arrays(progress))
-            # So that it also survives the power going off.
+            # So that the file also survives a power failure.
             file.flush()
             os.fsync(file.fileno())
 
@@ -105,16 +105,16 @@ def fingerprint(
     data: TrainingData,
     validation: TrainingData | None,
 ) -> str:
-    """Return a digest of everything that decides what a fit leaves behind, but the machine and the number of threads.
+    """Return a digest of everything that determines the result of a fit, except the machine and number of threads.
 
     Parameters
     ----------
     spec, plan, state : NetworkSpec, TrainingPlan, NetworkState
-        The network, its training, and where that begins.
+        The network, its training, and the state in which training begins.
     augmentation : RandomWarp or None
-        What ``plan.distort`` was made from.
+        The distortions that ``plan.distort`` applies.
     data, validation : TrainingData
-        All of their rows are read.
+        The data; all rows are read.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def _add_data(digest: Any, data: TrainingData) -> None:
     for array in (data.rows, data.y, data.sample_weight):
         _add_array(digest, array)
     digest.update(repr((data.X.shape, data.X.dtype)).encode())
-    # In parts, because X may be larger than memory.
+    # Read in parts, because X may be larger than memory.
     step = max(1, _HASHED_BYTES // (data.X.shape[1] * data.X.dtype.itemsize))
     for start in range(0, data.X.shape[0], step):
         part = data.X[start : start + step]

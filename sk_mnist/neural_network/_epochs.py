@@ -1,4 +1,4 @@
-"""What happens from epoch to epoch: training, validation, callbacks, stopping."""
+"""The loop over epochs: training, validation, callbacks, stopping."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Logs = dict[str, float]
 
 
 class Callbacks(Protocol):
-    """Objects that are called during training, by the names of Keras' hooks, and may stop it."""
+    """Objects that are called during training, with Keras' names for the hooks, and that may stop it."""
 
     @property
     def has_batch_hooks(self) -> bool: ...
@@ -69,7 +69,7 @@ class NoCallbacks:
         """Do nothing."""
 
     def end_epoch(self, epoch: int, logs: Logs) -> Logs:
-        """Return the logs as they are."""
+        """Return the logs unchanged."""
         return logs
 
 
@@ -97,7 +97,7 @@ class Training:
         self._is_finished = False
 
     def run(self, state: NetworkState) -> TrainingResult:
-        """Train from a state. Ctrl-C ends the training; before the first step there is nothing to keep."""
+        """Train from a state. Ctrl-C ends the training; before the first step it raises KeyboardInterrupt."""
         self._reset(state)
         self._resume()
         logs: Logs = {}
@@ -118,19 +118,19 @@ class Training:
                 slots, layers = slots[: self.network.n_slots], layers_of(slots[self.network.n_slots :])
         self.network.set_layers(layers)
         self.network.set_optimizer(slots)
-        # The network has them now, and they may be large.
+        # The network has copies now, and these arrays may be large.
         state.layers, state.optimizer = [], None
         self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
         self.network.learning_rate = self._rate
 
     def _resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Resume from the checkpoint, if there is one."""
         checkpoint = self.plan.checkpoint
         if checkpoint is None:
             return
         progress = checkpoint.load()
         if progress is None:
-            # A directory that cannot be written to should not cost an epoch.
+            # Fails before the first epoch if the directory is not writable.
             checkpoint.save(self._progress())
             return
         self.network.set_layers(progress.layers)
@@ -153,11 +153,11 @@ class Training:
         )
 
     def _begin(self) -> int:
-        """Begin; return the epoch to begin with, which is a later one in a training that is resumed."""
+        """Prepare training; return the first epoch, which is a later one if training is resumed."""
         self.callbacks.call("on_train_begin")
         first_epoch = max(self.plan.first_epoch + len(self.history), self.callbacks.first_epoch)
         if first_epoch > self.plan.first_epoch and self.plan.schedule != "constant":
-            # It has restored the rate of the step before, too.
+            # The restored optimizer state includes the rate of the previous step.
             self.network.learning_rate = self._rate
         self._check_rate("on_train_begin")
         self.network.compile()
@@ -192,7 +192,7 @@ class Training:
 
     @contextmanager
     def _average_in_place(self) -> Iterator[None]:
-        """Put the optimizer's average, if it keeps one, in the place of the weights, to be validated and kept."""
+        """Replace the weights with the optimizer's average, if it keeps one, while they are validated and kept."""
         if not self.network.has_average:
             yield
             return
@@ -202,7 +202,7 @@ class Training:
         try:
             yield
         finally:
-            # Unless a callback has set others, training goes on from the weights that are averaged.
+            # Training continues from the weights before averaging, unless a callback has set others.
             if _are_equal(self.network.get_layers(), averaged):
                 self.network.set_layers(trained)
 
@@ -210,7 +210,7 @@ class Training:
         plan, network = self.plan, self.network
         order = epoch_order(plan.seed, epoch, len(self.data))
         if self.callbacks.stops:
-            # A callback that has stopped the training before it began gets one batch, as from Keras.
+            # If a callback stopped training before it began, one batch is trained, as in Keras.
             order = order[: plan.batch_size]
         masks = DropoutMasks(network.spec.dropout_layer_sizes, self._dropout_rates, plan.seed, epoch)
         blocks = epoch_blocks(
@@ -229,7 +229,7 @@ class Training:
 
         made: Iterator[tuple[int, list[Any]]] = map(as_tensors, blocks)
         if plan.batch_size * bytes_of_a_row(self.data, masks.n_units) < MAX_PREFETCHED_BYTES:
-            # Tensors, too, are made in the thread that gathers the rows: copying takes a tenth as long as training.
+            # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetched(made)
         sums, step = np.zeros(3), 0
         for n_steps, tensors in made:
@@ -253,7 +253,7 @@ class Training:
         plan, distort = self.plan, self.plan.distort
         if distort is None:
             return None
-        # 1 in the last of several epochs. The only epoch of partial_fit is a first one.
+        # 0 in the first epoch, which includes the only epoch of partial_fit, and 1 in the last.
         progress = (epoch - plan.first_epoch) / max(1, plan.n_epochs - 1)
         return lambda rows, first_row: distort(rows, distorting_generator(plan.seed, epoch, first_row), progress)
 
@@ -267,7 +267,8 @@ class Training:
 
     def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
         network = self.network
-        # What training would go on from, and what the network predicts with: they differ by an average of the weights.
+        # `trained` is what training would continue from, `kept` is what the network predicts with. They differ if the
+        # optimizer averages the weights.
         trained = kept = network.get_layers()
         if self._best.layers is not None:
             trained = kept = self._best.layers
@@ -277,7 +278,7 @@ class Training:
             network.finish_weights()
             kept = network.get_layers()
         if not isinstance(self.callbacks, NoCallbacks):
-            # As under Keras, Ctrl-C is not the end of the training: BackupAndRestore keeps its backup.
+            # As in Keras, on_train_end is not called after Ctrl-C, so that BackupAndRestore keeps its backup.
             if not is_interrupted:
                 is_interrupted = self._is_interrupted_at_the_end(logs)
             given = network.get_layers()
@@ -299,7 +300,7 @@ class Training:
 
     def _rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
         if self.plan.schedule == "constant":
-            # Not the plan's: a callback may have set it.
+            # Not the rate of the plan, because a callback may have changed it.
             return np.full(n_steps, self._rate, np.float32)
         return self._scheduled_rates(epoch, step, n_steps)
 
@@ -317,7 +318,7 @@ class Training:
         self._check_rate(hook)
 
     def _check_rate(self, hook: str) -> None:
-        """Take over a constant rate that a callback has set; under a schedule that is an error."""
+        """Adopt a learning rate that a callback has set; with a schedule, raise an error."""
         if isinstance(self.callbacks, NoCallbacks):
             return
         rate = self.network.learning_rate
@@ -326,14 +327,14 @@ class Training:
         if self.plan.schedule != "constant":
             raise ValueError(
                 f"A callback set the learning rate to {rate:g} in {hook}, but "
-                f"learning_rate_schedule={self.plan.schedule!r} sets it at each step. Leave it to one of them: remove "
+                f"learning_rate_schedule={self.plan.schedule!r} sets it at each step. Use only one of them: remove "
                 "the callback from keras_callbacks, or set learning_rate_schedule='constant'."
             )
         self._rate = rate
 
 
 class _BestEpoch:
-    """The best validation score so far, higher being better, and the weights that reached it."""
+    """The best validation score so far (higher is better), and the weights that reached it."""
 
     def __init__(self, patience: float | None) -> None:
         self._patience = patience
@@ -343,7 +344,7 @@ class _BestEpoch:
 
     @property
     def is_past(self) -> bool:
-        """Whether it lies as many epochs back as patience lasts."""
+        """Whether the best epoch was at least `patience` epochs ago."""
         return self._patience is not None and self.n_worse >= self._patience
 
     def update(self, score: float, get_layers: Callable[[], Layers]) -> None:
@@ -358,7 +359,7 @@ def _means(sums: np.ndarray) -> Logs:
 
 
 def _validation_scores(data: TrainingData, layers: Layers, activation: str) -> Logs:
-    # The forward pass that predicts also validates, so the scores are those that `score` would give.
+    # Uses the forward pass of prediction, so the scores are those that `score` would return.
     log_proba = log_softmax(_logits(data, layers, activation))
     row_losses = -log_proba[np.arange(len(data)), data.y]
     return {

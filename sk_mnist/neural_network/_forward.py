@@ -1,4 +1,4 @@
-"""The network's forward pass in NumPy: hidden layers, softmax, in batches of bounded memory."""
+"""The network's forward pass in NumPy: hidden layers and softmax, in batches of bounded memory."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import erf, expit
 
-# Rows in flight at once; at 128 units they take 8 MB. Smaller batches, which stay in the cache, gain 5 % on a quiet
-# machine, but on a busy one the threads of each matrix product wait for each other, and there should be few products.
+# Rows per batch; with 128 units they take 8 MB. Smaller batches, which stay in the cache, are 5 % faster on an idle
+# machine, but on a busy one the threads wait for each other in each matrix product, so fewer products are faster.
 BATCH_ROWS = 16_384
 
 
@@ -25,7 +25,7 @@ def _sigmoid(z: np.ndarray) -> np.ndarray:
 
 
 def _elu(z: np.ndarray) -> np.ndarray:
-    # Negative values only: expm1 of a large positive one would overflow.
+    # Negative values only, because expm1 of a large positive value would overflow.
     return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
 
 
@@ -51,7 +51,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits of shape (n_samples, n_classes), which may be overwritten, into probabilities."""
-    # Class by class in memory, for NumPy is slow at the maximum and the sum of many short rows.
+    # Column-major, because NumPy is slow at computing the maximum and the sum of many short rows.
     out = np.asfortranarray(logits)
     out -= out.max(axis=1, keepdims=True)
     np.exp(out, out=out)
@@ -84,8 +84,8 @@ def logits(
     activation : str
         A key of ``ACTIVATIONS``, applied after each layer but the last.
     check_finite : callable, default=None
-        Called with a batch of ``X`` that may hold NaN or infinity, to raise an error if it does. None leaves out all
-        checks.
+        Called with each batch of ``X`` that may contain NaN or infinity, and raises an error if it does. None skips
+        all checks.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def logits(
     Raises
     ------
     ValueError
-        If ``X`` is finite but so large that the logits are not; not without ``check_finite``.
+        If ``check_finite`` is given, and ``X`` is finite but so large that the logits are not.
     """
     n_samples = X.shape[0]
     if n_samples <= BATCH_ROWS:
@@ -118,7 +118,7 @@ def _batch_logits(
     with np.errstate(invalid="ignore", over="ignore"):
         out = X @ first_kernel
         out += first_bias
-        # NaN or infinity anywhere in a row reaches all its sums, and there are far fewer of them than values in X.
+        # NaN or infinity in a row propagates to all its sums, of which there are far fewer than values in X.
         if check_finite and not math.isfinite(out.sum()):
             check_finite(X)
         for kernel, bias in layers[1:]:
@@ -126,7 +126,7 @@ def _batch_logits(
             out += bias
         if check_finite and not math.isfinite(out.sum()) and not np.isfinite(out).all():
             raise ValueError(
-                f"X has values of up to {abs(X).max():.3g}, for which the network's outputs overflow {out.dtype}. "
-                "Scale X to a few units, as it was in fit."
+                f"X has values of up to {abs(X).max():.3g}, so that the network's outputs overflow {out.dtype}. "
+                "Scale X to a few units, as in fit."
             )
     return out

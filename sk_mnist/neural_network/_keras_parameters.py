@@ -1,7 +1,7 @@
-"""Parameters that hold objects of Keras, an optimizer or callbacks: checked, copied, described.
+"""Check, copy and describe parameters that hold Keras objects: an optimizer or callbacks.
 
-Nothing here imports Keras to check: as long as it is not imported, nobody has an instance of its classes, and a bad
-argument does not cost the seconds of its import.
+The checks do not import Keras. If it has not been imported, no instance of its classes exists, and a bad argument is
+reported without the seconds that the import takes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import copy
 import sys
 from typing import Any
 
-# Keras' optimizers that need no argument but a learning rate.
+# Keras optimizers that need no argument except a learning rate.
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
@@ -19,15 +19,15 @@ DEFAULT_LEARNING_RATE = 1e-3
 
 
 def check_keras_parameters(optimizer: Any, learning_rate: float, keras_callbacks: Any) -> None:
-    """Refuse an optimizer or callbacks of the wrong kind, and a learning rate that the optimizer would not use."""
+    """Raise an error if optimizer or callbacks have the wrong type, or the optimizer would ignore the learning rate."""
     keras_module = sys.modules.get("keras")
     callback_classes = (keras_module.callbacks.Callback,) if keras_module else ()
     if not isinstance(optimizer, str) and not _is_keras_optimizer(optimizer):
         raise TypeError(f"optimizer must be a name or a keras.optimizers.Optimizer; got {optimizer!r}.")
     if not isinstance(optimizer, str) and learning_rate != DEFAULT_LEARNING_RATE:
         raise ValueError(
-            f"optimizer is an instance with a learning rate of its own, and learning_rate={learning_rate} is "
-            "given too; give the rate to the instance, or the optimizer by its name."
+            f"optimizer is an instance with its own learning rate, but learning_rate={learning_rate} is given too. "
+            "Set the rate of the instance, or give the optimizer by name."
         )
     for callback in keras_callbacks or ():
         if not isinstance(callback, callback_classes) and not callable(callback):
@@ -38,7 +38,7 @@ def check_keras_parameters(optimizer: Any, learning_rate: float, keras_callbacks
 
 
 def peak_learning_rate(optimizer: Any, learning_rate: float) -> float:
-    """Return the largest learning rate of the schedule: the parameter, or that of an optimizer instance."""
+    """Return the largest learning rate of the schedule: the parameter, or the rate of an optimizer instance."""
     if isinstance(optimizer, str):
         return float(learning_rate)
     from sk_mnist.neural_network import _optimizers
@@ -58,19 +58,20 @@ def copied_optimizer(optimizer: Any) -> Any:
 
 
 def described_optimizer(optimizer: Any) -> Any:
-    """Return an optimizer instance as a tuple, of which an equal one can be made; a name as it is."""
+    """Return an optimizer instance as a tuple from which an equal one can be made; return a name unchanged."""
     if not _is_keras_optimizer(optimizer):
         return optimizer
     from sk_mnist.neural_network import _optimizers
 
-    # A plain tuple, so that pickles name no private module.
+    # A plain tuple, so that pickles do not refer to a private module.
     return tuple(_optimizers.optimizer_recipe(optimizer))
 
 
 def is_described_optimizer(value: tuple) -> bool:
-    """Whether ``described_optimizer`` made this of an optimizer, whose class has then brought Keras along.
+    """Whether a tuple comes from ``described_optimizer``.
 
-    A model file may hold any tuple, and must not import Keras by it.
+    If Keras has not been imported, it does not: unpickling the optimizer's class would have imported Keras. A model
+    file may hold any tuple, which must not cause Keras to be imported.
     """
     keras_module = sys.modules.get("keras")
     if keras_module is None or len(value) != 3:
@@ -84,7 +85,7 @@ def _is_keras_optimizer(optimizer: Any) -> bool:
 
 
 def copied_callbacks(callbacks: Any) -> Any:
-    """Return copies of callbacks; functions that make them are copied by reference."""
+    """Return copies of callbacks; functions that make callbacks are copied by reference."""
     if not isinstance(callbacks, list | tuple):
         return copy.deepcopy(callbacks)
     copied = []
@@ -93,8 +94,8 @@ def copied_callbacks(callbacks: Any) -> Any:
             copied.append(copy.deepcopy(callback))
         except Exception as error:
             raise TypeError(
-                f"keras_callbacks has a {type(callback).__name__} that cannot be copied ({error}), and scikit-learn "
-                "copies an estimator to fit it on other data. Give a function without arguments that returns a new "
-                "callback."
+                f"keras_callbacks has a {type(callback).__name__} that cannot be copied ({error}), but scikit-learn "
+                "clones an estimator before it fits it on other data. Give a function without arguments that returns a "
+                "new callback."
             ) from error
     return type(callbacks)(copied)

@@ -1,4 +1,4 @@
-"""Keras: the layers, the loss, and the compiled loop over a block of batches."""
+"""Keras: layers, loss, and the compiled loop over a block of batches."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,20 @@ import tensorflow as tf
 from sk_mnist.neural_network._batches import Block
 from sk_mnist.neural_network._training import Layer, NetworkSpec, TrainingPlan, arrays_of, layers_of
 
-# Keras names layers, and keeps its defaults, in the state of the process.
+# Keras keeps the names of layers and its defaults in global state.
 _lock = threading.RLock()
 
-# Only a place for the rate in the layers of a network that is reused: masks for the rate of each fit come from outside.
+# Placeholder for the rate of the Dropout layers in a reused network. The masks are drawn outside, at the rate of the
+# fit.
 _ANY_RATE = 0.5
 
 
 @contextmanager
 def keras_defaults(dtype: str) -> Iterator[None]:
-    """Build under Keras' own defaults, whatever the process has set, and put back what it has set.
+    """Build with Keras' original defaults instead of the current global settings, and restore these afterwards.
 
-    A layer, a variable or a loss takes the global policy, float type or epsilon when it is made or traced. One thread
-    builds at a time.
+    Layers, variables and losses take the global policy, float type or epsilon when they are made or traced. Only one
+    thread builds at a time.
     """
     with _lock:
         policy, floatx, epsilon = keras.config.dtype_policy(), keras.config.floatx(), keras.config.epsilon()
@@ -51,23 +52,23 @@ def make_model(
     dtype: str,
 ) -> keras.Sequential:
     """Make a Sequential: Flatten, the hidden Dense (and Dropout) layers, a Dense softmax; not compiled."""
-    # Weights are set, never drawn, but without a seed Keras would take one from Python's global generator.
+    # These initial weights are replaced, but without a seed Keras would draw one from Python's global generator.
     common = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0), "dtype": dtype}
     layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype, name="flatten")]
     for number, n_units in enumerate(hidden_layer_sizes, start=1):
         layers.append(keras.layers.Dense(n_units, activation=activation, name=f"hidden_{number}", **common))
         if dropout:
-            # Never used, but without a seed Keras would take one from Python's global generator.
+            # The seed is not used, but without one Keras would draw one from Python's global generator.
             layers.append(keras.layers.Dropout(dropout, seed=0, dtype=dtype, name=f"dropout_{number}"))
     layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **common))
-    # Without a name Keras would number it, and TensorFlow never forgets a name of a variable.
+    # Without a name, Keras would number the model, and TensorFlow keeps every name of a variable in memory.
     return keras.Sequential(layers, name="sequential")
 
 
 def initial_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[Layer]:
-    """Layers as Keras' Dense starts with: Glorot uniform kernels, zero biases, from a seed of their own.
+    """Layers initialized as in Keras' Dense, with Glorot uniform kernels and zero biases, from a given seed.
 
-    The kernels are drawn in float32 whatever the dtype, so that a seed means the same weights in each.
+    The kernels are always drawn in float32, so that a seed gives the same weights in every dtype.
     """
     layers = []
     seeds = np.random.SeedSequence(seed).generate_state(len(layer_sizes) - 1)
@@ -78,16 +79,16 @@ def initial_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[La
 
 
 class Network:
-    """A plain compiled Sequential, and a loop that trains it on a block of batches in one call.
+    """A compiled Sequential, and a loop that trains it on a block of batches in one call.
 
     Parameters
     ----------
     spec : NetworkSpec
-        What is compiled.
+        Specification of the compiled network.
     optimizer : keras.optimizers.Optimizer
-        An optimizer of its own.
+        An optimizer that nothing else uses.
     dropout : float or None
-        Rate of the Dropout layers; None if it is a run-time value, in a network that other fits will use.
+        Rate of the Dropout layers; None if it is a run-time value, in a network that other fits will reuse.
     """
 
     def __init__(self, spec: NetworkSpec, optimizer: keras.optimizers.Optimizer, dropout: float | None) -> None:
@@ -97,8 +98,8 @@ class Network:
         self.model = make_model(
             spec.n_features, spec.hidden_layer_sizes, spec.n_classes, spec.activation, rate, spec.dtype
         )
-        # The loss is the one that _row_losses computes, before smoothing and penalty. The scaling of losses that a
-        # global policy of mixed precision asks for would put another optimizer in the place of this one.
+        # The loss is the one that _row_losses computes, before smoothing and penalty. Automatic loss scaling, which a
+        # global mixed-precision policy enables, would wrap this optimizer in another.
         self.model.compile(
             optimizer=optimizer,
             loss="sparse_categorical_crossentropy",
@@ -106,11 +107,11 @@ class Network:
             auto_scale_loss=False,
         )
         self.optimizer = optimizer
-        # There is one device. Keras' sum over devices leaves a function in TensorFlow's registry of gradients, which
-        # keeps the network and its graphs in memory until the process ends.
+        # There is only one device. Keras' sum of gradients over devices leaves a function in TensorFlow's gradient
+        # registry, which keeps the network and its graphs in memory until the process ends.
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
         self._rate_variable = optimizer.learning_rate
-        # Not asked for again: a callback may freeze a layer.
+        # Read once, because a callback may freeze a layer.
         self._weights = self.model.trainable_variables
         optimizer.build(self._weights)
         self._new_optimizer = [_compact(variable.numpy()) for variable in optimizer.variables]
@@ -145,16 +146,16 @@ class Network:
 
     @property
     def has_average(self) -> bool:
-        """Whether the optimizer keeps an average of the weights, which takes their place in the end."""
+        """Whether the optimizer keeps an average of the weights, which replaces them at the end."""
         return bool(self.optimizer.use_ema)
 
     @property
     def learning_rate(self) -> np.float32:
-        """Rate of the last step, or of the next, if it has been set since."""
+        """Learning rate of the last step, or of the next one if it has been set since."""
         if self.model.optimizer is not self.optimizer or self.optimizer.learning_rate is not self._rate_variable:
             raise ValueError(
-                "A callback compiled the model anew, or gave its optimizer a learning-rate schedule; neither changes a "
-                "training under way. Set optimizer and learning_rate_schedule of KerasMLPClassifier instead."
+                "A callback recompiled the model, or gave its optimizer a learning-rate schedule; neither affects a "
+                "fit in progress. Set optimizer and learning_rate_schedule of KerasMLPClassifier instead."
             )
         return np.float32(self._rate_variable.numpy())
 
@@ -163,17 +164,17 @@ class Network:
         self._rate_variable.assign(rate)
 
     def finish_weights(self) -> None:
-        """Put the optimizer's average of the weights, if it keeps one, in their place."""
+        """Replace the weights with the optimizer's average, if it keeps one."""
         self.optimizer.finalize_variable_values(self._weights)
 
     def restart_average(self) -> None:
-        """Let the optimizer's average, if it keeps one, begin anew at the weights as they are."""
+        """Restart the optimizer's average, if it keeps one, from the current weights."""
         if self.has_average:
             for average, variable in zip(self.optimizer._model_variables_moving_average, self._weights, strict=True):
                 average.assign(variable)
 
     def dropout_rates(self, rate: float) -> list[float]:
-        """Return the rate of each Dropout layer: what a callback has made of it, or the one of this fit."""
+        """Return the rate of each Dropout layer, which a callback may have changed, or else the rate of this fit."""
         layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
         return [layer.rate if self._has_rate_of_its_own else rate for layer in layers]
 
@@ -182,7 +183,7 @@ class Network:
 
     def hyperparameters(self, plan: TrainingPlan, dropout_rates: Sequence[float]) -> tf.Tensor:
         """Return the run-time values of the compiled loop."""
-        # What is left of a layer's outputs is scaled up; at a rate of 1 nothing is.
+        # The remaining outputs of a layer are scaled up; at a rate of 1 none remain.
         scales = [1 / (1 - rate) if rate < 1 else 0.0 for rate in dropout_rates]
         return tf.constant([plan.alpha, plan.label_smoothing, *scales], self.spec.dtype)
 
@@ -194,7 +195,7 @@ class Network:
         return [float(total) for total in sums]
 
     def compile(self) -> None:
-        """Trace the loop, unless it has been; whatever callbacks have changed in the model by now is part of it."""
+        """Trace the loop if it has not been traced, including the changes that callbacks have made to the model."""
         with keras_defaults(self.spec.dtype):
             if self._train_block is None:
                 self._train_block = self._compile_block()
@@ -216,7 +217,7 @@ class Network:
         function = tf.function(
             self._loop, input_signature=signature, jit_compile=self.spec.xla_shape is not None, autograph=False
         )
-        # Calls of a concrete function are not counted as retracing when the next network has another shape.
+        # Calls of a concrete function do not count as retracing when the next network has another shape.
         return function.get_concrete_function()
 
     def _loop(
@@ -274,7 +275,7 @@ class Network:
         masks = iter(zip(tf.split(kept, sizes, axis=1), dropout_scales, strict=True)) if sizes else iter(())
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout):
-                # What the layer does, but with numbers drawn outside, and a rate that is not a constant of the graph.
+                # Same as the layer, but the random numbers are drawn outside, and the rate is not a graph constant.
                 mask, scale = next(masks)
                 X = tf.where(mask, X * scale, tf.zeros((), X.dtype))
             else:
@@ -294,7 +295,7 @@ class Network:
 
 
 def _compact(value: np.ndarray) -> np.ndarray:
-    """Return the same values; without their memory if all are equal, as most of a new optimizer's are."""
+    """Return the same values; if all are equal, as in most variables of a new optimizer, only one is stored."""
     if value.size and (value == value.flat[0]).all():
         return np.broadcast_to(value.flat[0], value.shape)
     return value

@@ -1,4 +1,4 @@
-"""Keras: optimizers that a user gives, described so that each fit can make its own."""
+"""Keras: descriptions of the user's optimizers, from which each fit can make its own."""
 
 import copy
 import json
@@ -10,14 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Optimizers that hold others, and what to do about them.
+# Optimizers that wrap others, and what to use instead.
 _HOLDERS = {
-    "LossScaleOptimizer": "it scales the losses of float16, and KerasMLPClassifier trains in float32 or float64. Give "
-    "its inner optimizer",
-    "MultiOptimizer": "it has a learning rate for each part of a network. Give one optimizer for all of it",
+    "LossScaleOptimizer": "it scales losses for float16, but KerasMLPClassifier trains in float32 or float64. Give its "
+    "inner optimizer",
+    "MultiOptimizer": "it has a learning rate for each part of a network. Give one optimizer for the whole network",
 }
 
-# What Keras and TensorFlow keep in every optimizer for their own use.
+# Attributes that Keras and TensorFlow keep in every optimizer for internal use.
 _BOOKKEEPING = re.compile(
     "_self_.*|_lock|_tracker|built|name|_trainable_variables_indices|_distribution_strategy|"
     "_exclude_from_weight_decay|_exclude_from_weight_decay_cache"
@@ -25,7 +25,7 @@ _BOOKKEEPING = re.compile(
 
 
 class OptimizerRecipe(NamedTuple):
-    """All it takes to make an optimizer like a given one: its class, its settings and what it was given beyond them."""
+    """Everything needed to recreate an optimizer: its class, its settings and attributes that were set later."""
 
     optimizer_class: type[keras.optimizers.Optimizer]
     config: dict[str, Any]
@@ -33,7 +33,7 @@ class OptimizerRecipe(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The settings but the learning rate, as JSON; saved models name an optimizer's state by it."""
+        """The settings except the learning rate, as JSON; saved models use it to identify an optimizer's state."""
         config = {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
         if _is_keras_own(self.optimizer_class) and not self.extras:
             module, name = "keras.optimizers", self.optimizer_class.__name__
@@ -45,7 +45,7 @@ class OptimizerRecipe(NamedTuple):
 
     @property
     def is_shareable(self) -> bool:
-        """Whether optimizers of this class and key are the same: not with a class that may read anything else."""
+        """Whether optimizers with this class and key are interchangeable; custom classes may depend on more."""
         patterns_aside = [value for value in self.extras.values() if not isinstance(value, re.Pattern)]
         return _is_keras_own(self.optimizer_class) and _is_json([self.config, patterns_aside])
 
@@ -58,7 +58,7 @@ class OptimizerRecipe(NamedTuple):
 
 
 def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
-    """Describe an optimizer, given by name or as an instance; one that cannot be made again is refused by name."""
+    """Describe an optimizer, given by name or as an instance; raise an error if it cannot be recreated."""
     if isinstance(optimizer, str):
         return _recipe_of_name(optimizer)
     name = type(optimizer).__name__
@@ -66,8 +66,8 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
         raise ValueError(f"optimizer is a {name}, which is not supported: {_HOLDERS[name]}.")
     if getattr(optimizer, "_exclude_from_weight_decay", None):
         raise ValueError(
-            "optimizer.exclude_from_weight_decay(var_list=...) names variables of another network. Name them by "
-            'their kind: exclude_from_weight_decay(var_names=["bias"]).'
+            "optimizer.exclude_from_weight_decay(var_list=...) refers to variables of another network. Select them by "
+            'name instead: exclude_from_weight_decay(var_names=["bias"]).'
         )
     try:
         config = _without_tracking(optimizer.get_config())
@@ -80,28 +80,28 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
         _check_variables(optimizer, fresh)
         recipe = OptimizerRecipe(type(optimizer), config, copy.deepcopy(_without_tracking(extras)))
         if type(fresh) is not type(optimizer):
-            raise TypeError(f"from_config makes a {type(fresh).__name__}")
+            raise TypeError(f"from_config returns a {type(fresh).__name__}")
     except Exception as error:
         raise TypeError(
-            f"optimizer is a {name}, which cannot be made a second time from its settings ({error}). Its get_config "
-            "must return every argument of its constructor, and its attributes must allow copy.deepcopy."
+            f"optimizer is a {name}, which cannot be recreated from its settings ({error}). Its get_config must return "
+            "every argument of its constructor, and its attributes must allow copy.deepcopy."
         ) from error
     return recipe
 
 
 @cache
 def _recipe_of_name(name: str) -> OptimizerRecipe:
-    # Once: Keras numbers its optimizers in their names, and TensorFlow never forgets a name of a variable.
+    # Cached, because Keras numbers its optimizers, and TensorFlow keeps every name of a variable in memory.
     return optimizer_recipe(keras.optimizers.get(name))
 
 
 def optimizer_learning_rate(optimizer: Any) -> float:
-    """Learning rate of an optimizer instance; a schedule of Keras' own is refused."""
-    # Its property learning_rate would evaluate a schedule.
+    """Learning rate of an optimizer instance; raise an error if it is a Keras schedule."""
+    # The property learning_rate would evaluate a schedule.
     rate = optimizer._learning_rate
     if not isinstance(rate, keras.Variable):
         raise ValueError(
-            "optimizer has a learning-rate schedule of Keras' own; give it a number, and the schedule as "
+            "optimizer has a Keras learning-rate schedule. Give it a number as learning rate, and set "
             "learning_rate_schedule='cosine' or 'one_cycle'."
         )
     return float(rate.numpy())
@@ -127,7 +127,7 @@ def _without_tracking(value: Any) -> Any:
 
 
 def _check_variables(optimizer: Any, fresh: Any) -> None:
-    """Refuse a variable of an own optimizer that was given another value: it would be lost."""
+    """Raise an error if a variable of a custom optimizer has a changed value, which would be lost."""
     if optimizer.built or _is_keras_own(type(optimizer)):
         return
     for attribute, value in vars(optimizer).items():
@@ -146,12 +146,12 @@ def _is_json(value: Any) -> bool:
 
 
 def _is_beyond(value: Any, fresh: Any) -> bool:
-    """Whether an attribute says more than a fresh optimizer's does; variables are state, not settings."""
+    """Whether an attribute differs from that of a fresh optimizer; variables are state, not settings."""
     if _holds_variables(value) or _holds_variables(fresh):
         return False
     try:
         return bool(value != fresh)
-    except (TypeError, ValueError):  # arrays have no single answer
+    except (TypeError, ValueError):  # the comparison of arrays has no single truth value
         return True
 
 

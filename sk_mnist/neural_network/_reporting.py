@@ -13,13 +13,13 @@ def report_epoch(number: int, last: int, seconds: float, logs: dict[str, float],
     Parameters
     ----------
     number, last : int
-        Of the epoch, and of the last one that is planned; from 1.
+        Number of the epoch and of the last planned epoch, counted from 1.
     seconds : float
-        What the epoch took.
+        Duration of the epoch.
     logs : dict of str to float
         Its values: "loss", "accuracy", "val_loss", ...
     is_verbose : bool
-        Whether to print. Where logging already shows the line on the terminal, it is not printed a second time.
+        Whether to print. A line that logging already shows on the terminal is not printed again.
     """
     is_logged = logger.isEnabledFor(logging.INFO)
     if not is_logged and not is_verbose:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-# The shape that Smith and Topin's "super-convergence" (arXiv:1708.07120) took in PyTorch's OneCycleLR: climb from
-# 1/25 of the peak over the first 30 % of the steps, then fall to 1/250,000 of it, both along a half cosine.
+# Smith and Topin's "super-convergence" (arXiv:1708.07120) as implemented in PyTorch's OneCycleLR: rise from 1/25 of
+# the peak over the first 30 % of the steps, then fall to 1/250,000 of it, both along a half cosine.
 _WARM_UP = 0.3
 _START = 1 / 25
 _END = 1 / 250_000
 
-# From progress, in [0, 1), to a factor of the peak.
+# Takes the progress, in [0, 1); returns a factor of the peak.
 Schedule = Callable[[np.ndarray], np.ndarray]
 
 
@@ -24,7 +24,7 @@ def _cosine(progress: np.ndarray) -> np.ndarray:
 
 
 def _one_cycle(progress: np.ndarray) -> np.ndarray:
-    """Climb to the peak, then fall (Smith and Topin, arXiv:1708.07120)."""
+    """Rise to the peak, then fall (Smith and Topin, arXiv:1708.07120)."""
     climbing = _half_cosine(_START, 1.0, progress / _WARM_UP)
     falling = _half_cosine(1.0, _END, (progress - _WARM_UP) / (1 - _WARM_UP))
     return np.where(progress < _WARM_UP, climbing, falling)

@@ -1,8 +1,8 @@
-"""scikeras: what this package needs of it, all in one place.
+"""Everything that this package uses from scikeras.
 
-A scikeras ``KerasClassifier`` fits a compiled Keras model that it is given. Ours is given an object that looks like one
-and whose ``fit`` runs a whole training, so that everything which builds on scikeras still sees a fit of scikeras.
-``KerasMLPClassifier`` does not inherit from it, because scikeras is not a classifier to scikit-learn 1.9.
+A scikeras ``KerasClassifier`` fits a compiled Keras model. Ours receives an object that looks like such a model, and
+whose ``fit`` runs the whole training, so that tools that build on scikeras still see a scikeras fit.
+``KerasMLPClassifier`` does not inherit from it, because scikit-learn 1.9 does not recognize it as a classifier.
 """
 
 from types import SimpleNamespace
@@ -19,11 +19,11 @@ from sk_mnist.neural_network._training import NetworkState, TrainingResult
 
 
 def fit_through_scikeras(training: Training, state: NetworkState) -> TrainingResult:
-    """Run a training from a state as the fit of a scikeras classifier."""
+    """Run a training from a state, as the fit of a scikeras classifier."""
     model = _TrainingAsModel(training, state)
     wrapper = _Wrapper(model=lambda: model, warm_start=True, verbose=0)
-    # The estimator has checked the data, and scikeras' checks would read all of it a second time. It gets a row for
-    # each class.
+    # The estimator has already checked the data, and scikeras would read all of it again. So scikeras gets only one
+    # row per class.
     spec = training.network.spec
     X, y = np.zeros((spec.n_classes, spec.n_features), spec.dtype), np.arange(spec.n_classes)
     wrapper.initialize(X, y).fit(X, y)
@@ -31,7 +31,7 @@ def fit_through_scikeras(training: Training, state: NetworkState) -> TrainingRes
 
 
 class _TrainingAsModel:
-    """What scikeras asks of a compiled model: its ``fit`` runs a training."""
+    """The interface of a compiled model that scikeras needs; its ``fit`` runs a training."""
 
     compiled = True
 
@@ -42,15 +42,15 @@ class _TrainingAsModel:
         self._state = state
 
     def fit(self, x: Any, y: Any, **_keras_arguments: Any) -> SimpleNamespace:
-        """Run the training, whose data and epochs are its own."""
+        """Run the training, which has its own data and epochs."""
         self.result = self._training.run(self._state)
         return SimpleNamespace(history={})
 
 
 class _Wrapper(KerasClassifier):
-    """A scikeras classifier that takes labels and rows as they are."""
+    """A scikeras classifier that does not encode labels and rows."""
 
-    # scikeras' own encoders are scikit-learn estimators, and what watches those, such as MLflow's autolog, would
+    # scikeras' encoders are scikit-learn estimators. Tools that watch estimators, such as MLflow's autolog, would
     # record their fit instead of that of KerasMLPClassifier.
     @property
     def target_encoder(self) -> "_AsTheyAre":
@@ -72,11 +72,11 @@ class _AsTheyAre(TransformerMixin, BaseEstimator):
 def build_classifier(
     model: keras.Sequential, classes: np.ndarray, optimizer: Any, learning_rate: float
 ) -> KerasClassifier:
-    """Return a scikeras classifier around a trained model, ready to predict and to go on training."""
+    """Return a scikeras classifier around a trained model, ready to predict and to continue training."""
     optimizer_of_its_own = optimizer_recipe(optimizer).make()
     if isinstance(optimizer, str):
         optimizer_of_its_own.learning_rate = learning_rate
     model.compile(optimizer=optimizer_of_its_own, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     wrapper = KerasClassifier(model=model, warm_start=True, verbose=0)
-    # One row for each class is all that its encoders need to see.
+    # Its encoders need only one row per class.
     return wrapper.initialize(np.zeros((len(classes), model.input_shape[1]), dtype=model.dtype), classes)

@@ -1,4 +1,4 @@
-"""A teacher: the classifier whose probabilities a network learns beside the labels."""
+"""A teacher: the classifier whose probabilities a network learns in addition to the labels."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sk_mnist.neural_network._training import MakeTargets, TrainingData
 
 
 def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | None, classes: np.ndarray) -> Any:
-    """Return a clone of a teacher, to be fitted; a FrozenEstimator as it is, if it fits the data.
+    """Return a clone of a teacher, to be fitted; a FrozenEstimator is checked against the data and returned as it is.
 
     Parameters
     ----------
     teacher : estimator instance
-        With ``predict_proba``.
+        The teacher, with ``predict_proba``.
     n_features : int
         Number of features of the data.
     feature_names : ndarray of shape (n_features,) or None
@@ -37,7 +37,7 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
     Raises
     ------
     ValueError
-        If a FrozenEstimator is not fitted, or knows other classes or features.
+        If a FrozenEstimator is not fitted, or was fitted on other classes or features.
     """
     if not isinstance(teacher, FrozenEstimator):
         with naming_the_teacher(teacher):
@@ -45,48 +45,48 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
     name = _name_of(teacher)
     if not teacher.__sklearn_is_fitted__():
         raise ValueError(
-            f"teacher is a FrozenEstimator of a {name} that is not fitted. Fit it first, or give it unfrozen."
+            f"teacher is a FrozenEstimator of a {name} that is not fitted. Fit it first, or give the {name} itself."
         )
     known = _labels_of(teacher)
     if set(known) != set(classes.tolist()):
         raise ValueError(
-            f"teacher, a {name}, knows the classes {known}, but y has {classes.tolist()}. Give a teacher that was "
-            "fitted on the same classes."
+            f"teacher, a {name}, was fitted on the classes {known}, but y has {classes.tolist()}. Give a teacher that "
+            "was fitted on the same classes."
         )
     expected = getattr(teacher, "n_features_in_", n_features)
     if expected != n_features:
         raise ValueError(
-            f"teacher, a {name}, was fitted on {expected} features, but X has {n_features}. It gets the rows that the "
-            "network gets: in a Pipeline, what the steps before make of them."
+            f"teacher, a {name}, was fitted on {expected} features, but X has {n_features}. The teacher gets the same "
+            "rows as the network: in a Pipeline, the output of the previous steps."
         )
     names = getattr(teacher, "feature_names_in_", None)
     if names is not None and feature_names is not None and not np.array_equal(names, feature_names):
         position = int(np.flatnonzero(names != feature_names)[0])
         raise ValueError(
-            f"teacher, a {name}, was fitted on other features than X has, or in another order: the first that differs "
-            f"is {names[position]!r} for the teacher and {feature_names[position]!r} in X. Give both the same columns."
+            f"teacher, a {name}, was fitted on other features than X has, or in another order: the first difference is "
+            f"{names[position]!r} for the teacher and {feature_names[position]!r} in X. Give both the same columns."
         )
     return teacher
 
 
 def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_weight: np.ndarray | None) -> Any:
-    """Fit a teacher on the rows that are trained on, unless it is a FrozenEstimator.
+    """Fit a teacher on the training rows, unless it is a FrozenEstimator.
 
     Parameters
     ----------
     teacher : estimator instance
-        From ``checked_teacher``.
+        Result of ``checked_teacher``.
     data : TrainingData
-        The rows.
+        The training rows.
     classes : ndarray of shape (n_classes,)
-        Labels that ``data.y`` holds the positions of.
+        Labels to which the positions in ``data.y`` refer.
     sample_weight : ndarray of shape (len(data),) or None
         Weights of the rows; None if the user gave none.
 
     Returns
     -------
     teacher : estimator instance
-        Fitted.
+        The fitted teacher.
     """
     if isinstance(teacher, FrozenEstimator):
         return teacher
@@ -105,19 +105,19 @@ def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_we
 
 
 def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, classes: np.ndarray) -> MakeTargets:
-    """From rows and their encoded labels to the mean of labels and a fitted teacher's probabilities."""
+    """Return a function of rows and encoded labels: the weighted mean of labels and teacher probabilities."""
     n_classes = len(classes)
-    # The teacher's classes may come in another order, or, if rows of weight 0 were left out, be fewer.
+    # The teacher's classes may have another order, or be fewer if rows of weight 0 were left out.
     positions = {label: position for position, label in enumerate(classes.tolist())}
     known = _labels_of(teacher)
     if not set(known) <= set(positions):
         raise ValueError(
-            f"teacher, a {_name_of(teacher)}, knows the classes {known} after its fit on {list(positions)}. Its "
-            "classes_ must be labels that it was given."
+            f"teacher, a {_name_of(teacher)}, has the classes {known} after its fit on {list(positions)}. Its classes_ "
+            "must be labels that it was fitted on."
         )
     columns = np.array([positions[label] for label in known])
     smoothed = (1 - label_smoothing) * np.eye(n_classes) + label_smoothing / n_classes
-    # A thread begins with scikit-learn's defaults, not with what is set where it is started.
+    # A new thread has scikit-learn's default configuration, not that of the thread that starts it.
     config = get_config()
 
     def make_targets(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -133,11 +133,11 @@ def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, cl
 
 @contextmanager
 def naming_the_teacher(teacher: Any) -> Iterator[None]:
-    """Say of an error that it comes from the teacher, without changing what kind of error it is."""
+    """Add a note to an error that it comes from the teacher, without changing its type."""
     try:
         yield
     except Exception as error:
-        error.add_note(f"This comes from the teacher of KerasMLPClassifier, a {_name_of(teacher)}.")
+        error.add_note(f"This error comes from the teacher of KerasMLPClassifier, a {_name_of(teacher)}.")
         raise
 
 
@@ -146,21 +146,21 @@ def _name_of(teacher: Any) -> str:
 
 
 def _labels_of(teacher: Any) -> list[Any]:
-    """Labels that a fitted teacher knows, in its order."""
+    """Labels that a teacher was fitted on, in its order."""
     known = getattr(teacher, "classes_", None)
     if known is None:
         raise ValueError(f"teacher, a {_name_of(teacher)}, has no classes_ though it is fitted. Give a classifier.")
     if any(np.ndim(labels) > 0 for labels in known):
         raise ValueError(
             f"teacher, a {_name_of(teacher)}, was fitted on {len(known)} outputs. Give a teacher that was fitted on y "
-            "alone."
+            "only."
         )
     return np.asarray(known).tolist()
 
 
 def _takes_weights(teacher: Any) -> bool:
-    """Whether ``fit`` takes sample_weight; where scikit-learn's signature does not say it, its parts do."""
-    # Importing it takes a tenth of a second, which a process that only predicts does not need.
+    """Whether ``fit`` accepts sample_weight; for voting and stacking, whether the ``fit`` of every part does."""
+    # Imported here, because it takes a tenth of a second, and predicting does not need it.
     from sklearn.ensemble import StackingClassifier, VotingClassifier
 
     if isinstance(teacher, VotingClassifier | StackingClassifier):
@@ -172,7 +172,7 @@ def _takes_weights(teacher: Any) -> bool:
 
 
 def _as_fitted(teacher: Any, rows: np.ndarray) -> Any:
-    """Rows as a teacher takes them: one that was fitted on a data frame warns of rows without names."""
+    """Return rows as the teacher expects them: a teacher fitted on a data frame warns if rows have no names."""
     names = getattr(teacher, "feature_names_in_", None)
     if names is None:
         return rows
@@ -189,7 +189,7 @@ def _check_probabilities(probabilities: np.ndarray, shape: tuple[int, int]) -> N
         )
     if not np.isfinite(probabilities).all():
         raise ValueError("predict_proba of teacher returned NaN or infinity; give one that returns probabilities.")
-    # Far from its training data, GaussianNB in float32 is off by percents.
+    # Far from its training data, the sums of GaussianNB in float32 are off by a few percent.
     if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=0.1):
         raise ValueError(
             "predict_proba of teacher returned rows that are not probabilities. Each number must be at least 0, and "

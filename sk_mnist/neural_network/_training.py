@@ -12,17 +12,18 @@ from scipy.sparse import issparse
 if TYPE_CHECKING:
     from sk_mnist.neural_network._checkpoint import Checkpoint
 
-# From rows of an epoch to what is trained on: with a generator, and from 0 in the first epoch to 1 in the last.
+# Takes rows of an epoch, a generator, and the progress from 0 in the first epoch to 1 in the last; returns the rows to
+# train on.
 Distort = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
 
-# From rows as they are trained on, and their encoded labels, to the probabilities to learn.
+# Takes the rows to train on and their encoded labels; returns the probabilities to learn.
 MakeTargets = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-# Validation scores that say which epoch is best, with the factor that makes higher the better.
+# Validation scores that determine the best epoch, with the factor that makes higher values better.
 MONITORS = {"val_accuracy": 1.0, "val_loss": -1.0}
 
-# A training of at least this many steps is worth the half second more that XLA takes to compile it, which
-# examples/benchmarks/training_profile.py measures. Larger networks gain earlier, and those for few columns later.
+# From this number of steps, training with XLA saves more than the additional half second of compilation, as measured by
+# examples/benchmarks/training_profile.py. Larger networks gain earlier, and networks with few inputs later.
 XLA_MIN_STEPS = 1000
 
 
@@ -45,7 +46,7 @@ def layers_of(arrays: Sequence[np.ndarray]) -> list[Layer]:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Everything that changes the compiled graph, and nothing else; what is not here is a run-time value."""
+    """Everything that changes the compiled graph; everything else is a run-time value."""
 
     n_features: int
     hidden_layer_sizes: tuple[int, ...]
@@ -58,7 +59,7 @@ class NetworkSpec:
     optimizer_class: type
     optimizer: str  # the optimizer's settings without the learning rate, as OptimizerRecipe.key
     dtype: str
-    # (batches, rows in a batch) of the blocks that XLA compiles for; None: without XLA, for blocks of any shape.
+    # (batches, rows in a batch) of the blocks that XLA compiles for; None: no XLA, and blocks of any shape.
     xla_shape: tuple[int, int] | None
 
     @property
@@ -69,11 +70,11 @@ class NetworkSpec:
 
 @dataclass
 class NetworkState:
-    """Where a training stands: all it takes to go on from here, in NumPy."""
+    """State of a training, in NumPy: everything needed to continue from here."""
 
     layers: list[Layer]
-    # The optimizer's variables and the settings (NetworkSpec.optimizer) they belong to; None: a new optimizer. With
-    # an average of the weights, the weights that are averaged follow, as arrays_of returns them.
+    # The settings (NetworkSpec.optimizer) and the optimizer's variables; None: a new optimizer. If the optimizer
+    # averages the weights, the weights before averaging follow, as arrays_of returns them.
     optimizer: tuple[str, list[np.ndarray]] | None = None
 
 
@@ -83,7 +84,7 @@ class TrainingData:
 
     X: Any
     rows: np.ndarray | None  # positions in X; None: all of them
-    y: np.ndarray  # positions in classes_ as int32, one for each of the rows
+    y: np.ndarray  # positions in classes_ as int32, one per row
     sample_weight: np.ndarray
 
     def __len__(self) -> int:
@@ -97,12 +98,12 @@ class TrainingData:
 
 @dataclass
 class Progress:
-    """A training after some of its epochs: all it takes to go on as if it had never stopped."""
+    """A training after some of its epochs: everything needed to continue as if it had not been interrupted."""
 
     layers: list[Layer]
     slots: list[np.ndarray]  # the optimizer's variables
-    history: list[dict[str, float]]  # one entry for each epoch
-    best_score: float  # of the validation scores so far, higher being better
+    history: list[dict[str, float]]  # one entry per epoch
+    best_score: float  # best validation score so far; higher is better
     n_worse: int  # epochs since then
     best_layers: list[Layer] | None
     is_finished: bool
@@ -123,22 +124,22 @@ class TrainingPlan:
     dropout: float = 0.0
     label_smoothing: float = 0.0
     distort: Distort | None = None
-    make_targets: MakeTargets | None = None  # None: the labels are what is learned
+    make_targets: MakeTargets | None = None  # None: the labels are the targets
     is_verbose: bool = False
-    monitor: str = "val_accuracy"  # name of the validation score that says which epoch is best
+    monitor: str = "val_accuracy"  # name of the validation score that determines the best epoch
     patience: float | None = None  # epochs without a better one before stopping; None: never stop
     keeps_optimizer: bool = True
     checkpoint: Checkpoint | None = None
     on_epoch_begin: Callable[[], None] = lambda: None
-    # Takes the layers as a function, because copying them costs, and the values of each epoch so far; returns True to
-    # stop the training.
+    # Takes a function that returns the layers, because copying them takes time, and the values of each epoch so far;
+    # returns True to stop the training.
     on_epoch_end: Callable[[Callable[[], list[Layer]], list[dict[str, float]]], bool] = lambda get_layers, logs: False
 
 
 @dataclass
 class TrainingResult:
-    """What a training leaves behind."""
+    """Result of a training."""
 
     state: NetworkState
-    history: list[dict[str, float]]  # one entry for each epoch that was completed
+    history: list[dict[str, float]]  # one entry per completed epoch
     is_interrupted: bool

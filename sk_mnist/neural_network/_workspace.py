@@ -1,4 +1,4 @@
-"""Keras: workspaces, which are compiled networks, lent to one fit after another."""
+"""Keras: workspaces, which are compiled networks that one fit after another reuses."""
 
 import gc
 import threading
@@ -18,36 +18,36 @@ from sk_mnist.neural_network._training import NetworkSpec, NetworkState, Trainin
 
 limit_threads()
 
-# Idle networks kept for the next fit. The graph of one of the reference size takes about 10 MB; to that come the
-# weights and the optimizer's variables.
+# Idle networks kept for the next fit. The graph of a network of the reference size takes about 10 MB, in addition to
+# the weights and the optimizer's variables.
 MAX_IDLE_NETWORKS = 8
 MAX_IDLE_BYTES = 256 * 2**20
 
-# Networks refer to themselves, so that only the garbage collector frees them. It counts objects, not bytes, and takes a
-# tenth of a second: worth it for a network of this size.
+# Networks contain reference cycles, so only the garbage collector frees them. It is triggered by the number of objects,
+# not bytes. Calling it takes a tenth of a second, which is worth it from this network size.
 _LARGE_BYTES = 32 * 2**20
 
-_idle: list[Network] = []  # the least recently used first
+_idle: list[Network] = []  # least recently used first
 _idle_lock = threading.Lock()
 
 
 def check_surroundings() -> None:
-    """Refuse to train where TensorFlow would not."""
+    """Raise an error in contexts in which TensorFlow cannot train."""
     if not tf.executing_eagerly():
         raise RuntimeError(
-            "fit was called while TensorFlow builds a graph, inside tf.Graph or tf.function, where nothing is trained. "
+            "fit was called while TensorFlow builds a graph, inside tf.Graph or tf.function, where it cannot train. "
             "Call it outside."
         )
     if tf.distribute.has_strategy():
         raise RuntimeError(
             "fit was called in the scope of a tf.distribute strategy, but KerasMLPClassifier trains on one device. "
-            "Call it outside of the scope."
+            "Call it outside the scope."
         )
 
 
 @contextmanager
 def workspace(spec: NetworkSpec, recipe: OptimizerRecipe) -> Iterator[Network]:
-    """Lend a compiled network of this specification, to one fit at a time."""
+    """Provide a compiled network of this specification, to one fit at a time."""
     with _idle_lock:
         found = next((idle for idle in reversed(_idle) if idle.spec == spec), None) if recipe.is_shareable else None
         if found is not None:
@@ -56,7 +56,7 @@ def workspace(spec: NetworkSpec, recipe: OptimizerRecipe) -> Iterator[Network]:
     try:
         yield network
     finally:
-        # After an error too, because the next fit sets all of its state.
+        # Also after an error, because the next fit resets all of its state.
         if recipe.is_shareable:
             _keep(network)
 
@@ -82,7 +82,7 @@ def clear_workspaces() -> None:
     """Free every idle compiled network."""
     with _idle_lock:
         _idle.clear()
-    # A network and the functions compiled for it refer to each other.
+    # A network and its compiled functions refer to each other.
     gc.collect()
 
 
@@ -99,7 +99,7 @@ def train(
     if not callbacks:
         with workspace(spec, recipe) as network:
             return fit_through_scikeras(Training(network, data, validation, plan, NoCallbacks()), state)
-    # Callbacks may keep the model that they see, so it is never lent to another fit.
+    # Callbacks may keep a reference to the model, so no other fit reuses it.
     network = new_network(spec, recipe, plan.dropout)
     try:
         seen = KerasCallbacks(

@@ -294,7 +294,7 @@ class TestModel:
             def on_epoch_end(self, epoch, logs=None):
                 self.model.compile("adam", "sparse_categorical_crossentropy")
 
-        with pytest.raises(ValueError, match="A callback compiled the model anew"):
+        with pytest.raises(ValueError, match="A callback recompiled the model"):
             fit_ours(data, [Compile()])
 
 
@@ -660,10 +660,10 @@ class TestKerasOwn:
     @pytest.mark.parametrize(
         ("name", "make", "reason"),
         [
-            ("SwapEMAWeights", lambda: keras.callbacks.SwapEMAWeights(), "already take the average of the weights"),
+            ("SwapEMAWeights", lambda: keras.callbacks.SwapEMAWeights(), "already use the averaged weights"),
             ("CallbackList", lambda: keras.callbacks.CallbackList([]), "Give the callbacks themselves"),
             # Its constructor needs Orbax.
-            ("OrbaxCheckpoint", lambda: _without_init(keras.callbacks.OrbaxCheckpoint), "Take ModelCheckpoint"),
+            ("OrbaxCheckpoint", lambda: _without_init(keras.callbacks.OrbaxCheckpoint), "Use ModelCheckpoint"),
         ],
     )
     def test_what_is_refused_says_why(self, data, name, make, reason):

@@ -164,7 +164,7 @@ def test_epochs_before_the_interruption_are_not_trained_again(images, tmp_path, 
         clf.fit(*images)
     # The callback failed before the fourth epoch was kept.
     assert counted.seen == 3
-    assert f"Going on after 3 epochs, from {checkpoints(tmp_path)[0]}" in caplog.messages
+    assert f"Resuming after 3 epochs, from {checkpoints(tmp_path)[0]}" in caplog.messages
 
 
 def test_a_finished_fit_returns_what_it_was(images, tmp_path):

@@ -251,8 +251,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("make", "error", "message"),
         [
-            (lambda: NeedsMore(3), TypeError, "optimizer is a NeedsMore, which cannot be made a second time .*needed"),
-            (Locked, TypeError, "optimizer is a Locked, which cannot be made a second time .*generator"),
+            (lambda: NeedsMore(3), TypeError, "optimizer is a NeedsMore, which cannot be recreated .*needed"),
+            (Locked, TypeError, "optimizer is a Locked, which cannot be recreated .*generator"),
             (
                 lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)),
                 ValueError,
@@ -364,7 +364,7 @@ class TestNamesAndInstances:
         assert_same_model(pickle.loads(pickle.dumps(model)).fit(*blobs), expected)
 
     def test_two_learning_rates_are_one_too_many(self, blobs):
-        with pytest.raises(ValueError, match=r"learning rate of its own, and learning_rate=0\.01 is given too"):
+        with pytest.raises(ValueError, match=r"its own learning rate, but learning_rate=0\.01 is given too"):
             small(optimizer=keras.optimizers.Adam(0.1), learning_rate=0.01).fit(*blobs)
 
     def test_a_schedule_of_keras_own_is_refused(self, blobs):

@@ -343,13 +343,13 @@ class TestRefusals:
             ),
             (
                 lambda X, y: frozen(GaussianNB(), X, np.where(y == 2, 7, y)),
-                r"teacher, a GaussianNB, knows the classes \[0, 1, 7\], but y has \[0, 1, 2\]. Give a teacher",
+                r"teacher, a GaussianNB, was fitted on the classes \[0, 1, 7\], but y has \[0, 1, 2\]. Give a teacher",
             ),
             (lambda X, y: frozen(GaussianNB(), X, y.astype(str)), r"classes \['0', '1', '2'\], but y has \[0, 1, 2\]"),
             (lambda X, y: frozen(GaussianNB(), X[y < 2], y[y < 2]), r"classes \[0, 1\], but y has \[0, 1, 2\]"),
             (
                 lambda X, y: frozen(GaussianNB(), X[:, 1:], y),
-                "teacher, a GaussianNB, was fitted on 11 features, but X has 12. It gets the rows that the network",
+                "teacher, a GaussianNB, was fitted on 11 features, but X has 12. The teacher gets the same rows as the",
             ),
             (
                 lambda X, y: frozen(DecisionTreeClassifier(), X, np.column_stack([y, y])),
@@ -389,7 +389,7 @@ class TestRefusals:
             taught(WithoutClasses()).fit(*blobs)
 
     def test_a_teacher_with_classes_of_its_own_is_refused(self, blobs):
-        with pytest.raises(ValueError, match=r"teacher, a OtherClasses, knows the classes \[0, 1, 9\] after its fit"):
+        with pytest.raises(ValueError, match=r"teacher, a OtherClasses, has the classes \[0, 1, 9\] after its fit"):
             taught(OtherClasses()).fit(*blobs)
 
     def test_a_network_is_not_its_own_teacher(self, blobs):
