@@ -1,4 +1,4 @@
-"""What an image is: MNIST's size, the names of pixels, images as rows and rows as images."""
+"""Images: MNIST's size, names of pixels, and conversion between images and rows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scipy.sparse import issparse
 
 SIDE = 28  # height and width of MNIST's images, in pixels
 
-# What unscaled pixels are told by: images of at least 8 x 8, of which half have a pixel in the upper half of the bytes.
+# Unscaled pixels are detected in images of at least 8 x 8, half of which have a pixel in the upper half of the bytes.
 _MIN_PIXELS = 64
 _BRIGHT, _WHITE = 128, 255
-# So many rows are looked at, fewer if they are long.
+# Number of rows that are checked; fewer if they are long.
 _MAX_ROWS = 100
 _MAX_NUMBERS = 2**20
 
@@ -26,13 +26,13 @@ def pixel_names(height: int, width: int) -> list[str]:
 
 
 def square_shape(n_pixels: int) -> tuple[int, int] | None:
-    """Return the shape of a square image of so many pixels; None if there is none."""
+    """Return the shape of a square image with this number of pixels; None if there is none."""
     side = isqrt(n_pixels)
     return (side, side) if side * side == n_pixels else None
 
 
 def shape_of(X: Any) -> tuple[int, ...]:
-    """Return the shape of an array-like; of a list, only the first item is looked at."""
+    """Return the shape of an array-like; for a list, only its first item is checked."""
     if hasattr(X, "shape"):
         return tuple(X.shape)
     if isinstance(X, list | tuple) and len(X):
@@ -41,14 +41,14 @@ def shape_of(X: Any) -> tuple[int, ...]:
 
 
 def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = None) -> None:
-    """Refuse a single image or a single row where several are taken.
+    """Raise an error if a batch is expected and ``X`` is a single image or row.
 
     Parameters
     ----------
     X : object
-        What was given. What is neither an image nor a row is left to other checks.
+        The input. Anything that is neither an image nor a row is left to other checks.
     caller : str
-        Name of the estimator that takes it.
+        Name of the estimator, used in the error message.
     batch : str
         Shape that the estimator takes, in words.
     n_features : int, default=None
@@ -70,7 +70,7 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
         )
     shape = shape_of(X)
     if len(shape) == 1:
-        # scikit-learn's words at both ends, and not the whole array between them.
+        # The message begins and ends like scikit-learn's, without the whole array in between.
         other = "" if shape[0] == n_features else " if it is one row, np.reshape(X, (-1, 1)) if it is one feature"
         raise ValueError(
             f"Expected 2D array, got 1D array: X has shape {shape}, but {caller} takes {batch}. Reshape your data: "
@@ -84,16 +84,16 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
 
 
 def look_like_bytes(X: Any) -> bool:
-    """Whether rows look like images with pixels of 0 to 255, by about a hundred of them, evenly spaced.
+    """Whether rows look like images with pixels of 0 to 255, judging by about a hundred evenly spaced rows.
 
-    They do if there are 64 features or more, all values are whole numbers from 0 to 255, some are 0, and half of the
-    rows have one of 128 or more. Ordinary tables have fewer columns, fractions, negative numbers or numbers beyond 255.
-    Counts of words are seldom as large as 128.
+    They do if there are at least 64 features, all values are whole numbers from 0 to 255, some are 0, and half of the
+    rows have a value of at least 128. Ordinary tables have fewer columns, fractions, negative numbers or numbers above
+    255. Word counts are rarely as large as 128.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Only the rows that are looked at are read.
+        Only the checked rows are read.
     """
     n_samples, n_features = X.shape
     if n_features < _MIN_PIXELS:
@@ -111,28 +111,28 @@ def look_like_bytes(X: Any) -> bool:
 
 
 def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:
-    """Lay out the pixels of each image in a row.
+    """Flatten each image into a row of pixels.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
-        Grey images, or rows, which are returned as they are.
+        Grey images, or rows, which are returned unchanged.
     caller : str
-        Name of the estimator or function that takes them, used in the error message.
+        Name of the estimator or function, used in the error message.
 
     Returns
     -------
     rows : array-like of shape (n_samples, n_pixels)
         A view of ``X`` if its memory layout allows it.
     image_shape : tuple of int or None
-        Shape of an image, (height, width) or (height, width, 1); None if ``X`` came as rows.
+        Shape of an image, (height, width) or (height, width, 1); None if ``X`` has rows.
 
     Raises
     ------
     ValueError
         If ``X`` has more dimensions, or more than one channel.
     """
-    # Frames and sparse matrices have a shape, and are rows; a list may hold anything.
+    # Frames and sparse matrices have a shape and hold rows; a list may hold anything.
     array = X if hasattr(X, "shape") else np.asarray(X)
     if len(array.shape) <= 2:
         return X, None
@@ -146,14 +146,14 @@ def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:
 
 
 def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X") -> NDArray:
-    """Give rows of pixels the shape of images.
+    """Reshape rows of pixels to images.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_pixels), (n_samples, height, width) or (n_samples, height, width, 1)
         Rows of pixels, or images.
     image_shape : tuple of (int, int) or None
-        Height and width of rows; None takes them for square.
+        Height and width of images given as rows; None means square images.
     name : str, default="X"
         Name of the argument, used in the error message.
 
@@ -164,7 +164,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     Raises
     ------
     ValueError
-        If ``X`` has another number of dimensions, or its rows are not as long as an image has pixels.
+        If ``X`` has a different number of dimensions, or its rows do not have as many pixels as an image.
     """
     X = np.asarray(X)
     if X.ndim == 4 and X.shape[3] == 1:
@@ -172,11 +172,11 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     if X.ndim == 3:
         return X
     if X.ndim != 2:
-        raise ValueError(f"{name} has shape {X.shape}; (n_samples, height, width) or (n_samples, n_pixels) is wanted.")
+        raise ValueError(f"{name} has shape {X.shape}; expected (n_samples, height, width) or (n_samples, n_pixels).")
     height, width = image_shape or (round(X.shape[1] ** 0.5),) * 2
     if X.shape[1] != height * width:
         raise ValueError(
-            f"{name} has {X.shape[1]} pixels a row, which are not an image of {height} x {width}. "
+            f"{name} has {X.shape[1]} pixels per row, which do not make an image of {height} x {width}. "
             "Pass image_shape=(height, width)."
         )
     return X.reshape(len(X), height, width)

@@ -676,7 +676,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         output, errors = capfd.readouterr()
         assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit that stands out from the paper\n", output)
         text, missing, empty = errors.splitlines()
-        assert text.startswith("sk-mnist: text.jpg is not a picture that can be read")
+        assert text.startswith("sk-mnist: text.jpg is not a picture in a supported format")
         assert missing == "sk-mnist: missing.png: No such file or directory"
         assert empty.startswith("sk-mnist: empty.png is not a picture")
 

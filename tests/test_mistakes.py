@@ -210,7 +210,7 @@ class TestPixelScaler:
     def test_black_on_white_is_a_warning(self, rows, pixel_max, white):
         X = rows if white == 1 else np.rint(rows * 255).astype(np.uint8)
         scaler = PixelScaler(pixel_max).fit(X)
-        message = rf"The mean pixel of X is 8\d% of white, but 2\d% .* If X is black on white, give {white} - X"
+        message = rf"The mean pixel of X is 8\d% of white, but only 2\d% .* If X is black on white, give {white} - X"
         with pytest.warns(UserWarning, match=message):
             scaler.transform(white - X)
         with pytest.warns(UserWarning, match="black on white"):

@@ -63,7 +63,7 @@ def test_another_number_of_pixels_is_refused():
     flattener = ImageFlattener().fit(IMAGES)
     with pytest.raises(ValueError, match="783 features"):
         flattener.transform(ROWS[:, 1:])
-    with pytest.raises(ValueError, match="783 pixels a row"):
+    with pytest.raises(ValueError, match="783 pixels per row"):
         flattener.inverse_transform(ROWS[:, 1:])
 
 
@@ -137,7 +137,7 @@ def test_a_scaler_of_bytes_refuses_pixels_in_0_to_1():
 
 
 def test_a_scaler_of_pixels_in_0_to_1_refuses_bytes():
-    with pytest.raises(ValueError, match=r"white is 1 to this PixelScaler \(fitted on pixels of 0 to 1\)"):
+    with pytest.raises(ValueError, match=r"white is 1 for this PixelScaler \(fitted on pixels of 0 to 1\)"):
         PixelScaler().fit(ROWS / 255).transform(ROWS)
 
 

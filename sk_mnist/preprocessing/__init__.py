@@ -1,4 +1,4 @@
-"""From pictures and images to what the network takes."""
+"""Preprocessing of pictures and images for the network."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ __all__ = ["DigitCrop", "DigitImageNormalizer", "ImageFlattener", "PixelScaler",
 
 
 def __getattr__(name: str) -> Any:
-    # Pillow and scipy.ndimage take a tenth of a second, which a model of rows of pixels does without.
+    # Importing Pillow and scipy.ndimage takes a tenth of a second, and a model of rows of pixels does not need them.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}._handwriting"), name)

@@ -1,4 +1,4 @@
-"""DigitImageNormalizer and split_digits: pictures of people's own digits in the form of MNIST's."""
+"""DigitImageNormalizer and split_digits: convert pictures of handwritten digits to the form of MNIST."""
 
 from __future__ import annotations
 
@@ -18,35 +18,34 @@ from sk_mnist.preprocessing._ink import find_ink
 from sk_mnist.preprocessing._pictures import grey_levels
 from sk_mnist.preprocessing._split import Piece, find_digits, piece_of
 
-# Longer side of the box that MNIST's digits fit into, in pixels.
+# Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
 
-# MNIST's strokes are 2 to 3 pixels wide. Thinner ones are widened to this.
+# MNIST's strokes are 2 to 3 pixels wide. Thinner strokes are widened to this.
 LEAST_STROKE = 2.0
 
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
-    """Bring pictures of handwritten digits into the form of MNIST's images.
+    """Convert pictures of handwritten digits to the form of MNIST's images.
 
-    Takes pictures of any size and from any source, each of one digit: a photograph, a scan, a drawing, dark on light
-    or light on dark. The ink is found, whatever the light, and what is not ink becomes black: paper, noise, specks,
-    lone lines, the edge of the sheet. The digit is scaled so that it just fits into a box of 20 x 20 pixels, with
-    its proportions and without aliasing, and placed so that its centre of mass is in the middle of 28 x 28 pixels, as
-    was done for MNIST [1]_. Strokes that would be less than 2 pixels wide are widened, because a network that learned
-    from MNIST has not seen any.
+    Takes pictures of any size and from any source, each of one digit: a photograph, a scan or a drawing, dark on light
+    or light on dark. The ink is detected under any lighting, and everything else becomes black: paper, noise, specks,
+    isolated lines, the edge of the sheet. As in MNIST [1]_, the digit is scaled to fit into a box of 20 x 20 pixels,
+    keeping its proportions and without aliasing, and its centre of mass is placed in the middle of 28 x 28 pixels.
+    Strokes that would be less than 2 pixels wide are widened, because MNIST has none.
 
-    There is nothing to learn, so that ``transform`` works without ``fit``.
+    The transformer is stateless, so ``transform`` works without ``fit``.
 
     See Also
     --------
-    split_digits : Cuts a picture of several digits into pictures of one.
-    sk_mnist.load_pretrained : A network for the result.
+    split_digits : Splits a picture of several digits into pictures of one digit each.
+    sk_mnist.load_pretrained : Loads a network that classifies the result.
 
     Notes
     -----
-    The least grey level that counts as ink comes from Otsu's threshold [2]_ and from the noise of the paper. The light
-    may change smoothly across the picture; the edge of a hard shadow may be taken for ink. Solid shapes on more than a
-    fifth of the picture, and strokes wider than 0.4 of its longer side, may be taken for paper.
+    The lowest grey level that counts as ink depends on Otsu's threshold [2]_ and on the noise of the paper. The
+    lighting may vary smoothly across the picture, but the edge of a hard shadow may be mistaken for ink. Solid shapes
+    on more than a fifth of the picture, and strokes wider than 0.4 of its longer side, may be mistaken for paper.
 
     References
     ----------
@@ -69,18 +68,18 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
     array([1])
     """
 
-    __module__ = "sk_mnist.preprocessing"  # what pickles and model files remember
+    __module__ = "sk_mnist.preprocessing"  # stored in pickles and model files
 
     _parameter_constraints: dict = {}  # noqa: RUF012 (scikit-learn's own way of declaring it)
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Do nothing: there is nothing to learn.
+        """Do nothing, because the transformer is stateless.
 
         Parameters
         ----------
         X : sequence of pictures
-            Not looked at; ``transform`` says what it takes.
+            Ignored; see ``transform``.
         y : None
             Ignored.
 
@@ -104,16 +103,16 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         Parameters
         ----------
         X : sequence of n_samples pictures
-            Each of them the name of a file (str or path-like), a binary file, a ``PIL.Image.Image``, or an array of
-            shape (height, width) or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for
-            RGBA. Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans. Also an array of shape
+            Each picture is a file name (str or path-like), a binary file, a ``PIL.Image.Image``, or an array of shape
+            (height, width) or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for RGBA.
+            Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans. ``X`` may also be an array of shape
             (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be PNG, JPEG, GIF, BMP,
-            TIFF or WebP; of several images in a file, the first one counts.
+            TIFF or WebP; only the first image in a file is used.
 
         Returns
         -------
         images : ndarray of uint8 of shape (n_samples, 28, 28)
-            White on black. All 0 where the picture is blank.
+            White on black. All 0 if the picture is blank.
 
         Raises
         ------
@@ -149,56 +148,56 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
 
 
 class DigitCrop(NamedTuple):
-    """A digit of a picture.
+    """A digit in a picture.
 
     Attributes
     ----------
     box : tuple of (int, int, int, int)
-        Left, top, right and bottom in pixels of the picture, as Pillow counts: the digit starts in column ``left`` and
+        Left, top, right and bottom in pixels of the picture, as in Pillow: the digit starts in column ``left`` and
         ends before column ``right``.
     image : ndarray of uint8 of shape (height, width)
-        The digit alone, white on black, with a margin.
+        Only this digit, white on black, with a margin.
     """
 
     box: tuple[int, int, int, int]
     image: NDArray[np.uint8]
 
 
-DigitCrop.__module__ = "sk_mnist.preprocessing"  # what pickles remember
+DigitCrop.__module__ = "sk_mnist.preprocessing"  # stored in pickles
 
 
 def split_digits(image: Any) -> list[DigitCrop]:
-    """Cut a picture of several digits into pictures of one.
+    """Split a picture of several digits into pictures of one digit each.
 
-    Digits are the strokes that hang together. Parts of a broken digit, such as the loose bar of a 5, are put together;
-    digits that touch are cut apart where one thin stroke connects them.
+    Connected strokes form a digit. Parts of a broken digit, such as the loose bar of a 5, are joined; digits that touch
+    are separated where a single thin stroke connects them.
 
     Parameters
     ----------
     image : str, path-like, binary file, PIL.Image.Image or array-like
-        A picture, as :meth:`DigitImageNormalizer.transform` takes it.
+        A picture in any form that :meth:`DigitImageNormalizer.transform` accepts.
 
     Returns
     -------
     digits : list of DigitCrop
-        With ``box`` and ``image``, line by line, and from left to right in each line. Empty if the picture is blank.
+        Digits with ``box`` and ``image``, line by line and from left to right. Empty if the picture is blank.
 
     Raises
     ------
     OSError
         If a file cannot be opened.
     ValueError
-        If ``image`` is no picture, or is damaged, or has more than 50 million pixels or 1,000 separate strokes.
+        If ``image`` is not a picture, is damaged, or has more than 50 million pixels or 1,000 separate strokes.
 
     See Also
     --------
-    DigitImageNormalizer : Brings the digits into the form of MNIST's images.
+    DigitImageNormalizer : Converts the digits to the form of MNIST's images.
 
     Notes
     -----
-    It goes by the shape of the ink, and does not know what digits look like. So it does not cut digits that overlap,
-    or that touch along more than a thin stroke; it takes letters, signs and stains of the same size for digits; and a
-    digit that stands on a line of the paper is one with that line.
+    The function uses only the shape of the ink and does not recognize digits. It cannot separate digits that overlap or
+    are connected by more than a thin stroke. It returns letters, signs and stains of the same size as digits. A digit
+    that touches a ruled line is not separated from it.
 
     Examples
     --------
@@ -231,7 +230,7 @@ def in_picture(piece: Piece, shrunk: int, shape: tuple[int, ...]) -> tuple[int, 
 
 
 def _as_sequence(X: Any, caller: str) -> Any:
-    # One picture in colour is not many narrow ones.
+    # An array of shape (height, width, 3 or 4) is one picture in colour, not many narrow ones.
     if isinstance(X, np.ndarray) and (X.ndim == 4 or (X.ndim == 3 and X.shape[2] not in (3, 4))):
         return X
     if isinstance(X, (list, tuple)):
@@ -243,12 +242,12 @@ def _as_sequence(X: Any, caller: str) -> Any:
 
 
 def normalized(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring a digit of any size, white on black, into the form of MNIST's images.
+    """Convert a digit of any size, white on black, to the form of MNIST's images.
 
     Parameters
     ----------
     levels : ndarray of uint8 of shape (height, width)
-        The box around the ink.
+        Grey levels in the box around the ink.
 
     Returns
     -------
@@ -264,7 +263,7 @@ def normalized(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     scale = DIGIT_SIDE / max(levels.shape)
-    # A stroke has an edge on both sides, so that its width is twice its area divided by the length of its edges.
+    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
     edges = np.hypot(*np.gradient(np.pad(levels, 1))).sum()
     missing = LEAST_STROKE / scale - 2 * levels.sum() / edges
     margin = int(missing / 2 + 0.5)
@@ -284,7 +283,7 @@ def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _start(profile: NDArray[np.int64]) -> int:
-    """Return where a digit starts if its centre of mass is to be in the middle pixel."""
+    """Return the start of a digit that puts its centre of mass into the middle pixel."""
     middle = float((profile * (2 * np.arange(len(profile)) + 1)).sum()) / float(2 * profile.sum())
     # In MNIST's images the centre of mass lies in pixel 14, counted from 0.
     return min(max(int(np.floor(SIDE / 2 + 1 - middle)), 0), SIDE - len(profile))

@@ -1,6 +1,6 @@
-"""Where the ink of a picture is: paper evened out and taken away, strokes found, specks and lone lines left out.
+"""Find the ink of a picture: subtract the paper, find strokes, remove specks and isolated lines.
 
-All of it counts in whole grey levels, so that the same steps in another language give the same image.
+All steps use integer grey levels, so that the same steps in another language give the same image.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-# Longest side, in pixels, at which ink is looked for, and at which paper is.
+# Longest side, in pixels, of the image in which ink is detected, and of the one in which paper is estimated.
 FINE_SIDE = 1024
 COARSE_SIDE = 96
 
-# Width of the widest stroke as a share of the picture's longest side. Paper is what remains without strokes.
+# Width of the widest stroke as a share of the picture's longest side. Anything wider is paper.
 WIDEST_STROKE = 0.4
 
-# Grey levels between paper and ink, below which a picture is blank, and as many times the noise.
+# Least contrast between paper and ink, in grey levels and as a multiple of the noise. Below either, a picture is blank.
 MIN_CONTRAST = 24
 MIN_CONTRAST_TO_NOISE = 4
 
-# The weakest grey that belongs to a stroke, as a share of the ink: on clean paper, and on any other.
+# The weakest grey that belongs to a stroke, as a share of the ink level: on clean paper, and on other paper.
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
 
-# The narrow side of a line is at most this share of its length. It lies flat or touches the border, and is longer than
-# everything else by this factor: a 1 is neither.
+# A line is at most this wide, as a share of its length. It is horizontal or touches the border, and is longer than
+# everything else by this factor. A 1 is neither.
 LINE_WIDTH, LINE_LENGTH = 0.12, 1.3
-# What lies along so much of a side of the picture is the edge of the paper or a shadow, if there is ink inside that is
-# so large, as a share of the shorter side.
+# Ink along at least this share of a side of the picture is the edge of the paper or a shadow, if there is ink away from
+# the border that is at least this large, as a share of the shorter side.
 EDGE_RUN, INNER_SIZE = 0.5, 0.1
-# Specks are smaller and lighter than these shares of the largest component.
+# Specks are smaller and have less ink than these shares of the largest size and amount of ink.
 SPECK_SIZE, SPECK_INK = 0.12, 0.03
 
 _DIAGONALS_TOO = np.ones((3, 3), dtype=bool)
@@ -40,14 +40,14 @@ _DIAGONALS_TOO = np.ones((3, 3), dtype=bool)
 
 @dataclass(frozen=True)
 class Component:
-    """Ink that hangs together.
+    """A connected component of ink.
 
     Attributes
     ----------
     label : int
-        What its pixels have in the array of labels.
+        Value of its pixels in the array of labels.
     top, bottom, left, right : int
-        Its box, in pixels; bottom and right are the first row and column after it.
+        Its bounding box, in pixels; bottom and right are the first row and column after it.
     ink : int
         Sum of its grey levels.
     """
@@ -84,11 +84,11 @@ class Ink:
     levels : ndarray of uint8 of shape (height, width)
         From 0 for paper to 255 for ink.
     labels : ndarray of int of shape (height, width)
-        The component that a pixel belongs to.
+        Label of the component that each pixel belongs to.
     components : list of Component
-        Those that may be digits, or parts of digits.
+        Components that may be digits or parts of digits.
     shrunk : int
-        How many pixels of the picture, along each side, went into one of these.
+        Factor by which the picture was shrunk, along each side.
     """
 
     levels: NDArray[np.uint8]
@@ -97,7 +97,7 @@ class Ink:
     shrunk: int
 
     def crop(self, components: list[Component]) -> NDArray[np.uint8]:
-        """Return the levels in the box around some components, without all others."""
+        """Return the levels in the box around the given components, with all other components set to 0."""
         rows = slice(min(c.top for c in components), max(c.bottom for c in components))
         columns = slice(min(c.left for c in components), max(c.right for c in components))
         chosen = np.isin(self.labels[rows, columns], [c.label for c in components])
@@ -110,7 +110,7 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
     Parameters
     ----------
     levels : ndarray of uint8 of shape (height, width)
-        Grey levels, with ink that is darker than the paper or brighter.
+        Grey levels, with ink that is darker or brighter than the paper.
 
     Returns
     -------
@@ -138,11 +138,11 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
 
 
 def _shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], int]:
-    """Average blocks of pixels, so that the longest side is at most ``side``; also return the side of a block."""
+    """Average blocks of pixels so that the longest side is at most ``side``; also return the side of a block."""
     factor = -(-max(levels.shape) // side)
     if factor == 1:
         return levels, 1
-    # The longer side first, because of pictures that are one pixel wide.
+    # The longer side first, so that pictures of one pixel in width also work.
     sums: NDArray = levels
     for axis in sorted((0, 1), key=lambda axis: -levels.shape[axis]):
         sums = _sums_of_blocks(sums, factor, axis)
@@ -150,7 +150,7 @@ def _shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], in
 
 
 def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64]:
-    """Add up so many pixels at a time; the last one counts as often as pixels are missing."""
+    """Sum blocks of ``factor`` pixels along an axis; the last pixel is repeated to fill the last block."""
     n_pixels = levels.shape[axis]
     sums = np.add.reduceat(levels, np.arange(0, n_pixels, factor), axis=axis, dtype=np.int64)
     last = levels[-1] if axis == 0 else levels[:, -1]
@@ -159,13 +159,13 @@ def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64
 
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return how far each pixel is from the paper around it; higher where there is ink."""
+    """Return the difference of each pixel from the surrounding paper; higher where there is ink."""
     coarse, factor = _shrink(levels, COARSE_SIDE)
     if _is_dark_on_light(coarse):
         levels, coarse = 255 - levels, 255 - coarse
     size = int(WIDEST_STROKE * max(coarse.shape)) | 1
-    # No stroke is so wide that a window of this size fits into it: the least level in each window, and the highest of
-    # those around each pixel, are the paper's, with its gradients and shadows.
+    # No window of this size fits into a stroke. So the lowest level in each window, and the highest of these around
+    # each pixel, belong to the paper, including its gradients and shadows.
     paper = ndimage.grey_opening(coarse, size=(size, size), mode="nearest")
     if paper.min() == paper.max():
         return levels.astype(np.int64) - int(paper.min())
@@ -173,26 +173,26 @@ def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _is_dark_on_light(levels: NDArray[np.uint8]) -> bool:
-    # Strokes are few pixels that differ much from their surroundings, whatever the light.
+    # Strokes are few pixels that differ strongly from their surroundings, under any lighting.
     size = max(levels.shape) // 2 | 1
     differences = levels - ndimage.uniform_filter(levels.astype(np.float64), size, mode="nearest")
     return float((differences**3).sum()) < 0
 
 
 def _enlarged(levels: NDArray[np.uint8], shape: tuple[int, ...], factor: int) -> NDArray[np.float64]:
-    """Interpolate linearly between the middles of blocks."""
+    """Interpolate linearly between the centres of blocks."""
     rows, columns = (_linear(n_small, n_large, factor) for n_small, n_large in zip(levels.shape, shape, strict=True))
     return rows @ levels.astype(np.float64) @ columns.T
 
 
 def _linear(n_small: int, n_large: int, factor: int) -> NDArray[np.float64]:
-    """Weights of blocks for each pixel."""
+    """Return the weight of each block for each pixel."""
     position = np.clip((np.arange(n_large) + 0.5) / factor - 0.5, 0, n_small - 1)
     return np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(n_small)))
 
 
 def _otsu(levels: NDArray[np.int64]) -> int | None:
-    """Return the level that separates two classes best; None if there is only one level."""
+    """Return the level that best separates two classes; None if there is only one level."""
     counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
     below, total = counts.cumsum(), levels.size
     sums = (counts * np.arange(256)).cumsum()
@@ -201,13 +201,13 @@ def _otsu(levels: NDArray[np.int64]) -> int | None:
     between = np.nan_to_num(between, nan=0.0, posinf=0.0)
     if between.max() == 0:
         return None
-    # The middle of the levels that do not occur.
+    # Between the two classes lie levels that do not occur; take the middle one.
     best = np.flatnonzero(between == between.max())
     return int(best[0] + best[-1]) // 2
 
 
 def _quantile(values: NDArray[np.int64], share: float) -> int:
-    """Return the least of some whole numbers that so large a share of them does not exceed."""
+    """Return a quantile of integers: the smallest value that at least this share of them does not exceed."""
     least = int(values.min())
     counts = np.bincount(values.ravel() - least)
     return least + int(np.searchsorted(counts.cumsum(), share * values.size))
@@ -234,7 +234,7 @@ def _without_lines_and_specks(components: list[Component], labels: NDArray[np.in
 
 
 def _runs_along_the_border(labels: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return, for each label, the largest share of a side of the picture that is its."""
+    """Return, for each label, the largest share of a side of the picture that it covers."""
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     return np.max([np.bincount(side, minlength=labels.max() + 1) / len(side) for side in sides], axis=0)
 

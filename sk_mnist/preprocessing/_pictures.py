@@ -1,4 +1,4 @@
-"""A picture, however it comes, as an array of grey levels: files, bytes, arrays and Pillow's images."""
+"""Convert pictures to arrays of grey levels, from files, bytes, arrays and Pillow images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-# Pillow reads many more, some of them by starting other programs: EPS starts Ghostscript.
+# Pillow reads many more formats, some of them by starting other programs: EPS starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 
 # An image of 100 kB may take gigabytes once it is decoded.
@@ -25,7 +25,7 @@ _DAMAGE = (
     zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
-# How to turn an image upright, by the orientation in its EXIF data.
+# How to turn an image upright, by the orientation tag in its EXIF data.
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,7 +37,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# One picture at a time: filters of warnings belong to the process, and large pictures take memory.
+# One picture at a time, because warning filters are global to the process, and large pictures take memory.
 _decoding = threading.Lock()
 
 _WHITE, _BLACK = 255, 0
@@ -52,7 +52,7 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
         A file that Pillow reads; or an image; or an array of shape (height, width), (height, width, 1) for grey,
         (height, width, 3) for RGB or (height, width, 4) for RGBA, with integers of 0 to 255 or floats of 0 to 1.
     name : str
-        What error messages call it.
+        Name of the picture in error messages.
 
     Returns
     -------
@@ -63,11 +63,11 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     OSError
         If the file cannot be opened.
     ValueError
-        If it is no picture, or too large.
+        If it is not a picture, is damaged, or is too large.
     """
     if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read"):
         with _decoding, warnings.catch_warnings():
-            # Of sizes below our own limit, and of what is damaged beside the pixels.
+            # Pillow warns of sizes below our own limit, and of damaged metadata.
             warnings.simplefilter("ignore")
             with _opened(picture, name) as image:
                 return _levels_of_image(image, name)
@@ -80,7 +80,7 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not a picture that can be read: {', '.join(FORMATS)} can.") from error
+        raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
     except _DAMAGE as error:
@@ -96,12 +96,12 @@ def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
     except _DAMAGE as error:
         if str(error).startswith(name):
             raise
-        raise ValueError(f"{name} is damaged, or of a kind that cannot be read: {error}") from error
+        raise ValueError(f"{name} is damaged, or of an unsupported kind: {error}") from error
 
 
 def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
-        raise ValueError(f"{name} has {width} x {height} pixels, which are more than {MAX_PIXELS:,}. Make it smaller.")
+        raise ValueError(f"{name} has {width} x {height} pixels, more than {MAX_PIXELS:,}. Make it smaller.")
     if not width * height:
         raise ValueError(f"{name} has no pixels: it is {width} x {height}.")
 
@@ -110,7 +110,7 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except _DAMAGE:  # what a camera wrote beside the pixels
+    except _DAMAGE:  # damaged metadata
         turn = None
     return image if turn is None else image.transpose(turn)
 
@@ -118,7 +118,7 @@ def _upright(image: Image.Image) -> Image.Image:
 def _image_of_array(picture: Any, name: str) -> Image.Image:
     try:
         array = np.asarray(picture)
-    except ValueError as error:  # rows of several lengths
+    except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not a picture: {error}") from error
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
@@ -132,7 +132,7 @@ def _image_of_array(picture: Any, name: str) -> Image.Image:
 
 
 def _bytes(levels: NDArray, name: str) -> NDArray[np.uint8]:
-    """Round grey levels to whole ones of 0 to 255."""
+    """Convert grey levels to integers of 0 to 255."""
     if levels.dtype == np.uint8:
         return np.ascontiguousarray(levels)
     white = {"b": 1, "i": 255, "u": 255, "f": 1}.get(levels.dtype.kind)
@@ -141,14 +141,14 @@ def _bytes(levels: NDArray, name: str) -> NDArray[np.uint8]:
     least, most = levels.min(), levels.max()
     if not (least >= 0 and most <= white):  # NaN is neither
         kind = "floats of 0 to 1" if white == 1 else "integers of 0 to 255"
-        raise ValueError(f"{name} has pixels of {least} to {most}; dtype {levels.dtype} stands for {kind}.")
+        raise ValueError(f"{name} has pixels of {least} to {most}; with dtype {levels.dtype}, they must be {kind}.")
     return np.floor(levels.astype(np.float64) * (255 / white) + 0.5).astype(np.uint8)
 
 
 def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if image.mode.startswith("I;16"):
         levels = np.asarray(image)
-        # Cameras and scanners fill 10, 12 or 14 of the 16 bits.
+        # Cameras and scanners may use only 10, 12 or 14 of the 16 bits.
         return (levels >> max(0, int(levels.max()).bit_length() - 8)).astype(np.uint8)
     if image.mode in ("I", "F"):
         return _bytes(np.asarray(image), name)
@@ -158,7 +158,7 @@ def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 
 def _grey_on_plain_paper(image: Image.Image) -> NDArray[np.uint8]:
-    """Lay what is not transparent on white paper if it is rather dark, and on black if it is rather bright."""
+    """Paste the opaque pixels on white if they are dark on average, and on black if they are bright."""
     levels, opacity = image.convert("L"), image.getchannel("A")
     is_bright = opacity.getbbox() is not None and ImageStat.Stat(levels, opacity).mean[0] > 127
     paper = Image.new("L", image.size, _BLACK if is_bright else _WHITE)

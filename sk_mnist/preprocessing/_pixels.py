@@ -1,4 +1,4 @@
-"""From images to what the network takes: flat rows of float32 pixels in [0, 1]."""
+"""Convert images to the network's input: flat rows of float32 pixels in [0, 1]."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from sk_mnist._sklearn import (
     with_callbacks,
 )
 
-# So much brighter than white may be what an interpolation has rounded.
+# Interpolation may round pixels to slightly above white.
 _ABOVE_WHITE = 1 + 1e-6
 
-# What the two take, in words.
+# Shapes that the two transformers take, for error messages.
 _IMAGES = "(n_samples, height, width) or (n_samples, n_pixels)"
 _ROWS = "(n_samples, n_pixels)"
 
-# The value of a white pixel to pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
+# The value of a white pixel with pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
 _WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
 
 
 class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
-    """Lay the pixels of each image out in one row.
+    """Flatten each image into a row of pixels.
 
-    Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), and rows of pixels, which
-    pass unchanged. Nothing is copied where the memory layout allows it, and the dtype is kept.
+    Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), or rows of pixels, which pass
+    unchanged. Data is not copied if the memory layout allows it, and the dtype is kept.
 
     Attributes
     ----------
     image_shape_ : tuple of int
-        Shape of an image as ``fit`` saw it: (height, width), (height, width, 1) or (n_pixels,).
+        Shape of an image in ``fit``: (height, width), (height, width, 1) or (n_pixels,).
 
     n_features_in_ : int
         Number of pixels in an image.
@@ -85,7 +85,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``X`` has another number of dimensions, or more than one channel.
+            If ``X`` has a different number of dimensions, or more than one channel.
 
         Examples
         --------
@@ -108,7 +108,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
-            Images with as many pixels as those in ``fit``.
+            Images with the same number of pixels as in ``fit``.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Give rows of pixels the shape of the images in ``fit`` back.
+        """Reshape rows of pixels to the shape of the images in ``fit``.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         images : ndarray of shape (n_samples, ...)
-            Each of shape ``image_shape_``; in the dtype of ``X``.
+            Images of shape ``image_shape_``, in the dtype of ``X``.
 
         Examples
         --------
@@ -151,7 +151,8 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         X = check_array(X)
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
-                f"X has {X.shape[1]} pixels a row, but images of shape {self.image_shape_} have {self.n_features_in_}."
+                f"X has {X.shape[1]} pixels per row, but images of shape {self.image_shape_} have "
+                f"{self.n_features_in_}."
             )
         return X.reshape(-1, *self.image_shape_)
 
@@ -161,12 +162,12 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Checked against the names of ``fit`` if it saw rows, and otherwise not used.
+            Checked against the names in ``fit`` if it saw rows, and otherwise ignored.
 
         Returns
         -------
         names : ndarray of str objects of shape (n_pixels,)
-            "pixel_r_c"; rows of a square number of pixels are taken for square images, others for one line.
+            "pixel_r_c". Rows with a square number of pixels are treated as square images, others as one image row.
 
         Examples
         --------
@@ -193,23 +194,23 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale pixels to float32 in [0, 1].
 
-    Bytes of 0 to 255 and pixels that are in [0, 1] already come out the same, so that one Pipeline serves both
-    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. After ``fit`` the scale is settled, and data on the other
-    scale is refused, unless ``pixel_max="dtype"``.
+    Bytes of 0 to 255 and pixels that are already in [0, 1] give the same output, so one Pipeline works with both
+    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. ``fit`` determines the scale, and data on the other scale is
+    rejected afterwards, unless ``pixel_max="dtype"``.
 
     Parameters
     ----------
     pixel_max : {"auto", "dtype"} or float, default="auto"
         The value of a white pixel.
 
-        - "auto" takes it to be 255 if ``fit`` sees integers, or values above 1, and 1 otherwise.
-        - "dtype" goes by the dtype of the data in each call, whatever ``fit`` saw: white is 255 in integers, and 1 in
-          floats and booleans. Brighter pixels are refused, and integers of at most 1 are a warning. Lists, frames with
-          columns of several dtypes, and arrays of objects have the dtype that scikit-learn converts them to:
-          ``[0, 0.5]`` are floats, and so are objects and pandas' nullable integers.
+        - "auto" uses 255 if ``fit`` sees integers or values above 1, and 1 otherwise.
+        - "dtype" uses the dtype of the data in each call, independently of ``fit``: white is 255 in integers, and 1 in
+          floats and booleans. Brighter pixels are rejected, and integers of at most 1 cause a warning. Lists, frames
+          with columns of several dtypes, and arrays of objects have the dtype that scikit-learn converts them to:
+          ``[0, 0.5]`` becomes floats, and so do objects and pandas' nullable integers.
         - A number is the value of a white pixel in all data.
 
-        With the first two, ``fit`` warns if no pixel is half as bright as white.
+        With "auto" and "dtype", ``fit`` warns if no pixel is at least half as bright as white.
 
     Attributes
     ----------
@@ -217,11 +218,11 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         The value of a white pixel in the data of ``fit``.
 
     min_image_max_ : float
-        The brightest pixel of the darkest image in ``fit``, by which images on another scale are told, unless
+        The brightest pixel of the darkest image in ``fit``. Used to detect images on another scale, unless
         ``pixel_max="dtype"``.
 
     max_image_mean_ : float
-        The mean pixel of the brightest image in ``fit``, by which images of black on white are told.
+        The mean pixel of the brightest image in ``fit``. Used to detect images of black on white.
 
     n_features_in_ : int
         Number of pixels.
@@ -236,7 +237,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     >>> PixelScaler().fit_transform(np.array([[0, 51, 255]], dtype=np.uint8))
     array([[0. , 0.2, 1. ]], dtype=float32)
 
-    Pixels that come as integers one time and as floats another:
+    Pixels that are sometimes integers and sometimes floats:
 
     >>> scaler = PixelScaler(pixel_max="dtype").fit([[0, 51, 255]])
     >>> scaler.transform([[0.0, 0.2, 1.0]])
@@ -260,7 +261,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels)
-            Pixels, none negative.
+            Non-negative pixels.
         y : None
             Ignored.
 
@@ -277,7 +278,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Warns
         -----
         UserWarning
-            If ``pixel_max`` is not a number, and no pixel is half as bright as white.
+            If ``pixel_max`` is not a number, and no pixel is at least half as bright as white.
 
         Examples
         --------
@@ -292,17 +293,17 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         X = validate_data(self, X)
         self._check_not_negative(X)
         image_max = X.max(axis=1)
-        # First, because it refuses what is not a number, such as times.
+        # First, because it rejects data that is not numeric, such as times.
         self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
         brightest = float(image_max.max())
         self.min_image_max_ = float(image_max.min())
         self._check_not_above_white(brightest, self.pixel_max_)
-        # A mean of white pixels may be rounded up.
+        # The mean of white pixels may be rounded to above white.
         self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), self.pixel_max_)
         if isinstance(self.pixel_max, str) and 0 < brightest < self.pixel_max_ / 2:
             warnings.warn(
                 f"The brightest pixel of X is {brightest:g}, but pixel_max={self.pixel_max!r} takes white to be "
-                f"{self.pixel_max_:g}, so that all pixels become dark. If white is {brightest:g} here, set "
+                f"{self.pixel_max_:g}, so all pixels become dark. If white is {brightest:g} here, set "
                 f"pixel_max={brightest:g}."
             )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -314,23 +315,23 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels)
-            Pixels on the scale of those in ``fit``, or, with ``pixel_max="dtype"``, on that of their dtype.
+            Pixels on the same scale as in ``fit``, or, with ``pixel_max="dtype"``, on the scale of their dtype.
 
         Returns
         -------
         X_scaled : ndarray of float32 of shape (n_samples, n_pixels)
-            In [0, 1]. ``X`` itself if there is nothing to do.
+            Pixels in [0, 1]. ``X`` itself if it is already scaled.
 
         Raises
         ------
         ValueError
-            If ``X`` is on another scale than the data of ``fit``, or than its dtype says.
+            If ``X`` is on a different scale than the data of ``fit``, or than its dtype implies.
 
         Warns
         -----
         UserWarning
-            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1, not all of them 0. If the mean of ``X`` is
-            closer to white than to ``max_image_mean_``, as it is for black on white.
+            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1 that are not all 0. If the mean of ``X`` is
+            closer to white than to ``max_image_mean_``, which indicates black on white.
 
         Examples
         --------
@@ -348,13 +349,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         if self.pixel_max == "dtype":
             if 0 < brightest <= 1 < white:
                 warnings.warn(
-                    f"The brightest pixel of X is {brightest:g}, but X has integers, of which pixel_max='dtype' takes "
-                    f"{white:g} to be white, so that all pixels become dark. If white is 1 here, use X.astype(float)."
+                    f"The brightest pixel of X is {brightest:g}, but X has integers, for which pixel_max='dtype' takes "
+                    f"white to be {white:g}, so all pixels become dark. If white is 1 here, use X.astype(float)."
                 )
         elif X.dtype.kind == "f" and 0 < brightest <= 1 < min(white, self.min_image_max_):
             raise ValueError(
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
-                f"{white:g}. Give it images on the scale of those in fit (see normalize= of fetch_mnist)."
+                f"{white:g}. Give it images on the same scale as in fit (see normalize= of fetch_mnist)."
             )
         self._warn_if_black_on_white(X, white)
         if white == 1 and brightest <= 1:
@@ -363,7 +364,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         return scaled if brightest <= white else np.minimum(scaled, 1, out=scaled)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Put pixels back on the scale of the data in ``fit``, whatever ``pixel_max``.
+        """Scale pixels back to the scale of the data in ``fit``, for any ``pixel_max``.
 
         Parameters
         ----------
@@ -373,7 +374,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Returns
         -------
         X_original : ndarray of float32 of shape (n_samples, n_pixels)
-            In [0, ``pixel_max_``].
+            Pixels in [0, ``pixel_max_``].
 
         Examples
         --------
@@ -392,7 +393,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         return float(self.pixel_max)
 
     def _check_not_negative(self, X: np.ndarray) -> None:
-        # Not scikit-learn's check, whose words these begin with, because it does not say what to do.
+        # The message begins like that of scikit-learn's check, which does not say what to do.
         if (darkest := X.min()) < 0:
             raise ValueError(
                 f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and "
@@ -401,14 +402,14 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             )
 
     def _warn_if_black_on_white(self, X: np.ndarray, white: float) -> None:
-        # Models saved by earlier versions have no such attribute.
+        # Models saved by earlier versions do not have this attribute.
         brightest_in_fit = getattr(self, "max_image_mean_", self.pixel_max_) / self.pixel_max_
-        # A thousand images tell as well as all.
+        # A thousand images are enough.
         mean = float(X[:: max(1, len(X) // 1000)].mean(dtype=_dtype_of_sums(X))) / white
         if mean > (brightest_in_fit + 1) / 2:
             warnings.warn(
-                f"The mean pixel of X is {mean:.0%} of white, but {brightest_in_fit:.0%} in the brightest image that "
-                f"this PixelScaler was fitted on. If X is black on white, give {white:g} - X."
+                f"The mean pixel of X is {mean:.0%} of white, but only {brightest_in_fit:.0%} in the brightest image "
+                f"that this PixelScaler was fitted on. If X is black on white, give {white:g} - X."
             )
 
     def _check_not_above_white(self, brightest: float, white: float) -> None:
@@ -422,9 +423,9 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
                 "pixel_max to the value of a white pixel."
             )
         raise ValueError(
-            f"X has pixels of up to {brightest:g}, but white is {white:g} to this PixelScaler"
+            f"X has pixels of up to {brightest:g}, but white is {white:g} for this PixelScaler"
             + (" (fitted on pixels of 0 to 1)." if white == 1 else ".")
-            + " Give it images on the scale of those in fit, or set pixel_max to the value of a white pixel."
+            + " Give it images on the same scale as in fit, or set pixel_max to the value of a white pixel."
         )
 
     def __sklearn_tags__(self) -> Tags:
@@ -440,7 +441,7 @@ def _dtype_of_sums(X: np.ndarray) -> np.dtype:
 
 
 def _white_of_dtype(dtype: np.dtype) -> float:
-    """Return the value of a white pixel to ``pixel_max="dtype"`` in data of a dtype."""
+    """Return the value of a white pixel in data of a dtype, with ``pixel_max="dtype"``."""
     if dtype.kind not in _WHITE_OF_KIND:
         raise ValueError(f"X has dtype {dtype}; PixelScaler(pixel_max='dtype') takes integers, floats and booleans.")
     return _WHITE_OF_KIND[dtype.kind]

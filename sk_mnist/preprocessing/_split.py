@@ -1,4 +1,4 @@
-"""Which ink belongs to which digit, and the order in which digits are read."""
+"""Group ink into digits, and sort digits in reading order."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scipy.sparse.csgraph import connected_components
 
 from sk_mnist.preprocessing._ink import Component, Ink
 
-# A part is smaller than this share of the digit that it belongs to, and no farther away than that one.
+# A part is smaller than the first share of the size of its digit, and no farther away than the second.
 PART_SIZE, PART_DISTANCE = 0.7, 0.25
-# What is broken in two halves, one above the other: the share of the narrower one's width that they have in common,
-# and the gap, as a share of the height of both together.
+# Two halves of a broken digit, one above the other: their least horizontal overlap, as a share of the width of the
+# narrower one, and the largest gap, as a share of their total height.
 HALF_OVERLAP, HALF_GAP = 0.5, 0.06
-# No digit is so low, compared to its width: it is a dash, or a piece of a line.
+# Anything lower than this share of its width is not a digit, but a dash or a piece of a line.
 FLATTEST = 0.2
-# A line is what shares so much of its height.
+# Digits on the same line overlap vertically by at least this share of the lower height.
 LINE_OVERLAP = 0.4
-# Digits that touch are together wider than this share of their height. They are cut where a column has one stroke of at
-# most CUT_INK of the height, so that either side is so wide and so high.
+# Touching digits are together wider than TOUCHING_WIDTH times their height. They are cut at a column with one stroke of
+# at most CUT_INK of the height, and both sides must have at least LEAST_WIDTH and LEAST_HEIGHT of the height.
 TOUCHING_WIDTH, CUT_INK, LEAST_WIDTH, LEAST_HEIGHT = 1.2, 0.25, 0.3, 0.7
 
-# A picture with more strokes than this is a text or a photograph.
+# A picture with more separate strokes than this is a text or a photograph.
 MAX_COMPONENTS = 1000
 
 
@@ -37,7 +37,7 @@ class Piece:
     top, left : int
         First row and column in the picture.
     levels : ndarray of uint8 of shape (height, width)
-        Grey levels in its box, 0 where there is none of its ink.
+        Grey levels in its bounding box, 0 outside its ink.
     """
 
     top: int
@@ -56,7 +56,7 @@ class Piece:
 
 
 def find_digits(ink: Ink) -> list[Piece]:
-    """Return the digits, line by line, and from left to right in each line.
+    """Return the digits, line by line and from left to right.
 
     Raises
     ------
@@ -69,15 +69,17 @@ def find_digits(ink: Ink) -> list[Piece]:
 
 
 def piece_of(ink: Ink, components: list[Component]) -> Piece:
-    """Return what some components make up together."""
+    """Join components into one piece."""
     top, left = min(c.top for c in components), min(c.left for c in components)
     return Piece(top, left, ink.crop(components))
 
 
 def _joined(components: list[Component]) -> list[list[Component]]:
-    """Put the parts of broken digits together."""
+    """Group the components that are parts of the same digit."""
     if len(components) > MAX_COMPONENTS:
-        raise ValueError(f"The picture has {len(components):,} separate strokes; at most {MAX_COMPONENTS:,} are split.")
+        raise ValueError(
+            f"The picture has {len(components):,} separate strokes; at most {MAX_COMPONENTS:,} are supported."
+        )
     top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
     height, width = bottom - top, right - left
     size = np.maximum(height, width)
@@ -97,12 +99,12 @@ def _pairwise(function: np.ufunc, values: NDArray) -> NDArray:
 
 
 def _gaps(start: NDArray, end: NDArray) -> NDArray:
-    """Gap between each two intervals; negative where they overlap, by how much."""
+    """Gap between each pair of intervals; the negative overlap if they overlap."""
     return _pairwise(np.maximum, start) - _pairwise(np.minimum, end)
 
 
 def _cut(piece: Piece) -> Iterator[Piece]:
-    """Cut digits that touch each other where one thin stroke connects them."""
+    """Cut touching digits apart where a single thin stroke connects them."""
     height, width = piece.levels.shape
     margin = max(1, int(LEAST_WIDTH * height))
     if width > max(TOUCHING_WIDTH * height, 2 * margin):
@@ -117,7 +119,7 @@ def _cut(piece: Piece) -> Iterator[Piece]:
 
 
 def _thickness_of_cuts(inked: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Pixels of ink in each column; all its pixels where a cut in front of it makes no two digits."""
+    """Number of ink pixels in each column; the full height if a cut before it does not give two digits."""
     height = len(inked)
     # One run of ink starts and ends once.
     ends = np.diff(inked, axis=0, prepend=False, append=False).sum(axis=0)
@@ -128,7 +130,7 @@ def _thickness_of_cuts(inked: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _heights_before(inked: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Height of the ink in all columns up to each one."""
+    """Height of the ink in all columns up to and including each one."""
     before = np.logical_or.accumulate(inked, axis=1)
     return np.where(before.any(axis=0), len(inked) - before[::-1].argmax(axis=0) - before.argmax(axis=0), 0)
 

@@ -80,9 +80,9 @@ def test_a_connection_takes_several_requests(server, seven):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "The picture is not a picture that can be read"),
-        (b"no picture", "The picture is not a picture that can be read"),
-        (b"/etc/passwd", "The picture is not a picture that can be read"),
+        (b"", "The picture is not a picture in a supported format"),
+        (b"no picture", "The picture is not a picture in a supported format"),
+        (b"/etc/passwd", "The picture is not a picture in a supported format"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "The picture is"),
     ],
 )
