@@ -1,4 +1,4 @@
-"""The Pipeline for MNIST, the recipes by which its classifier is trained, and the figures to compare it with."""
+"""The Pipeline for MNIST, the training recipes of its classifier, and published results to compare with."""
 
 import copy
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ __all__ = ["RECIPES", "make_mnist_pipeline"]
 
 # Parameters of KerasMLPClassifier that make up each recipe; those not named keep their defaults.
 RECIPES: dict[str, dict[str, Any]] = {
-    # Published but for the schedule: at a constant rate accuracy swings by 0.3 points from epoch to epoch.
+    # As published, except for the schedule: at a constant rate, accuracy varies by 0.3 points from epoch to epoch.
     "reference": {
         "hidden_layer_sizes": (128, 64, 32),
         "activation": "relu",
@@ -25,7 +25,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "batch_size": 32,
         "epochs": 20,
     },
-    # The least time that keeps the published accuracy: few, large steps at a high rate, too few to be worth compiling.
+    # The fastest training that reaches the published accuracy: few, large steps at a high rate, too few to compile.
     "fast": {
         "hidden_layer_sizes": (128, 64, 32),
         "activation": "relu",
@@ -35,7 +35,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "batch_size": 256,
         "epochs": 3,
     },
-    # Distorted images hardly ever repeat, so that the network goes on learning for hundreds of epochs.
+    # Distorted images hardly ever repeat, so the network keeps improving for hundreds of epochs.
     "accurate": {
         "hidden_layer_sizes": (128, 64, 32),
         "activation": "relu",
@@ -46,7 +46,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 900,
         "augmentation": RandomWarp(),
     },
-    # The same for a network of 1,462,538 parameters, which stronger distortions suit.
+    # The same for a network of 1,462,538 parameters, which benefits from stronger distortions.
     "wide": {
         "hidden_layer_sizes": (1024, 512, 256),
         "activation": "relu",
@@ -59,7 +59,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }
 
-# Figures on the test images that were published for the reference network. examples/reproduce_reference.py trains it.
+# Published test scores of the reference network. examples/reproduce_reference.py trains it.
 PUBLISHED = {"log_loss": 0.1513, "label_broadcast_mse": 27.3391, "accuracy": 0.9733}
 
 
@@ -71,27 +71,27 @@ def make_mnist_pipeline(
     Parameters
     ----------
     recipe : {"reference", "fast", "accurate", "wide"}, default="reference"
-        How the network is trained. "reference" is the published one, 784-128-64-32-10 with Adam and batches of 32, for
-        20 epochs in which the learning rate falls from 1e-3 to 0 along a cosine. "fast" reaches the published accuracy
-        with the same network in the least time: 3 epochs of one cycle up to 1e-2, batches of 256. "accurate" trains
-        the same network for 900 epochs on distorted images (:class:`~sk_mnist.RandomWarp`), in batches of 256 and with
-        a rate that falls from 2e-3 to 0; "wide" does so with a network of 784-1024-512-256-10 units, for 160 epochs.
+        How the network is trained. "reference" trains the published network, 784-128-64-32-10, with Adam and batches of
+        32 for 20 epochs, while the learning rate falls from 1e-3 to 0 along a cosine. "fast" reaches the published
+        accuracy with the same network in the least time: 3 epochs of one cycle up to 1e-2, batches of 256. "accurate"
+        trains the same network for 900 epochs on distorted images (:class:`~sk_mnist.RandomWarp`), in batches of 256
+        and with a rate that falls from 2e-3 to 0; "wide" does the same with 784-1024-512-256-10 units for 160 epochs.
     **mlp_params : dict
-        Parameters of :class:`~sk_mnist.KerasMLPClassifier` that replace or complete the recipe's.
+        Parameters of :class:`~sk_mnist.KerasMLPClassifier`, which override or extend those of the recipe.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
         With the steps "flatten" (:class:`~sk_mnist.ImageFlattener`), "scale" (:class:`~sk_mnist.PixelScaler`) and
-        "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes (n_samples, 28, 28) or (n_samples, 784), as bytes or in
-        [0, 1].
+        "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes arrays of shape (n_samples, 28, 28) or (n_samples, 784),
+        as bytes or in [0, 1].
 
     Raises
     ------
     ValueError
         If there is no such recipe.
     TypeError
-        If a parameter is none of KerasMLPClassifier's.
+        If KerasMLPClassifier has no such parameter.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def make_mnist_pipeline(
 
 
 def _suggestion(given: str, known: Iterable[str]) -> str:
-    # As parameters of the Pipeline, they would begin with the name of the step.
+    # The user may have given the name that the parameter has in the Pipeline, with the step as prefix.
     matches = get_close_matches(str(given).removeprefix("mlp__"), known, n=1)
     return f" Did you mean {matches[0]!r}?" if matches else ""
 

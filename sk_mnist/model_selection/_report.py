@@ -1,4 +1,4 @@
-"""Cross-validation with a report: scores with their intervals, probabilities out of fold, confusion matrix."""
+"""Cross-validation with a report: scores with intervals, out-of-fold probabilities, confusion matrix."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from sk_mnist.metrics import SCORING
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValidationReport:
-    """Result of :func:`cross_validation_report`. ``print`` shows it as a table.
+    """Result of :func:`cross_validation_report`; ``print`` shows it as a table.
 
     Attributes
     ----------
     scores : dict of str to ndarray of shape (n_splits,)
-        By the name of the score, its value in each fold.
+        Values of each score in the folds.
     mean : dict of str to float
         Mean over the folds.
     std : dict of str to float
         Sample standard deviation over the folds; NaN with a single fold.
     interval : dict of str to tuple of (float, float)
-        95 % interval of the mean by Nadeau's and Bengio's corrected variance; NaN with a single fold.
+        95 % interval of the mean, with the corrected variance of Nadeau and Bengio; NaN with a single fold.
     fit_times : ndarray of shape (n_splits,)
         Seconds spent in `fit`.
     n_train, n_test : ndarray of shape (n_splits,)
@@ -42,10 +42,10 @@ class CrossValidationReport:
     classes : ndarray of shape (n_classes,)
         Sorted labels.
     out_of_fold_proba : ndarray of shape (n_samples, n_classes)
-        For each row the probabilities by the classifier that was not trained on it (their mean, if there are
-        several); NaN for rows that are in no test fold.
+        Probabilities of each row by the classifier that was not trained on it (the mean if there are several); NaN
+        for rows that are in no test fold.
     confusion_matrix : ndarray of shape (n_classes, n_classes)
-        Sum of the confusion matrices of the test folds; rows are true, columns predicted classes.
+        Sum of the confusion matrices of the test folds; rows are true classes, columns predicted classes.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class CrossValidationReport:
     (150, 3)
     """
 
-    __module__ = "sk_mnist.model_selection"  # what pickles remember
+    __module__ = "sk_mnist.model_selection"  # stored in pickles
 
     scores: dict[str, NDArray[np.float64]]
     mean: dict[str, float]
@@ -72,7 +72,7 @@ class CrossValidationReport:
     confusion_matrix: NDArray[np.intp]
 
     def to_frame(self) -> Any:
-        """Return the scores, fit times and sizes as a table with one row for each fold.
+        """Return the scores, fit times and sizes as a table with one row per fold.
 
         Returns
         -------
@@ -148,32 +148,32 @@ def cross_validation_report(
     scoring: str | Sequence[str] | Mapping[str, Any] | Callable | None = None,
     n_jobs: int | None = None,
 ) -> CrossValidationReport:
-    """Cross-validate a classifier and keep what one asks for afterwards.
+    """Cross-validate a classifier and keep its scores, times and out-of-fold probabilities.
 
     The interval of a mean score is ``mean ± t * std * sqrt(1 / k + n_test / n_train)``, with k folds and the
     97.5 % quantile t of Student's distribution with k - 1 degrees of freedom. The second term under the root
-    corrects for training sets that share rows, which makes scores of folds look more alike than those of new
-    data [1]_.
+    corrects for the overlap of the training sets: it makes the scores of the folds vary less than those of
+    independent data [1]_.
 
     Parameters
     ----------
     estimator : estimator instance
-        Classifier with `predict_proba`, or Pipeline that ends in one. It is cloned for each fold.
+        Classifier with `predict_proba`, or a Pipeline that ends in one. A clone is fitted for each fold.
     X : array-like of shape (n_samples, ...)
-        Data that `estimator` takes.
+        Data that `estimator` accepts.
     y : array-like of shape (n_samples,)
         Labels.
     cv : int, cross-validation generator or iterable, default=5
         As in :func:`sklearn.model_selection.cross_validate`; an integer gives stratified folds.
     scoring : str, list, dict, callable or None, default=None
-        As in :func:`sklearn.model_selection.cross_validate`; None takes :data:`sk_mnist.metrics.SCORING`.
+        As in :func:`sklearn.model_selection.cross_validate`; None uses :data:`sk_mnist.metrics.SCORING`.
     n_jobs : int, default=None
-        Number of folds to run at the same time.
+        Number of folds to run in parallel.
 
     Returns
     -------
     report : CrossValidationReport
-        Scores of each fold, their mean, standard deviation and interval, probabilities out of fold, pooled
+        Scores of each fold, their mean, standard deviation and interval, out-of-fold probabilities, pooled
         confusion matrix and fit times.
 
     Raises
@@ -233,7 +233,7 @@ def cross_validation_report(
 
 
 def _named_scoring(scoring: Any) -> Any:
-    """Make one score by its name a list of one, so that its name is not lost."""
+    """Put the name of a single score into a list, so that the results keep it."""
     if scoring is None:
         return SCORING
     return [scoring] if isinstance(scoring, str) else scoring

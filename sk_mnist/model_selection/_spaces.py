@@ -1,4 +1,4 @@
-"""Parameter grids and distributions to search for better parameters of the Pipeline of `make_mnist_pipeline`."""
+"""Parameter grids and distributions for searches over the Pipeline of `make_mnist_pipeline`."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from sk_mnist._sklearn import StrOptions, validate_params
 def mnist_param_grid(size: str = "small") -> dict[str, list[Any]]:
     """Return a parameter grid for the Pipeline of `make_mnist_pipeline`.
 
-    It leaves the number of epochs alone, so that it also serves
+    It does not include the number of epochs, so it also works with
     ``HalvingGridSearchCV(resource="mlp__epochs", max_resources=...)``.
 
     Parameters
     ----------
     size : {"small", "large"}, default="small"
-        "small" has 6 candidates, "large" 36.
+        "small" has 6 candidates, "large" has 36.
 
     Returns
     -------
     grid : dict of str to list
-        For `GridSearchCV`, `HalvingGridSearchCV` or `ParameterGrid`; a new one with each call, to be changed at
-        will.
+        For `GridSearchCV`, `HalvingGridSearchCV` or `ParameterGrid`. Each call returns a new grid, which may be
+        modified.
 
     Examples
     --------
@@ -42,13 +42,13 @@ def mnist_param_grid(size: str = "small") -> dict[str, list[Any]]:
 
 
 def mnist_param_distributions() -> dict[str, Any]:
-    """Return distributions to draw the parameters of the Pipeline of `make_mnist_pipeline` from.
+    """Return distributions for the parameters of the Pipeline of `make_mnist_pipeline`.
 
     Returns
     -------
     distributions : dict of str to list or scipy.stats distribution
-        For `RandomizedSearchCV`, `HalvingRandomSearchCV` or `ParameterSampler`; a new one with each call, to be
-        changed at will. The number of epochs is left alone.
+        For `RandomizedSearchCV`, `HalvingRandomSearchCV` or `ParameterSampler`, without the number of epochs. Each
+        call returns a new dict, which may be modified.
 
     Examples
     --------

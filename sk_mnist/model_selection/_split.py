@@ -9,12 +9,12 @@ N_TRAIN, N_TEST = 60_000, 10_000
 def official_split() -> PredefinedSplit:
     """Split MNIST into its 60,000 training and 10,000 test images, as a `cv` for scikit-learn.
 
-    It belongs to the 70,000 rows of ``fetch_mnist(subset="all")`` in their order (``shuffle=False``).
+    It applies to the 70,000 rows of ``fetch_mnist(subset="all")`` in their original order (``shuffle=False``).
 
     Returns
     -------
     cv : PredefinedSplit
-        With one split.
+        A generator with one split.
 
     Examples
     --------
