@@ -1,4 +1,4 @@
-"""Random affine and elastic distortions of small images, to train on."""
+"""Random affine and elastic distortions of small images, for training."""
 
 from __future__ import annotations
 
@@ -18,42 +18,41 @@ from sk_mnist._sklearn import Interval, validate_estimator
 
 __all__ = ["RandomWarp"]
 
-# Random numbers along each side of an image that the displacements are interpolated from. Fewer make them smoother.
+# Number of random values along each side of an image, between which displacements are interpolated. Fewer are smoother.
 _N_CONTROL = 7
 
-# Dtypes of images; others are converted to the first.
+# Supported dtypes of images; others are converted to the first.
 _DTYPES = ["float32", "float64", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 
-# Strength at the end of the training that `fade` leads to.
+# Strength to which distortions fade by the end of training.
 _FINAL_STRENGTH = 0.5
 
-# Images that share a warp in training, at most, and the warps among which images are dealt out, at least. Pixels of
-# images that share one are interpolated by one sparse matrix, which makes it several times as fast; docs/accuracy.md
-# says what it costs.
+# Largest number of images that share a warp in training, and smallest number of warps. Images with the same warp are
+# interpolated by one sparse matrix, which is several times as fast; docs/accuracy.md measures the effect on accuracy.
 _MAX_SHARING = 16
 _MIN_WARPS = 256
 
-# Pixels of which `transform` makes floats at a time.
+# Number of pixels that `transform` converts to floats at a time.
 _PIXELS_AT_A_TIME = 512 * 784
 
-# Warps, and pixels of them, that are computed at a time: few enough to stay in the cache.
+# Number of warps, and of their pixels, that are computed at a time: small enough to stay in the cache.
 _WARPS_AT_A_TIME = 32
 _POINTS_AT_A_TIME = _WARPS_AT_A_TIME * 784
 
-# Largest strength in pixels. It is more than any image has, and little enough that no float32 overflows: an index made
-# of NaN would point anywhere in memory.
+# Largest strength in pixels: more than any image has, and small enough that no float32 overflows. An index computed
+# from NaN could point anywhere in memory.
 _MAX_PIXELS = 1e6
 
 
 class RandomWarp(BaseEstimator):
     """Random affine and elastic distortions of images.
 
-    Each image is rotated, scaled, sheared and shifted by amounts drawn uniformly from both sides of 0, and bent by a
-    smooth random displacement field, in a single bilinear interpolation [1]_. The background must be 0, because that is
-    what comes in from outside the image.
+    Each image is rotated, scaled, sheared and shifted by amounts drawn uniformly from intervals symmetric about 0, and
+    bent by a smooth random displacement field, in a single bilinear interpolation [1]_. The background must be 0,
+    because pixels from outside the image are 0.
 
-    :class:`~sk_mnist.KerasMLPClassifier` takes one as ``augmentation``. It is not a step of a Pipeline: it distorts
-    only what is trained on.
+    Pass an instance as ``augmentation`` to :class:`~sk_mnist.KerasMLPClassifier`. It cannot be a step of a Pipeline,
+    because only training data is distorted.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ class RandomWarp(BaseEstimator):
         Largest rotation, in degrees.
 
     scale : float, default=0.12
-        Largest natural logarithm of the factor by which height and width, each on its own, grow or shrink.
+        Largest natural logarithm of the factors by which height and width are scaled independently.
 
     shear : float, default=0.12
         Largest vertical shift from one column of pixels to the next, in pixels.
@@ -73,20 +72,20 @@ class RandomWarp(BaseEstimator):
         Root mean square of the elastic displacement in each direction, in pixels.
 
     fade : float, default=0.3
-        Share of the epochs of a ``fit``, the last ones, in which all strengths fall to half. A network that trains on
-        weaker distortions at the end fits real images better. ``partial_fit`` and ``transform`` do not fade.
+        Share of the epochs of a ``fit``, at its end, over which all strengths fall to half. Weaker distortions at the
+        end make the network fit real images better. ``partial_fit`` and ``transform`` do not fade.
 
     image_shape : tuple of (int, int), default=None
-        Height and width of images that come as rows. None takes rows for square images.
+        Height and width of images given as rows. None treats rows as square images.
 
     See Also
     --------
-    KerasMLPClassifier : Trains on images that this distorts anew in each epoch.
+    KerasMLPClassifier : Trains on images that are distorted anew in each epoch.
 
     Notes
     -----
-    The displacements are cubic B-splines through a grid of 7 x 7 normal numbers in each direction. In [1]_ they are
-    random numbers at each pixel, smoothed by a Gaussian filter, which takes longer.
+    The displacements in each direction are cubic B-splines with a grid of 7 x 7 normally distributed coefficients. In
+    [1]_, they are random numbers at each pixel, smoothed by a Gaussian filter, which is slower.
 
     References
     ----------
@@ -102,7 +101,7 @@ class RandomWarp(BaseEstimator):
     (1797, 8, 8)
     """
 
-    __module__ = "sk_mnist.augmentation"  # what pickles and model files remember
+    __module__ = "sk_mnist.augmentation"  # stored in pickles and model files
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
         "rotation": [Interval(Real, 0, 180, closed="both")],
@@ -114,7 +113,7 @@ class RandomWarp(BaseEstimator):
         "image_shape": [tuple, list, None],
     }
 
-    # Not metadata that a meta-estimator could route: nothing but a user calls transform.
+    # Not metadata for a meta-estimator to route, because only users call transform.
     __metadata_request__transform = {"random_state": UNUSED}  # noqa: RUF012 (scikit-learn's own way of declaring it)
 
     def __init__(
@@ -137,7 +136,7 @@ class RandomWarp(BaseEstimator):
         self.image_shape = image_shape
 
     def transform(self, X: Any, random_state: int | np.random.RandomState | None = None) -> NDArray:
-        """Distort each image in its own way.
+        """Distort each image independently.
 
         Parameters
         ----------
@@ -175,26 +174,26 @@ class RandomWarp(BaseEstimator):
         step = max(1, _PIXELS_AT_A_TIME // rows.shape[1])
         for start in range(0, len(rows), step):
             chunk = rows[start : start + step]
-            # float32 holds integers of 16 bits, but not all of 32.
+            # float32 represents all 16-bit integers exactly, but not all 32-bit integers.
             values = chunk.astype(np.result_type(chunk.dtype, np.float32), copy=False)
             values = warp_rows(self, values, shape, generator, n_warps=len(chunk))
-            # Rounding in the interpolation must not make a pixel brighter than white.
+            # Rounding in the interpolation must not make a pixel brighter than the brightest.
             np.clip(values, min(0, chunk.min()), max(0, chunk.max()), out=values)
             warped[start : start + step] = np.rint(values) if rows.dtype.kind in "iu" else values
         return warped.reshape(np.shape(X))
 
 
 def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | None = None) -> tuple[int, int]:
-    """Return height and width of the images that a RandomWarp is to distort.
+    """Return height and width of the images that a RandomWarp will distort.
 
     Parameters
     ----------
     warp : RandomWarp
-        Its ``image_shape`` is what rows are taken for.
+        Its ``image_shape`` is the shape of images given as rows.
     n_pixels : int
-        Pixels in an image.
+        Number of pixels in an image.
     given : tuple of int or None
-        Shape of the images themselves; None if they came as rows.
+        Shape of the images; None if they are given as rows.
 
     Returns
     -------
@@ -203,14 +202,14 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
     Raises
     ------
     ValueError
-        If ``image_shape`` is not a shape, does not fit, or is missing for rows that are not square images.
+        If ``image_shape`` is not a valid shape, does not match, or is missing for rows that are not square images.
     """
     shape = warp.image_shape
     if shape is None:
         found = given or square_shape(n_pixels)
         if found is None:
             raise ValueError(
-                f"Rows of {n_pixels} pixels are not square images, which image_shape=None takes them for. Give "
+                f"Rows of {n_pixels} pixels are not square images, which image_shape=None requires. Give "
                 f"RandomWarp(image_shape=(height, width)), with height * width = {n_pixels}."
             )
         return found[0], found[1]
@@ -237,7 +236,7 @@ def fading_strength(warp: RandomWarp, progress: float) -> float:
 
 
 def n_shared_warps(n_rows: int) -> int:
-    """Warps that rows of training data share."""
+    """Return the number of warps that these rows of training data share."""
     return max(_MIN_WARPS, -(-n_rows // _MAX_SHARING))
 
 
@@ -250,12 +249,12 @@ def warp_rows(
     n_warps: int,
     strength: float = 1.0,
 ) -> NDArray:
-    """Distort images that come as rows.
+    """Distort images given as rows.
 
     Parameters
     ----------
     warp : RandomWarp
-        How much.
+        Parameters of the distortions.
     rows : ndarray of float32 or float64 of shape (n_samples, height * width)
         Images.
     shape : tuple of (int, int)
@@ -263,9 +262,9 @@ def warp_rows(
     generator : numpy.random.Generator
         Draws the distortions.
     n_warps : int
-        Distortions among which the images are dealt out in turn, so that a batch of rows in a sequence sees many.
+        Number of distortions. They are assigned to the rows in turn, so that a batch of consecutive rows gets many.
     strength : float, default=1.0
-        Factor of all amounts.
+        Factor for all strengths.
 
     Returns
     -------
@@ -283,7 +282,7 @@ def warp_rows(
     for start in range(0, n_groups, step):
         groups = slice(start, min(start + step, n_groups))
         points = _source_points(warp, shape, generator, groups.stop - start, strength)
-        # Pixels of a group side by side, and a frame of zeros around each image for what comes in from outside.
+        # The pixels of a group lie side by side, and a frame of zeros around each image supplies pixels from outside.
         framed = np.zeros((groups.stop - start, height + 3, width + 3, group_size), rows.dtype)
         framed[:, 1 : height + 1, 1 : width + 1] = images[:, groups].transpose(1, 2, 3, 0)
         values = _interpolation(points, shape, rows.dtype) @ framed.reshape(-1, group_size)
@@ -294,7 +293,7 @@ def warp_rows(
 def _source_points(
     warp: RandomWarp, shape: tuple[int, int], generator: np.random.Generator, n_warps: int, strength: float
 ) -> NDArray:
-    """Where in the image each pixel comes from: (2, n_warps, height * width), rows first, in pixels."""
+    """Source position of each pixel in the image: (2, n_warps, height * width), rows first, in pixels."""
 
     def draw(limit: float) -> NDArray:
         return generator.uniform(-limit * strength, limit * strength, n_warps)
@@ -308,22 +307,22 @@ def _source_points(
     coefficients = np.zeros((2, n_warps, 2 + _N_CONTROL, 2 + _N_CONTROL), np.float32)
     coefficients[0, :, 0, 0] = row_shift + (shape[0] - 1) / 2
     coefficients[1, :, 0, 0] = column_shift + (shape[1] - 1) / 2
-    # From a pixel of the result to where it comes from, seen from the centre.
+    # From a pixel of the result to its source position, relative to the centre.
     coefficients[0, :, 1, 0] = row_factor * cos
     coefficients[1, :, 1, 0] = row_factor * sin
     coefficients[0, :, 0, 1] = column_factor * (shear * cos - sin)
     coefficients[1, :, 0, 1] = column_factor * (shear * sin + cos)
     coefficients[:, :, 2:, 2:] = bends * np.float32(warp.elastic * strength)
-    # A small product for each image: BLAS would share a large one among the threads that the network is trained in.
+    # One small product per image: for a large one, BLAS would use several threads, which the training needs.
     points = _functions(shape[0]).T @ (coefficients @ _functions(shape[1]))
     return points.reshape(2, n_warps, -1)
 
 
 @lru_cache(maxsize=16)
 def _functions(length: int) -> NDArray:
-    """What warps are made of, over a side of an image, (2 + 7, length): constant, linear, and cubic B-splines.
+    """Basis functions of warps along a side of an image, (2 + 7, length): constant, linear, and cubic B-splines.
 
-    Normal numbers times the splines of rows and columns make displacements of rms 1.
+    Standard normal coefficients of the products of row and column splines give displacements of rms 1.
     """
     positions = (np.arange(length) + 0.5) / length * (_N_CONTROL - 3)
     distances = np.abs(positions - (np.arange(_N_CONTROL)[:, np.newaxis] - 1))
@@ -336,7 +335,7 @@ def _interpolation(points: NDArray, shape: tuple[int, int], dtype: np.dtype) -> 
     """Return the matrix of bilinear interpolation: four weights for each pixel of each warp."""
     (height, width), n_points = shape, points[0].size
     framed_width, framed_size = width + 3, (height + 3) * (width + 3)
-    # In the frame of zeros, whose corner is at (-1, -1).
+    # Positions outside the image are moved into the frame of zeros, whose corner is at (-1, -1).
     y, x = points
     row = np.floor(np.clip(y, -1, height, out=y))
     column = np.floor(np.clip(x, -1, width, out=x))
@@ -348,14 +347,14 @@ def _interpolation(points: NDArray, shape: tuple[int, int], dtype: np.dtype) -> 
     np.subtract(x, weights[..., 3], out=weights[..., 1])
     y += weights[..., 1]
     np.subtract(1, y, out=weights[..., 0])
-    # SciPy follows the indices anywhere, so that they must not overflow.
+    # SciPy does not check indices, so they must not overflow.
     index_dtype = np.int32 if 4 * max(n_points, len(y) * framed_size) < 2**31 else np.int64
     corner = row.astype(index_dtype)
     corner *= framed_width
     corner += column.astype(index_dtype)
     corner += np.arange(len(corner), dtype=index_dtype)[:, np.newaxis] * framed_size + framed_width + 1
     indices = np.empty((*y.shape, 4), index_dtype)
-    # One neighbour after the other: NumPy is slow at adding four numbers to each of many.
+    # One neighbour at a time, because NumPy is slow at adding four numbers to each of many.
     for neighbour, offset in enumerate((0, 1, framed_width, framed_width + 1)):
         np.add(corner, offset, out=indices[..., neighbour])
     starts = np.arange(0, 4 * n_points + 1, 4, dtype=index_dtype)
