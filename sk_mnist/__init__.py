@@ -26,7 +26,7 @@ __version__ = "0.1.0.dev0"
 
 check_scikit_learn()
 
-# Where each public name lives. Nothing is imported until it is asked for (PEP 562), so `import sk_mnist` is free.
+# The module of each public name. A name is imported on first access (PEP 562), so `import sk_mnist` is fast.
 _HOME = {
     "KerasMLPClassifier": "sk_mnist.neural_network",
     "RandomWarp": "sk_mnist.augmentation",

@@ -1,4 +1,4 @@
-"""Opening files that cannot hang or flood, and writing files so that they are whole or not there."""
+"""Open only regular files, which cannot hang or be endless, and write files atomically."""
 
 import errno
 import os
@@ -14,14 +14,14 @@ from typing import IO
 def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a regular file, or a link to one, for reading bytes.
 
-    A pipe that nobody writes to would hang a plain ``open`` for ever, and a device such as /dev/zero never ends.
+    A plain ``open`` hangs forever on a pipe without a writer, and a device such as /dev/zero never ends.
 
     Raises
     ------
     OSError
         If the file cannot be opened, or is a directory, a pipe, a socket or a device.
     """
-    # O_NONBLOCK is what keeps a pipe from hanging; regular files ignore it. Windows has neither it nor such pipes.
+    # O_NONBLOCK keeps a pipe from hanging; regular files ignore it. Windows has neither the flag nor such pipes.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -35,10 +35,10 @@ def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, and move it there when the block ends well."""
+    """Yield a temporary path next to ``path``, and rename it to ``path`` if the block succeeds."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    # Made by us and not by tempfile, so that the system applies the umask: it can only be read by changing it, and
-    # that would change it for every thread.
+    # Created here and not by tempfile, so that the system applies the umask. The umask can only be read by changing it,
+    # which would affect every thread.
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield partial

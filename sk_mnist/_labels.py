@@ -1,4 +1,4 @@
-"""Checks of labels, probabilities and weights: shapes that agree, labels that are known, rows that sum to one."""
+"""Checks of labels, probabilities and weights: consistent shapes, known labels, rows that sum to one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROBABILITY_SUM_TOLERANCE = 1e-4
 
 
 class CheckedPredictions(NamedTuple):
-    """True labels and probabilities after the checks, with what was derived from them."""
+    """Checked true labels and probabilities, with values derived from them."""
 
     y_true: NDArray
     codes: NDArray[np.intp]  # column of `y_proba` that belongs to each true label
@@ -23,48 +23,49 @@ class CheckedPredictions(NamedTuple):
 
 
 def check_labels_1d(y: ArrayLike, name: str) -> NDArray:
-    """Return class labels as an array of one dimension; any other shape is an error, never broadcast."""
+    """Return class labels as a 1-dimensional array; any other shape is an error, never broadcast."""
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(
-            f"{name} has shape {y.shape}; class labels of shape (n_samples,) are wanted. "
+            f"{name} has shape {y.shape}; expected class labels of shape (n_samples,). "
             f"Use {name}.ravel() for one column, or {name}.argmax(axis=1) for one-hot rows."
         )
     if len(y) == 0:
-        raise ValueError(f"{name} is empty; at least one sample is wanted.")
+        raise ValueError(f"{name} is empty; at least one sample is required.")
     check_classification_targets(y)
     return y
 
 
 def check_metric_weight(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64] | None:
-    """Return finite, non-negative float64 weights of which some are positive; None stays None."""
+    """Return finite, non-negative float64 weights, at least one of them positive; None stays None."""
     if sample_weight is None:
         return None
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight has shape {weight.shape}; ({n_samples},) is wanted, one per sample.")
+        raise ValueError(f"sample_weight has shape {weight.shape}; expected ({n_samples},), one weight per sample.")
     if not np.all(np.isfinite(weight)) or np.any(weight < 0) or not np.any(weight > 0):
-        raise ValueError("sample_weight must be finite, not negative, and positive for some sample.")
+        raise ValueError("sample_weight must be finite and non-negative, and positive for at least one sample.")
     return weight
 
 
 def check_label_set(labels: ArrayLike) -> NDArray:
-    """Return the known labels, which must be sorted as the columns of `predict_proba` are."""
+    """Return the known labels, which must be sorted like the columns of `predict_proba`."""
     labels = np.asarray(labels)
-    # scikit-learn's log_loss and brier_score_loss sort `labels` silently: another order gives wrong figures.
+    # scikit-learn's log_loss and brier_score_loss sort `labels` silently, so another order gives wrong scores.
     if labels.ndim != 1 or len(labels) == 0 or not np.array_equal(labels, np.unique(labels)):
         raise ValueError(
-            f"labels={labels.tolist()} must be 1-dimensional, not empty, sorted and unique, in the order of the "
-            "columns of y_proba (that of `classes_`)."
+            f"labels={labels.tolist()} must be 1-dimensional, not empty, sorted and unique, like the columns of "
+            "y_proba (the order of `classes_`)."
         )
     return labels
 
 
 def check_same_kind(reference: NDArray, y: NDArray, reference_name: str, name: str) -> None:
-    """Refuse to compare strings with numbers: numpy would call "3" and 3 equal here and different there."""
+    """Raise an error if strings are compared with numbers: NumPy does not treat "3" and 3 consistently."""
     if _holds_strings(reference) != _holds_strings(y):
         raise ValueError(
-            f"{name} has dtype {y.dtype} but {reference_name} {reference.dtype}; use strings or numbers for both."
+            f"{name} has dtype {y.dtype}, but the dtype of {reference_name} is {reference.dtype}; use strings or "
+            "numbers for both."
         )
 
 
@@ -73,12 +74,12 @@ def _holds_strings(y: NDArray) -> bool:
 
 
 def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
-    """Return the position of each label of `y` in the sorted `labels`; one that is not there is an error."""
+    """Return the position of each label of `y` in the sorted `labels`; raise an error for unknown labels."""
     check_same_kind(labels, y, "the classes", name)
     try:
         positions = np.searchsorted(labels, y)
     except TypeError as error:
-        raise ValueError(f"{name} has dtype {y.dtype}, and the classes {labels.dtype}: {error}") from error
+        raise ValueError(f"{name} has dtype {y.dtype}, but the classes have dtype {labels.dtype}: {error}") from error
     positions[positions == len(labels)] = 0
     if (unseen := labels[positions] != y).any():
         raise ValueError(
@@ -93,13 +94,13 @@ def check_predictions(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> CheckedPredictions:
-    """Check true labels against probabilities; rows are rescaled to sum to one exactly."""
+    """Check true labels against probabilities; rows are rescaled to sum to exactly one."""
     y_true = check_labels_1d(y_true, "y_true")
     y_proba = np.asarray(y_proba)
     if y_proba.dtype.kind != "f":
         y_proba = y_proba.astype(np.float64)
     if y_proba.ndim != 2:
-        raise ValueError(f"y_proba has shape {y_proba.shape}; (n_samples, n_classes) is wanted.")
+        raise ValueError(f"y_proba has shape {y_proba.shape}; expected (n_samples, n_classes).")
     check_consistent_length(y_true, y_proba)
     labels = np.unique(y_true) if labels is None else check_label_set(labels)
     if y_proba.shape[1] != len(labels):

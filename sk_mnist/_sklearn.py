@@ -1,7 +1,7 @@
-"""Every private name of scikit-learn that this package uses, so that a new release of it breaks one file.
+"""All private names of scikit-learn that this package uses, so that a new scikit-learn release breaks only one file.
 
-scikit-learn carries no types. The decorators below are its own, with the type of what they decorate kept, so that type
-checkers still see the signatures of `fit`, `evaluate` and `fetch_mnist`.
+scikit-learn has no type hints. The decorators below are scikit-learn's, but keep the type of the decorated function, so
+that type checkers still see the signatures of `fit`, `evaluate` and `fetch_mnist`.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ check_partial_fit_first_call = multiclass._check_partial_fit_first_call
 check_sample_weight = validation._check_sample_weight
 safe_indexing = _safe_indexing
 
-# Attributes in which scikit-learn keeps what set_output, set_fit_request and set_callbacks have set.
+# Attributes in which scikit-learn stores the values of set_output, set_fit_request and set_callbacks.
 OUTPUT_CONFIG = "_sklearn_output_config"
 METADATA_REQUEST = "_metadata_request"
 CALLBACKS = "_skl_callbacks"
@@ -32,7 +32,7 @@ CALLBACKS = "_skl_callbacks"
 def validate_params(
     parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
 ) -> Callable[[Function], Function]:
-    """Validate the arguments of a function, as scikit-learn's decorator of this name does."""
+    """Validate the arguments of a function, like scikit-learn's decorator of the same name."""
     decorator = _param_validation.validate_params(
         parameter_constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
     )
@@ -40,7 +40,7 @@ def validate_params(
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Function], Function]:
-    """Validate the parameters of an estimator before a method that fits it, as ``sklearn.base._fit_context`` does."""
+    """Validate the parameters of an estimator before a method that fits it, like ``sklearn.base._fit_context``."""
     decorator = sklearn.base._fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
     return cast(Callable[[Function], Function], decorator)
 
@@ -51,7 +51,7 @@ def with_callbacks(fit: Function) -> Function:
 
 
 def validate_estimator(estimator: sklearn.base.BaseEstimator) -> None:
-    """Raise a ValueError if a parameter of an estimator is not as its class declares it."""
+    """Raise a ValueError if a parameter of an estimator violates the constraints of its class."""
     estimator._validate_params()
 
 
@@ -61,16 +61,16 @@ def begin_fit(estimator: Any, *, max_subtasks: int = 0, **task_info: Any) -> Any
     Parameters
     ----------
     estimator : estimator instance
-        With scikit-learn's ``CallbackSupportMixin``.
+        Estimator with scikit-learn's ``CallbackSupportMixin``.
     max_subtasks : int, default=0
-        Number of tasks, such as epochs, that the fit consists of at most.
+        Maximum number of subtasks, such as epochs, of the fit.
     **task_info : dict
-        What callbacks are told: X, y, metadata.
+        Passed to the callbacks: X, y, metadata.
 
     Returns
     -------
     context : sklearn.callback.CallbackContext
-        Makes the contexts of the subtasks, and is told when the fit ends.
+        Makes the contexts of the subtasks. The caller must tell it when the fit ends.
     """
     context = estimator._init_callback_context(max_subtasks=max_subtasks)
     return context.call_on_fit_task_begin(estimator=estimator, **task_info)

@@ -1,7 +1,7 @@
-"""Takes TensorFlow's chatter out of what a process writes to stderr.
+"""Remove TensorFlow's routine log lines from the stderr of a process.
 
-A process of its own runs this, so that the last lines before an abort still pass. It is run by its path, in an isolated
-interpreter: the standard library is all that it may import.
+The filter runs in a separate process, so that the last lines before an abort still pass. It is started by its path in
+an isolated interpreter, so it may import only the standard library.
 """
 
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 # absl's prefix is a severity letter, a date and a time: "I0000 00:00:1795380000.000000    123 port.cc:153] ...".
 _CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
-# On a machine without an NVIDIA driver this "error" only says that there is none.
+# On a machine without an NVIDIA driver, this "error" only reports that there is none.
 _NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
 
 READY = b"ready\n"
 
 
 def main() -> None:
-    """Copy stdin to stderr line by line, without the chatter, until it ends."""
-    # Ctrl-C is for the process that writes.
+    """Copy stdin to stderr line by line, without routine lines, until stdin ends."""
+    # Ctrl-C is meant for the process that writes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(1, READY)
     rest = b""
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def is_chatter(line: bytes) -> bool:
-    """Whether a line is routine."""
+    """Whether a line is a routine log line."""
     if _CHATTER.match(line):
         return True
     return bool(_NO_GPU.match(line)) and not Path("/proc/driver/nvidia").exists()

@@ -1,26 +1,26 @@
-"""Tables of results: in plain text, which they print, and in HTML, which notebooks show."""
+"""Tables of results, as plain text for printing and as HTML for notebooks."""
 
 from collections.abc import Sequence
 from html import escape
 
 
 def text_table(rows: Sequence[Sequence[str]], alignment: str) -> str:
-    """Lay out cells in columns.
+    """Format cells as a table of aligned columns.
 
-    Not by rich: it cuts long cells, takes milliseconds for each row, and in a notebook displays the table instead of
-    returning it.
+    This does not use rich, which truncates long cells, takes milliseconds per row, and in a notebook displays the table
+    instead of returning it.
 
     Parameters
     ----------
     rows : sequence of sequences of str
-        Cells, as many in each row.
+        Cells; all rows have the same number.
     alignment : str
-        A character for each column: "<" to the left, ">" to the right.
+        One character per column: "<" aligns left, ">" aligns right.
 
     Returns
     -------
     table : str
-        A line for each row, two spaces between columns, no spaces at the ends of lines.
+        One line per row, with two spaces between columns and no trailing spaces.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -31,15 +31,15 @@ def text_table(rows: Sequence[Sequence[str]], alignment: str) -> str:
 
 
 def html_table(caption: str, rows: Sequence[Sequence[str]], *, has_header: bool = False) -> str:
-    """Lay out cells as an HTML table.
+    """Format cells as an HTML table.
 
     Parameters
     ----------
     caption : str
-        What stands above the table.
+        Caption of the table.
     rows : sequence of sequences of str
-        Cells, as many in each row. The first of each row names it. Everything is escaped, because labels and names of
-        scores may hold any characters.
+        Cells; all rows have the same number. The first cell of each row is its header. Everything is escaped, because
+        labels and names of scores may contain any characters.
     has_header : bool, default=False
         Whether the first row names the columns.
 

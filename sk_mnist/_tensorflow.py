@@ -1,4 +1,4 @@
-"""TensorFlow's threads, and how it starts without its chatter on stderr."""
+"""Limit TensorFlow's threads, and start it without its routine log lines on stderr."""
 
 import json
 import logging
@@ -18,23 +18,24 @@ _logger = logging.getLogger("sk_mnist")
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read by TensorFlow's C++ side
 
-# Seconds that the filter of stderr may take to start, and to end.
+# Seconds to wait for the stderr filter to start, and to end.
 _PATIENCE = 5.0
 
 _start_lock = threading.Lock()
 
 
 def limit_threads(otherwise: int | None = None, *, override: bool = False) -> None:
-    """Hold each operation of TensorFlow to OMP_NUM_THREADS threads, which it does not read by itself.
+    """Limit each TensorFlow operation to OMP_NUM_THREADS threads; TensorFlow itself ignores this variable.
 
-    joblib sets the variable to keep its worker processes apart. What TensorFlow was told, or started with, stays.
+    joblib sets the variable so that its worker processes do not compete for cores. A number of threads that has been
+    set for TensorFlow, or with which it has started, is not changed.
 
     Parameters
     ----------
     otherwise : int, default=None
-        Number of threads if the variable is not set; None leaves it to TensorFlow.
+        Number of threads if the variable is not set; None uses TensorFlow's default.
     override : bool, default=False
-        Whether `otherwise`, unless it is None, goes before the environment.
+        Whether `otherwise`, unless it is None, takes precedence over the environment.
     """
     limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     override = override and otherwise is not None
@@ -49,30 +50,31 @@ def limit_threads(otherwise: int | None = None, *, override: bool = False) -> No
 
 
 def start_tensorflow(n_threads: int | None = None, *, override: bool = False) -> None:
-    """Start TensorFlow now, without the routine lines that it writes to stderr.
+    """Start TensorFlow now, and hide the routine lines that it writes to stderr.
 
-    Call it once, at the top of a script or notebook. Without it, the first ``fit`` starts TensorFlow, which writes
-    lines about your processor and GPU. Other lines pass as they arrive, even if TensorFlow then aborts. A call after
-    TensorFlow has started does nothing.
+    Call this function once, at the top of a script or notebook. Otherwise the first ``fit`` starts TensorFlow, which
+    writes lines about your CPU and GPU. All other lines still appear, even if TensorFlow then aborts. If TensorFlow
+    has already started, the call does nothing.
 
     Parameters
     ----------
     n_threads : int, default=None
-        Number of threads for each operation, unless ``OMP_NUM_THREADS`` or ``TF_NUM_INTRAOP_THREADS`` is set; None
-        leaves it to TensorFlow.
+        Number of threads per operation, unless ``OMP_NUM_THREADS`` or ``TF_NUM_INTRAOP_THREADS`` is set; None uses
+        TensorFlow's default.
     override : bool, default=False
         Whether ``n_threads``, unless it is None, takes precedence over those variables.
 
     Raises
     ------
     ImportError
-        If Keras runs on another backend than TensorFlow, or TensorFlow cannot be imported.
+        If Keras runs on a backend other than TensorFlow, or TensorFlow cannot be imported.
 
     Notes
     -----
-    It sets the environment variable ``TF_CPP_MIN_LOG_LEVEL`` to 1, unless it is set: TensorFlow then writes warnings
-    and errors only. If you have set it to 0, nothing is hidden. On Windows, what TensorFlow writes while it is imported
-    is not hidden. Nor is anything that other processes write, such as the workers of a search with ``n_jobs``.
+    If the environment variable ``TF_CPP_MIN_LOG_LEVEL`` is not set, the function sets it to 1: TensorFlow then writes
+    only warnings and errors. If you have set it to 0, nothing is hidden. On Windows, the lines that TensorFlow writes
+    while it is imported are not hidden. The output of other processes, such as the workers of a search with ``n_jobs``,
+    is never hidden.
 
     Examples
     --------
@@ -91,7 +93,7 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
 
 
 def announce_start() -> None:
-    """Say that the lines which TensorFlow is about to write can be hidden, if it was not imported before."""
+    """Unless TensorFlow was imported before, log that the lines that it is about to write can be hidden."""
     if "tensorflow" not in sys.modules:
         _logger.info(
             "fit starts TensorFlow, which takes seconds and writes lines to stderr. Call sk_mnist.start_tensorflow() "
@@ -100,7 +102,7 @@ def announce_start() -> None:
 
 
 def device_names() -> list[str]:
-    """Start TensorFlow, and return the devices that it sees: "CPU", "GPU (NVIDIA H100)"."""
+    """Start TensorFlow, and return the devices that it finds, such as "CPU" and "GPU (NVIDIA H100)"."""
     start_tensorflow()
     config = import_module("tensorflow").config
     names = []
@@ -111,16 +113,16 @@ def device_names() -> list[str]:
 
 
 def check_process() -> None:
-    """Refuse to train where TensorFlow would wait forever for threads that did not survive a fork."""
+    """Raise an error if TensorFlow would wait forever for threads that did not survive a fork."""
     if has_lost_threads():
         raise RuntimeError(
-            "This process was forked from one in which TensorFlow was running, and cannot train. Use joblib's default "
-            "backend (loky) or threads, or multiprocessing's start method 'spawn'."
+            "This process was forked from one in which TensorFlow was running, so it cannot train. Use joblib's "
+            "default backend (loky) or threads, or multiprocessing's start method 'spawn'."
         )
 
 
 def check_backend() -> None:
-    """Refuse to train where Keras runs on another backend, or would. It is not imported to find out."""
+    """Raise an error if Keras runs on another backend, or would if imported. This does not import Keras."""
     backend = getattr(sys.modules.get("keras"), "backend", None)
     name = backend.backend() if backend is not None else _configured_backend()
     if name != "tensorflow":
@@ -141,10 +143,10 @@ def _configured_backend() -> str:
 
 
 def has_lost_threads() -> bool:
-    """Whether TensorFlow was running in the process that this one was forked from: its threads did not come along.
+    """Whether this process was forked from one in which TensorFlow was running, whose threads are lost.
 
-    A process that has only imported TensorFlow may be forked. On Linux this is always found out; elsewhere if this
-    module was imported before the fork.
+    A process that has only imported TensorFlow may be forked. On Linux, lost threads are always detected; on other
+    systems, only if this module was imported before the fork.
     """
     if _forked_while_running:
         return True
@@ -155,7 +157,7 @@ def has_lost_threads() -> bool:
 
 
 def _is_running() -> bool:
-    # TensorFlow has no public way to ask whether it has started its devices, without starting them.
+    # TensorFlow has no public function that tells whether its devices have started, without starting them.
     context = sys.modules.get("tensorflow.python.eager.context")
     return context is not None and bool(getattr(context.context_safe(), "_initialized", False))
 
@@ -163,7 +165,7 @@ def _is_running() -> bool:
 def _thread_name(thread: Path) -> str:
     try:
         return (thread / "comm").read_text()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the thread has ended in the meantime
         return ""
 
 
@@ -181,7 +183,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
-    # C++ writes to the file descriptor, past sys.stderr.
+    # C++ writes directly to the file descriptor, not to sys.stderr.
     stderr_filter = _start_filter()
     if stderr_filter is None:
         yield
@@ -197,14 +199,14 @@ def _filtered_stderr() -> Iterator[None]:
         _flush_stderr()
         os.dup2(stderr_fd, 2)
         os.close(stderr_fd)
-        # It has written all lines when it ends. A process that TensorFlow has started may keep it.
+        # The filter has written all lines when it ends. A process that TensorFlow has started may keep it alive.
         with suppress(subprocess.TimeoutExpired):
             stderr_filter.wait(_PATIENCE)
 
 
 def _start_filter() -> subprocess.Popen | None:
-    """Start the process that filters what is written to its stdin; None where that is not possible."""
-    # The executable of a frozen program is the program itself, and on Windows a pipe cannot be waited for.
+    """Start the process that filters its stdin; return None if that is not possible."""
+    # In a frozen program, sys.executable is the program itself. On Windows, a pipe cannot be waited for.
     if sys.platform == "win32" or getattr(sys, "frozen", False) or not sys.executable:
         return None
     command = [sys.executable, "-I", "-S", _stderr_filter.__file__]
@@ -218,7 +220,7 @@ def _start_filter() -> subprocess.Popen | None:
     assert process.stdin is not None
     assert process.stdout is not None
     with process.stdout, selectors.DefaultSelector() as selector:
-        # Where a program embeds Python, the executable may be something else than an interpreter.
+        # In a program that embeds Python, the executable may not be a Python interpreter.
         selector.register(process.stdout, selectors.EVENT_READ)
         if selector.select(_PATIENCE) and process.stdout.read(len(_stderr_filter.READY)) == _stderr_filter.READY:
             return process
@@ -229,6 +231,6 @@ def _start_filter() -> subprocess.Popen | None:
 
 
 def _flush_stderr() -> None:
-    # It may be None, closed, or something else than a file.
+    # sys.stderr may be None, closed, or not a file.
     with suppress(Exception):
         sys.stderr.flush()
