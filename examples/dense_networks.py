@@ -13,7 +13,7 @@ strengths. Networks that make different mistakes correct each other::
 Each network is saved as soon as it is trained, so an interrupted run can be resumed. The networks of the recipes are
 shared with ``examples/benchmarks/recipes.py``.
 
-With the seeds in ``NETWORKS``, which were fixed beforehand, it printed this on 2 cores::
+With the seeds in ``NETWORKS``, which were fixed beforehand, the script printed this on 2 cores::
 
     wide, seed 0              1024-512-256     99.55%
     wide, seed 1              1024-512-256     99.65%
@@ -57,11 +57,11 @@ NETWORKS = [
 
 
 def main() -> None:
-    """Train the networks that are missing, and score each of them and all together."""
+    """Train the networks that have no file yet, and score each of them and their average."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--validation", action="store_true", help="score the last 10,000 training images instead")
     models = Path("sk-mnist-output") / "networks"
-    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
+    parser.add_argument("--models", type=Path, default=models, help="where networks are saved (default: %(default)s)")
     options = parser.parse_args()
 
     X, y = fetch_mnist(subset="train", return_X_y=True)
@@ -85,7 +85,7 @@ def main() -> None:
             accuracy = evaluate(members[-1][1], X_scored, y_scored).accuracy
             print(f"{members[-1][0]:25} {sizes:16} {accuracy:.2%}", flush=True)
 
-    # The networks are frozen, so that this only learns which digits there are.
+    # The networks are frozen, so this fit only stores the classes.
     together = VotingClassifier(members, voting="soft").fit(X[:1000], y[:1000])
     result = evaluate(together, X_scored, y_scored)
     low, high = result.accuracy_interval

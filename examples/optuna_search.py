@@ -26,8 +26,8 @@ STUDY_NAME = "mnist"
 
 
 def open_study(journal):
-    """Make the study of a journal file, or go on with the one in it."""
-    # A killed process may leave the lock behind, which is held for milliseconds at a time: after 5 seconds it is dead.
+    """Load the study from a journal file, or create it."""
+    # Locks are held for milliseconds at a time. One older than 5 seconds was left behind by a killed process.
     lock = JournalFileOpenLock(str(journal), grace_period=5)
     study = optuna.create_study(
         study_name=STUDY_NAME,
@@ -35,7 +35,7 @@ def open_study(journal):
         direction="maximize",
         load_if_exists=True,
     )
-    # A sampler starts from its seed in each process, and would propose the first trials again without an offset.
+    # With a fixed seed, the sampler of a new process would propose the first trials again.
     study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
@@ -69,10 +69,10 @@ def n_finished(study):
 
 
 def main():
-    """Run the command line."""
+    """Parse the options and run the search."""
     parser = argparse.ArgumentParser(description="Search parameters of the network with Optuna; resumable.")
-    parser.add_argument("--journal", type=Path, required=True, help="the file that keeps the trials")
-    parser.add_argument("--trials", type=int, default=20, help="finished trials to have in the end (default: 20)")
+    parser.add_argument("--journal", type=Path, required=True, help="file that stores the trials")
+    parser.add_argument("--trials", type=int, default=20, help="number of finished trials to stop at (default: 20)")
     parser.add_argument("--rows", type=int, default=6000, help="training images to use (default: 6000)")
     parser.add_argument("--epochs", type=int, default=5, help="epochs of each fit (default: 5)")
     options = parser.parse_args()

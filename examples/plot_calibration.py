@@ -25,9 +25,9 @@ for model in models.values():
     model.fit(X_train, y_train)
 
 # %%
-# Rows are put into bins by their confidence, the largest probability; a bin above the diagonal is right more
-# often than it promises, one below it less often. The bars show the share of the rows that are in a bin: most of
-# them are at the right end, and the bins with few rows say little.
+# The reliability diagrams group the test images into bins by confidence, the largest predicted probability. In a bin
+# above the diagonal, predictions are right more often than their confidence states, and in a bin below it, less often.
+# The bars show the share of the images in each bin. Most are in the rightmost bins; ignore bins with few images.
 
 import matplotlib.pyplot as plt
 
@@ -38,9 +38,9 @@ for (name, model), ax in zip(models.items(), axes, strict=True):
     ReliabilityDisplay.from_estimator(model, X_test, y_test, n_bins=8, name=name, ax=ax)
 
 # %%
-# The expected calibration error is the mean gap between confidence and accuracy, weighted by the rows in the
-# bins. Label smoothing tells the network never to be quite sure, and it can just as well overdo it: accuracy, log
-# loss and calibration error are three questions with three answers.
+# The expected calibration error is the mean gap between confidence and accuracy, weighted by the number of images in
+# each bin. Label smoothing lowers the confidence of the network, and can lower it too much. Compare all three scores:
+# accuracy, log loss and calibration error need not favour the same model.
 
 from sk_mnist import evaluate
 

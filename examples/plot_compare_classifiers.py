@@ -25,7 +25,8 @@ classifiers = {
 }
 
 # %%
-# ``MLPClassifier`` warns that 15 epochs are fewer than it would like, which is what is wanted here.
+# Fit each classifier and print its accuracy. We ignore the warning of ``MLPClassifier`` that it has not converged in 15
+# epochs.
 
 import warnings
 
@@ -40,7 +41,7 @@ for name, classifier in classifiers.items():
     print(f"{name:20} {(predictions[name] == y_test).mean():.4f}")
 
 # %%
-# ``compare_classifiers`` gives the exact McNemar test and an interval of the difference.
+# ``compare_classifiers`` returns the exact McNemar test and a confidence interval of the difference in accuracy.
 
 from sk_mnist.metrics import compare_classifiers
 
@@ -50,7 +51,7 @@ for name, comparison in comparisons.items():
     print(f"a: KerasMLPClassifier, b: {name}\n{comparison}\n")
 
 # %%
-# An interval that leaves out 0 goes with a small p-value.
+# Plot the intervals. An interval that excludes 0 corresponds to a small p-value.
 
 import matplotlib.pyplot as plt
 
@@ -62,9 +63,9 @@ ax.axvline(0, color="black", linestyle=":")
 ax.set(xlabel="accuracy of KerasMLPClassifier - accuracy of the rival", ylim=(-0.5, 1.5))
 
 # %%
-# Test and interval speak of these two fits and of the luck of the test rows. Another ``random_state`` gives
-# another fit, and networks of the same kind differ from seed to seed: a small p-value between two of them is no
-# proof that one *kind* is better.
+# The test and the interval cover the choice of test images, but compare only these fitted models. Below, the same
+# network scores differently with each ``random_state``, so a small p-value does not prove that one *kind* of network is
+# better.
 
 from sklearn.base import clone
 

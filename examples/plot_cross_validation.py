@@ -19,16 +19,16 @@ report = cross_validation_report(pipe, X, y, cv=5)
 print(report)
 
 # %%
-# Scores with ``neg_`` are losses with the sign turned, as scikit-learn has it, so that higher is better
-# everywhere. The interval is wider than the folds' spread suggests: their training sets share rows, which makes
-# the folds look more alike than new data would, and Nadeau's and Bengio's correction makes up for it.
+# Scores named ``neg_`` are losses with the sign changed, as in scikit-learn, so that higher is always better. The
+# interval is wider than the spread of the folds suggests. The training sets of the folds share rows, so their scores
+# vary less than those on new data would, and the correction of Nadeau and Bengio accounts for this.
 #
-# With pandas installed, the same as a table with one row for each fold:
+# With pandas installed, ``to_frame`` returns a table with one row per fold:
 
 report.to_frame().round(4)
 
 # %%
-# Each image was in a test fold once. The confusion matrices of the folds add up to one of all 10,000 images.
+# Each image is in exactly one test fold, so the confusion matrices of the folds add up to one of all 10,000 images.
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -36,8 +36,8 @@ matrix = ConfusionMatrixDisplay(report.confusion_matrix, display_labels=report.c
 matrix.plot(cmap="Blues", colorbar=False)
 
 # %%
-# The out-of-fold probabilities serve any metric or display. The left end of the axis is where the curves
-# differ, hence the logarithmic scale.
+# You can pass the out-of-fold probabilities to any metric or display. The ROC curves differ at the left end of the
+# axis, so we use a logarithmic scale.
 
 from sk_mnist.plotting import MulticlassRocDisplay
 

@@ -30,8 +30,8 @@ for axis, (title, warp) in zip(axes, STRENGTHS.items(), strict=True):
     axis.set_axis_off()
 
 # %%
-# What is trained on such images knows what a shift is. Two networks learn from 10,000 images, and are asked about test
-# images that are shifted by up to three pixels to the right.
+# A network trained on distorted images tolerates shifts. We train two networks on 10,000 images, one of them with
+# distortions, and plot their accuracy on test images that are shifted by up to three pixels to the right.
 
 X, y = mnist.data[:10_000], mnist.target[:10_000]
 test = fetch_mnist(subset="test")

@@ -8,8 +8,8 @@ and validate on the last 10,000, so that the test images stay unseen.
 """
 
 # %%
-# The Pipeline transforms what ``transform_input`` names, step by step, and the network asks for it with
-# ``set_fit_request``. Metadata routing has to be switched on.
+# Enable metadata routing, name the inputs to transform in ``transform_input``, and request ``X_val`` and ``y_val`` for
+# the network with ``set_fit_request``.
 
 import sklearn
 
@@ -34,23 +34,22 @@ mlp = pipe["mlp"]
 print(f"stopped after {mlp.n_iter_} epochs of at most 50; weights are those of epoch {mlp.best_epoch_}")
 
 # %%
-# The star marks the epoch of the best validation accuracy, whose weights were kept. In the end the validation loss
-# climbs while the accuracy stays: the network grows surer of its mistakes.
+# The star marks the epoch with the best validation accuracy, whose weights were kept. Towards the end, the validation
+# loss rises while the accuracy stays the same: the network becomes more confident in its mistakes.
 
 from sk_mnist.plotting import TrainingHistoryDisplay
 
 TrainingHistoryDisplay.from_estimator(pipe)
 
 # %%
-# What was restored is what predicts:
+# The fitted network predicts with the restored weights, so these two accuracies are equal:
 
 print(f"accuracy now: {pipe.score(X_val, y_val):.4f}")
 print(f"at epoch {mlp.best_epoch_}: {max(mlp.validation_scores_):.4f}")
 
 # %%
-# Without a set of your own, ``early_stopping=True`` alone holds out ``validation_fraction`` of the training rows,
-# stratified and drawn with ``random_state``. A learning rate that falls over a fixed number of epochs, as in the
-# recipe, and early stopping are two answers to the same question, which is why this example keeps the rate
-# constant.
+# Without a validation set of your own, ``early_stopping=True`` holds out ``validation_fraction`` of the training rows,
+# stratified and drawn with ``random_state``. Early stopping replaces a learning rate that falls over a fixed number of
+# epochs, as in the recipe, so this example keeps the rate constant.
 
 sklearn.set_config(enable_metadata_routing=False)

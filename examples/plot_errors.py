@@ -17,10 +17,9 @@ pipe = make_mnist_pipeline(epochs=10, random_state=0).fit(X_train[:20_000], y_tr
 result = evaluate(pipe, X_test, y_test)
 
 # %%
-# Which digits it takes for which
-# -------------------------------
-# The diagonal is what is right, and it would outshine everything else; without it the colours belong to the
-# mistakes.
+# Confused digits
+# ---------------
+# We set the diagonal of the confusion matrix, the correct predictions, to 0. The colours then show the mistakes only.
 
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -32,18 +31,18 @@ for true, predicted, count in result.most_confused_pairs:
     print(f"{true} taken for {predicted}: {count} times")
 
 # %%
-# Wrong, and sure of it
-# ---------------------
-# The mistakes with the highest confidence first.
+# The most confident mistakes
+# ---------------------------
+# The plot shows the mistakes with the highest confidence first.
 
 from sk_mnist.plotting import DigitsDisplay
 
 DigitsDisplay.from_estimator(pipe, X_test, y_test, order="confidently_wrong", n_images=24, n_columns=8)
 
 # %%
-# One pair in particular
+# The most confused pair
 # ----------------------
-# Rows can be chosen by any condition; this is the most confused pair.
+# You can select rows by any condition. Here we show the pair that is confused most often.
 
 true, predicted, _ = result.most_confused_pairs[0]
 y_pred = pipe.predict(X_test)
@@ -51,10 +50,10 @@ rows = (y_test == true) & (y_pred == predicted)
 DigitsDisplay.from_predictions(X_test[rows], y_test[rows], y_pred[rows], n_images=8, n_columns=8)
 
 # %%
-# What the first layer looks at
-# -----------------------------
-# The weights of each unit as an image. Where pixels are nearly always black, weights hardly move from the noise they
-# were drawn as; strokes stand out in the middle of some.
+# Weights of the first layer
+# --------------------------
+# Each image shows the weights of one unit. Where pixels are nearly always black, the weights stay close to their random
+# initial values. In the middle of some images, you can see strokes.
 
 from sk_mnist.plotting import WeightsDisplay
 

@@ -3,7 +3,7 @@ Digits in a photograph
 ======================
 
 :func:`~sk_mnist.preprocessing.split_digits` finds the digits in a picture, and
-:class:`~sk_mnist.DigitImageNormalizer` brings them into the form of MNIST's images, which the pretrained model reads.
+:class:`~sk_mnist.DigitImageNormalizer` prepares them like MNIST's images, so that the pretrained model can read them.
 Instead of a photograph, we use a simulated picture with the usual difficulties: dark ink on grey paper, light from one
 side, noise, a fold, and digits of several sizes.
 """
@@ -30,7 +30,8 @@ paper[228:231] -= 0.15
 photograph = np.clip(paper * (1 - 0.75 * gaussian_filter(ink, 1.5)) + generator.normal(0, 0.02, ink.shape), 0, 1)
 
 # %%
-# The boxes are in pixels of the picture. The fold touches the border and is thin, so that it is not taken for a digit.
+# ``split_digits`` returns each digit with its box, in pixels of the picture. The fold is not taken for a digit, because
+# it is thin and touches the border.
 
 digits = split_digits(photograph)
 model = make_pipeline(DigitImageNormalizer(), load_pretrained())
@@ -46,7 +47,7 @@ for digit, label, confidence in zip(digits, labels, confidences, strict=True):
 axis.set_axis_off()
 
 # %%
-# This is what the network sees.
+# The network sees these images:
 
 figure, axes = plt.subplots(1, len(digits), figsize=(9, 1.6), layout="constrained")
 for axis, image, label in zip(axes, model["digitimagenormalizer"].transform(crops), labels, strict=True):
@@ -55,7 +56,7 @@ for axis, image, label in zip(axes, model["digitimagenormalizer"].transform(crop
     axis.set_axis_off()
 
 # %%
-# The labels are those of the test images.
+# Compare the predictions with the labels of the test images:
 
 print("read:  ", *labels)
 print("labels:", *test.target[10:18])

@@ -9,7 +9,7 @@ example fast, we train for five epochs instead of the recipe's twenty.
 # %%
 # The data
 # --------
-# ``fetch_mnist`` returns arrays as scikit-learn's own fetchers do. Pixels are float32 in [0, 1], labels integers.
+# ``fetch_mnist`` returns arrays, like scikit-learn's own fetchers. Pixels are float32 in [0, 1]; labels are integers.
 
 from sk_mnist import fetch_mnist
 from sk_mnist.plotting import DigitsDisplay
@@ -22,8 +22,8 @@ DigitsDisplay.from_predictions(X_train, y_train, n_images=14, n_columns=7)
 # %%
 # The model
 # ---------
-# A scikit-learn Pipeline: flatten the images, scale the pixels, classify with a Keras network. ``start_tensorflow``
-# hides the routine lines that TensorFlow writes to stderr when it starts.
+# The model is a scikit-learn Pipeline. It flattens the images, scales the pixels, and classifies with a Keras network.
+# ``start_tensorflow`` hides the routine messages that TensorFlow writes to stderr when it starts.
 
 from sk_mnist import make_mnist_pipeline, start_tensorflow
 
@@ -32,9 +32,9 @@ pipe = make_mnist_pipeline(epochs=5, random_state=0)
 pipe.fit(X_train, y_train)
 
 # %%
-# How good it is
-# --------------
-# ``evaluate`` computes what one usually wants to know, and prints as a table.
+# Evaluation
+# ----------
+# ``evaluate`` computes the usual metrics. Its result prints as a table.
 
 from sk_mnist import evaluate
 
@@ -42,9 +42,9 @@ result = evaluate(pipe, X_test, y_test)
 print(result)
 
 # %%
-# How it learned
-# --------------
-# The history of the training is in the fitted classifier, the last step of the Pipeline.
+# Training history
+# ----------------
+# The fitted classifier, the last step of the Pipeline, holds the training history.
 
 from sk_mnist.plotting import TrainingHistoryDisplay
 

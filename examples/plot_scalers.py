@@ -3,12 +3,12 @@ Comparing scalers
 =================
 
 How much does the scale of the pixels matter? ``PixelScaler`` divides by 255. scikit-learn's transformers work in the
-Pipeline as well. The data is the published bytes, 0 to 255, of the first 4,000 training images, in four folds.
+Pipeline as well. We compare them in four folds of the first 4,000 training images, with bytes from 0 to 255.
 """
 
 # %%
-# The step "scale" is a parameter of the Pipeline like any other, so a grid search can exchange it. Dropping it
-# ("passthrough") feeds the network bytes. ``KerasMLPClassifier`` warns of them, which is what is wanted here.
+# The step ``scale`` is a parameter of the Pipeline, so a grid search can replace it. With ``"passthrough"``, the
+# network receives bytes. ``KerasMLPClassifier`` warns about them; we ignore the warning here.
 
 import warnings
 
@@ -33,7 +33,7 @@ search = GridSearchCV(pipe, {"scale": list(scalers.values())}, cv=4, refit=False
 search.fit(X, y)
 
 # %%
-# Every scaler met the same folds and the same initial weights.
+# All scalers are compared on the same folds and with the same initial weights.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,6 +48,6 @@ ax.set(xlabel="accuracy: mean ± standard deviation of 4 folds", ylim=(len(scale
 ax.grid(alpha=0.3)
 
 # %%
-# Bytes are far from the few units that the initial weights are made for. Between the scalers the choice matters less
-# than the folds do. ``MaxAbsScaler`` and ``StandardScaler`` scale each pixel by itself; ``PixelScaler`` has one scale
-# for all of them, and refuses data on another one.
+# Bytes are far larger than the inputs that the initial weights are designed for. The scalers differ less from each
+# other than the folds do. ``MaxAbsScaler`` and ``StandardScaler`` scale each pixel separately. ``PixelScaler`` uses one
+# scale for all pixels, and rejects data on another scale.

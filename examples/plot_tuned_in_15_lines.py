@@ -22,13 +22,13 @@ search = GridSearchCV(pipe, model_selection.mnist_param_grid("small"), cv=3).fit
 print(search.best_params_, model_selection.cross_validation_report(search.best_estimator_, X, y, cv=4), sep="\n")
 
 # %%
-# The search has chosen its winner on the same rows, so the report flatters it a little. The test images had no part
-# in it:
+# The search chose the best candidate on the same rows, so the report is slightly optimistic. The test images were not
+# used for the choice:
 
 print(evaluate(search, X_test, y_test))
 
 # %%
-# The search, the training of the winner, its worst mistakes, and the confusion matrix:
+# The plots show the search, the training of the best candidate, its most confident mistakes, and the confusion matrix:
 
 plotting.SearchResultsDisplay.from_estimator(search)
 
@@ -45,8 +45,8 @@ plotting.DigitsDisplay.from_estimator(search, X_test, y_test, order="confidently
 ConfusionMatrixDisplay.from_estimator(search, X_test, y_test, cmap="Blues")
 
 # %%
-# From here:
+# Next:
 #
 # * :ref:`sphx_glr_auto_examples_plot_tuning.py`: progress bars while a search runs
 # * :ref:`sphx_glr_auto_examples_plot_cross_validation.py`: what the report's interval means
-# * :ref:`sphx_glr_auto_examples_plot_errors.py`: more on what goes wrong
+# * :ref:`sphx_glr_auto_examples_plot_errors.py`: more about the mistakes

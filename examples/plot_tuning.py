@@ -7,10 +7,10 @@ scikit-learn's own progress bars.
 """
 
 # %%
-# ``set_callbacks`` is scikit-learn's, as is ``ProgressBar``; the search hands the callback down to the Pipelines
-# that it fits, and these to the network. ``max_propagation_depth`` says how far down bars are shown: 0 is the
-# search alone, 1, the default, has a bar for each fit too, and 2 one for the epochs in it. In a terminal the bars
-# move; on this page only their last state can be seen.
+# ``set_callbacks`` and ``ProgressBar`` are part of scikit-learn. The search passes the callback on to each Pipeline,
+# and the Pipeline to the network. ``max_propagation_depth`` sets the level of detail: 0 shows the search, 1 (the
+# default) also shows each fit, and 2 the epochs of each fit. In a terminal the bars move; this page shows their final
+# state.
 
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
@@ -27,20 +27,20 @@ search.set_callbacks(ProgressBar())
 search.fit(X, y)
 
 # %%
-# Two parameters give a heat map, with the best candidate framed.
+# For two parameters, the plot is a heat map with a frame around the best candidate.
 
 from sk_mnist.plotting import SearchResultsDisplay
 
 SearchResultsDisplay.from_estimator(search)
 
 # %%
-# One parameter gives a line; of the candidates that share its value the best one counts.
+# For one parameter, the plot is a line. Each point is the best of the candidates with that value.
 
 SearchResultsDisplay.from_estimator(search, params="mlp__learning_rate")
 
 # %%
-# Successive halving spends less: it trains all candidates for a few epochs, and only the better third of them for
-# three times as many. The epochs are its resource.
+# Successive halving is cheaper: it trains all candidates for a few epochs, and only the best third of them for three
+# times as many. The resource is the number of epochs.
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import HalvingGridSearchCV

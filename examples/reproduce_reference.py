@@ -30,7 +30,7 @@ TRAININGS = {
 
 
 def main() -> None:
-    """Run the trainings and print a line for each seed, then mean and spread."""
+    """Train with each seed and print the scores, then their mean and standard deviation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="number of seeds (default: 5)")
     parser.add_argument("--validation", action="store_true", help="score the last 10,000 training images instead")

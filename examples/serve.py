@@ -2,8 +2,8 @@
 Serve a model over HTTP
 =======================
 
-Answer POST requests that hold images as JSON, lists of 784 numbers from 0 to 255, with digits and their probabilities.
-It needs neither TensorFlow nor a web framework::
+The server takes POST requests with images as JSON, lists of 784 numbers from 0 to 255, and answers with digits and
+their probabilities. It needs neither TensorFlow nor a web framework::
 
     python examples/serve.py model.skops --port 8000  # without a file, the pretrained model
     curl --data @images.json http://127.0.0.1:8000/
@@ -21,10 +21,10 @@ MAX_BYTES = 10 * 2**20
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a request."""
+    """Answers requests."""
 
     def do_POST(self):
-        """Read images, and answer with digits."""
+        """Read images and send their digits."""
         try:
             length = int(self.headers["Content-Length"])
             if not 0 <= length <= MAX_BYTES:
@@ -48,10 +48,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
-    """Run the command line."""
+    """Parse the options and start the server."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", help="a file that sk_mnist.save wrote (default: the pretrained model)")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (default: 8000)")
+    parser.add_argument("model", nargs="?", help="file written by sk_mnist.save (default: the pretrained model)")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free port (default: 8000)")
     options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     server.model = load(options.model) if options.model else load_pretrained()

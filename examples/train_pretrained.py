@@ -45,7 +45,7 @@ RECIPE = "accurate"
 EPOCHS = RECIPES[RECIPE]["epochs"]
 TEACHER_SEEDS = [0, 1, 2]
 TEACHER_WEIGHT = 0.7
-STUDENT_SEED = 3  # not a teacher's, so that weights and distortions are its own
+STUDENT_SEED = 3  # not a teacher's, so that initial weights and distortions differ
 N_IMAGES = 60_000
 
 PACKAGE_DATA = Path(__file__).parent.parent / "sk_mnist" / "pretrained" / "data"
@@ -59,10 +59,10 @@ DATA = {
 
 
 def main() -> None:
-    """Train what is missing, and write the files."""
+    """Train the networks that have no file yet, and write the package data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     models = Path("sk-mnist-output") / "networks"
-    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
+    parser.add_argument("--models", type=Path, default=models, help="where networks are saved (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"epochs of each network (default: {EPOCHS})")
     parser.add_argument("--rows", type=int, default=N_IMAGES, help="training images (default: all 60,000)")
     options = parser.parse_args()
@@ -79,8 +79,8 @@ def main() -> None:
 def trained(
     name: str, seed: int, X: np.ndarray, y: np.ndarray, options: argparse.Namespace, **params: Any
 ) -> KerasMLPClassifier:
-    """Return a fitted network: from its file if there is one, else trained and saved."""
-    # The names that benchmarks/recipes.py gives to its networks, so that neither trains what the other has.
+    """Load a fitted network from its file, or train and save it."""
+    # benchmarks/recipes.py uses the same names, so each script reuses the networks of the other.
     trial = f"-{options.epochs}-epochs-{options.rows}-rows" if options.is_trial else ""
     path = options.models / f"{name}{trial}-test-{seed}.skops"
     pipeline = make_mnist_pipeline(
@@ -90,7 +90,7 @@ def trained(
     if path.exists():
         saved = load(path)
         if parameters(saved) != parameters(network):
-            raise SystemExit(f"{path} was trained with other parameters than those of today; move it away.")
+            raise SystemExit(f"{path} was trained with other parameters; move it away.")
         return saved
     print(f"training {path.name}", flush=True)
     start_tensorflow()
@@ -101,12 +101,12 @@ def trained(
 def combined(networks: list[KerasMLPClassifier], X: np.ndarray, y: np.ndarray) -> FrozenEstimator:
     """Return one classifier with the mean probabilities of fitted networks."""
     frozen = [(f"network {i}", FrozenEstimator(network)) for i, network in enumerate(networks)]
-    # Nothing is trained: fitting it on some rows tells it the classes.
+    # The networks are frozen, so this fit only stores the classes.
     return FrozenEstimator(VotingClassifier(frozen, voting="soft").fit(X[:1000], y[:1000]))
 
 
 def parameters(network: KerasMLPClassifier) -> dict[str, Any]:
-    """Return the parameters of a network as JSON has them, without its teacher."""
+    """Return the parameters of a network as JSON values, without its teacher."""
     params = network.get_params(deep=False)
     del params["teacher"]
     return json.loads(json.dumps(params, default=RandomWarp.get_params))
@@ -118,7 +118,7 @@ def write(network: KerasMLPClassifier, scaler: PixelScaler, options: argparse.Na
     for i, (coef, intercept) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
         arrays[f"coef_{i}"], arrays[f"intercept_{i}"] = coef, intercept
     arrays |= {name: np.array(values) for name, values in network.history_.items()}
-    # Little-endian rows on every machine, so that the digests are those of the weights.
+    # Little-endian and C-contiguous on every machine, so that the digests depend on the weights only.
     arrays = {name: np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("<")) for name, a in arrays.items()}
     figures = evaluate(network, *fetch_mnist(subset="test", return_X_y=True)).to_dict()
     card = {
@@ -143,7 +143,7 @@ def write(network: KerasMLPClassifier, scaler: PixelScaler, options: argparse.Na
 
 
 def command(options: argparse.Namespace) -> str:
-    """Return the command that trains the same."""
+    """Return the command that repeats this training."""
     words = ["python examples/train_pretrained.py"]
     words += [f"--epochs {options.epochs}"] if options.epochs != EPOCHS else []
     words += [f"--rows {options.rows}"] if options.rows != N_IMAGES else []
@@ -151,12 +151,12 @@ def command(options: argparse.Namespace) -> str:
 
 
 def version_of(library: str) -> str:
-    """Return the version of a library, of ours that of the code that runs."""
+    """Return the version of a library; for sk-mnist, that of the running code."""
     return sk_mnist.__version__ if library == "sk-mnist" else version(library)
 
 
 def processor() -> str:
-    """Return what the processor is called, on Linux, or else its architecture."""
+    """Return the name of the processor on Linux, or its architecture on other systems."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
