@@ -1,9 +1,9 @@
 """
-What travels to the workers of a cluster
-========================================
+Bytes sent to the workers of a cluster
+======================================
 
-Count the bytes that two Dask workers on this machine receive in searches over 20,000 images, as the kernel counts them
-(Linux). Nothing is trained, because only what is sent matters::
+Count the bytes that two Dask workers on this machine receive during searches over 20,000 images, as reported by the
+kernel (Linux only). Nothing is trained, because only the data sent matters::
 
     python examples/scaling/bytes_sent.py
 """
@@ -31,7 +31,7 @@ class TakesValidationData(DummyClassifier):
     """A classifier that trains nothing."""
 
     def fit(self, X, y, X_val=None):
-        """Take as long as a short fit, because joblib sends several tasks at once that are faster."""
+        """Take as long as a short fit, because joblib batches faster tasks."""
         time.sleep(0.5)
         return super().fit(X, y)
 
@@ -42,7 +42,7 @@ def print_bytes(what, n_bytes):
 
 
 def print_pickles(X, y):
-    """Print the size of what a task holds of the estimator."""
+    """Print the pickled size of the estimators, and return the fitted network."""
     network = KerasMLPClassifier(epochs=1, random_state=0)
     print_bytes("the network, pickled", len(pickle.dumps(network)))
     print_bytes("the Pipeline, pickled", len(pickle.dumps(make_mnist_pipeline())))
@@ -53,7 +53,7 @@ def print_pickles(X, y):
 
 
 def main():
-    """Count, and print a line for each."""
+    """Count the bytes and print a line for each kind of data."""
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X, y = X[:N_ROWS], y[:N_ROWS]
     network = print_pickles(X[:1000], y[:1000])

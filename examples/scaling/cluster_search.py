@@ -2,24 +2,24 @@
 A grid search on a Dask cluster
 ===============================
 
-Search the learning rate and the batch size of the network on MNIST with ``GridSearchCV``, on Dask's workers. Without a
-cluster at hand, one command starts two workers on this machine, searches and stops them::
+Tune the learning rate and the batch size of the network on MNIST with ``GridSearchCV``, on Dask workers. Without a
+cluster, this command starts two workers on this machine, runs the search and stops the workers::
 
     python examples/scaling/cluster_search.py
 
-With workers on several machines, start a scheduler on one, a worker on each, and give the scheduler's address to the
-search. ``sk_mnist`` must be installed on all of them, in the same versions::
+To use several machines, install the same versions of ``sk_mnist`` and its dependencies on all of them. Start a
+scheduler on one machine and workers on each, and pass the scheduler's address to the search::
 
     dask scheduler
     dask worker tcp://ADDRESS-OF-THE-SCHEDULER:8786 --nworkers 4 --nthreads 1
     python examples/scaling/cluster_search.py --scheduler tcp://ADDRESS-OF-THE-SCHEDULER:8786
 
-``--one-by-one`` runs the same search in this process too, and compares. ``--images FILE`` sends row numbers instead of
-images: workers read the images from an npy file that all machines can reach, which is written if it is missing. Needs
-``pip install dask distributed``.
+``--one-by-one`` also runs the same search in this process, and compares the results. ``--images FILE`` sends row
+numbers instead of images: workers read the images from an npy file that all machines can reach, which is written if it
+is missing. The script needs ``pip install dask distributed``.
 
-A worker that is killed costs the fits that it was at: Dask runs them again. For this its copy of the data must not be
-the only one, so the rows are put on each worker, and the folds travel with the tasks.
+If a worker is killed, Dask runs its unfinished fits again. This needs another copy of the data, so the rows are put on
+each worker, and the folds travel with the tasks.
 """
 
 import argparse
@@ -43,18 +43,18 @@ from sk_mnist import fetch_mnist, make_mnist_pipeline
 
 GRID = {"mlp__learning_rate": [3e-4, 1e-3, 3e-3], "mlp__batch_size": [32, 128]}
 
-# Where Linux' struct tcp_info has the bytes that a connection has received.
+# Position and type of the number of received bytes in Linux' struct tcp_info.
 BYTES_RECEIVED = "128xQ"
 
 
 class Backend(DaskDistributedBackend):
-    """joblib's backend, which as of joblib 1.6 waits forever for a task that Dask cannot run, made to raise instead.
+    """joblib's Dask backend, changed to raise an error if Dask cannot run a task.
 
-    Such are tasks that need a module which the workers lack, and tasks that have killed four workers.
+    As of joblib 1.6, the original waits forever if the workers lack a module, or if a task has killed four workers.
     """
 
     def submit(self, func, callback=None):
-        """Submit a batch, and report its failure as joblib reports its result."""
+        """Submit a batch of tasks, and pass an error of Dask to the callback."""
 
         def report_failure(done):
             if (error := done.exception()) is not None:
@@ -66,12 +66,12 @@ class Backend(DaskDistributedBackend):
 
 
 def read_images(rows, path):
-    """Return the images of these row numbers, of which a worker reads no others."""
+    """Return the images with these row numbers, and read only them."""
     return np.load(path, mmap_mode="r")[rows[:, 0]]
 
 
 def bytes_received():
-    """Count what the connections of this process have received; NaN where this is not Linux."""
+    """Return the bytes that all connections of this process have received; NaN on systems other than Linux."""
     if not os.path.isdir("/proc/self/fd"):
         return float("nan")
     total = 0
@@ -79,7 +79,7 @@ def bytes_received():
         try:
             with socket.socket(fileno=os.dup(int(descriptor))) as connection:
                 info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        except OSError:  # no connection
+        except OSError:  # not a connection
             continue
         if len(info) >= struct.calcsize(BYTES_RECEIVED):
             total += struct.unpack_from(BYTES_RECEIVED, info)[0]
@@ -87,7 +87,7 @@ def bytes_received():
 
 
 def make_search(options):
-    """Return the search, and what it is fitted on."""
+    """Return the search and the data to fit it on."""
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X, y = X[: options.rows], y[: options.rows]
     pipe = make_mnist_pipeline(epochs=options.epochs, random_state=0)
@@ -97,21 +97,21 @@ def make_search(options):
         reader = FunctionTransformer(read_images, kw_args={"path": options.images.resolve()})
         pipe = Pipeline([("images", reader), *pipe.steps])
         X = np.arange(len(X))[:, np.newaxis]
-    # Lists travel with the tasks. joblib would put arrays on one worker, and with that worker they would be lost.
+    # Lists travel with the tasks. joblib would put arrays on one worker, and they would be lost with it.
     folds = [(train.tolist(), test.tolist()) for train, test in StratifiedKFold(options.folds).split(X, y)]
     return GridSearchCV(pipe, GRID, cv=folds, error_score="raise"), X, y
 
 
 def connect(options):
-    """Return a client of the scheduler that was asked for, or of a cluster on this machine."""
+    """Connect to the given scheduler, or start a cluster on this machine."""
     if options.scheduler:
         return Client(options.scheduler)
     return Client(LocalCluster(n_workers=options.workers, threads_per_worker=1, host="127.0.0.1"))
 
 
 def search_on_cluster(client, search, X, y):
-    """Run the search on the workers, and print how long it takes and what it sends."""
-    client.amm.stop()  # which would take the copies that no task is waiting for off the workers again
+    """Run the search on the workers, and print its time and the bytes that it sends."""
+    client.amm.stop()  # it would remove copies of the data that no task is waiting for
     n_tasks = len(GRID["mlp__learning_rate"]) * len(GRID["mlp__batch_size"]) * len(search.cv)
     n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
     at_first = sum(client.run(bytes_received).values())
@@ -134,9 +134,9 @@ def print_scores(search):
 
 
 def compare(search, X, y):
-    """Run the search one fit after another, and print whether it finds the same."""
+    """Run the search one fit at a time, and print whether the results are the same."""
     start = time.perf_counter()
-    with threadpool_limits(1, user_api="blas"):  # as Dask holds its workers
+    with threadpool_limits(1, user_api="blas"):  # as in Dask's workers
         alone = clone(search).fit(X, y)
     seconds = time.perf_counter() - start
     same_scores = np.array_equal(alone.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"])
@@ -147,15 +147,15 @@ def compare(search, X, y):
 
 
 def main():
-    """Run the command line."""
+    """Parse the options and run the search."""
     parser = argparse.ArgumentParser(description="Search parameters of the network on a Dask cluster.")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a running cluster; without it one is started here")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="scheduler of a cluster (default: start one here)")
     parser.add_argument("--workers", type=int, default=2, help="workers to start here (default: 2)")
     parser.add_argument("--rows", type=int, default=6000, help="training images to use (default: 6000)")
     parser.add_argument("--epochs", type=int, default=5, help="epochs of each fit (default: 5)")
     parser.add_argument("--folds", type=int, default=3, help="folds of the cross-validation (default: 3)")
     parser.add_argument("--images", type=Path, metavar="FILE", help="npy file from which workers read the images")
-    parser.add_argument("--one-by-one", action="store_true", help="run the search without the cluster too")
+    parser.add_argument("--one-by-one", action="store_true", help="also run the search without the cluster")
     options = parser.parse_args()
 
     search, X, y = make_search(options)

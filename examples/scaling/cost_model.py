@@ -1,24 +1,24 @@
 """
-What a search costs on a cluster
-================================
+The cost of a search on a cluster
+=================================
 
-Simulate a grid search on 10, 100 and 1,000 workers: how long it takes, how many bytes move, and what limits it. Each
-figure that goes in is an assumption that an option replaces::
+Simulate a grid search on 10, 100 and 1,000 workers: how long it takes, how many bytes are sent, and what limits it.
+All inputs are assumptions that you can change with options::
 
     python examples/scaling/cost_model.py
     python examples/scaling/cost_model.py --candidates 200 --fit-seconds 60 --start-seconds 120
     python examples/scaling/cost_model.py --check      # runs searches on this machine; needs dask, takes minutes
 
-``--check`` measures the figures of this machine in two short searches, predicts a longer one on one worker and on two,
-runs both, and exits with status 1 if a prediction is off by more than 20 %.
+``--check`` measures the inputs for this machine in two short searches, predicts the time of a longer search on one
+worker and on two, runs it on both, and exits with status 1 if a prediction is off by more than 20 %.
 
-What is assumed:
+The model assumes:
 
 - Workers take one fit at a time, in the order of the candidates, as soon as they are free.
 - A worker starts, imports TensorFlow and compiles the network once, in ``start-seconds``.
-- The data goes to each worker once. Workers that have it pass it on, so that their number doubles in each round.
-- Times of fits vary from candidate to candidate, log-normally. Folds of a candidate take the same time.
-- The scheduler takes ``dispatch-seconds`` for each fit, and the time to send ``task-bytes``, one after another.
+- The data is sent to each worker once. Workers that have it pass it on, so their number doubles in each round.
+- The time of a fit follows a log-normal distribution over the candidates. Folds of a candidate take the same time.
+- The scheduler handles one fit at a time, in ``dispatch-seconds`` plus the time to send ``task-bytes``.
 - After the last fit, one process fits the best candidate on all rows.
 """
 
@@ -40,39 +40,39 @@ class Assumptions:
 
     candidates: int = 1000
     folds: int = 5
-    fit_seconds: float = 10.0  # mean, once the network is compiled; the recipe "reference" on a core of its own
+    fit_seconds: float = 10.0  # mean, with a compiled network; the recipe "reference" on one core
     fit_spread: float = 0.5  # standard deviation of the logarithm
     start_seconds: float = 15.0  # to start a worker, import TensorFlow, and compile
-    dispatch_seconds: float = 0.001  # "about 1ms" of overhead for a task, says Dask's page on efficiency
+    dispatch_seconds: float = 0.001  # Dask's page on efficiency: "about 1ms" of overhead per task
     data_bytes: float = 188e6  # 60,000 x 784 float32
-    task_bytes: float = 0.2e6  # what a fit is sent beyond the data: above all the row numbers of its fold, as lists
+    task_bytes: float = 0.2e6  # sent per fit, besides the data: mainly the row numbers of its fold, as lists
     bytes_per_second: float = 125e6  # of each network card: 1 Gbit/s
     seed: int = 0
 
     @property
     def scheduling_seconds(self):
-        """Time that the scheduler takes for a fit."""
+        """Time that the scheduler spends on a fit."""
         return self.dispatch_seconds + self.task_bytes / self.bytes_per_second
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulated search took."""
+    """The result of a simulation."""
 
     seconds: float
     moved_bytes: float
     longest_fit: float  # seconds
-    shares: dict  # of the workers' time until the last fit, by what it was spent on
+    shares: dict  # of the workers' time until the end of the last fit, by activity
 
 
 def simulate(assumptions, n_workers):
-    """Simulate a search on so many workers."""
+    """Simulate a search on this many workers."""
     a = assumptions
     generator = np.random.default_rng(a.seed)
-    # Of mean 1.
+    # Their mean is 1.
     factors = generator.lognormal(-(a.fit_spread**2) / 2, a.fit_spread, a.candidates)
     fits = np.repeat(a.fit_seconds * factors, a.folds)
-    # The first round brings the data to one worker, each other one doubles their number.
+    # The first round sends the data to one worker. Each further round doubles the number of workers that have it.
     rounds = np.floor(np.log2(np.arange(n_workers) + 1)) + 1
     arrivals = rounds * a.data_bytes / a.bytes_per_second
     free = [(a.start_seconds + arrival, worker) for worker, arrival in enumerate(arrivals)]
@@ -130,7 +130,7 @@ def make_search(n_candidates, n_folds, epochs):
 
 
 def timed_search(n_workers, n_candidates, epochs, X, y):
-    """Run a search in two folds on a fresh cluster; return seconds, without the refit."""
+    """Run a search with two folds on a new cluster; return its seconds without the refit."""
     from distributed import Client, LocalCluster
     from joblib import parallel_config
 
@@ -145,16 +145,16 @@ def timed_search(n_workers, n_candidates, epochs, X, y):
 
 
 def check(epochs, n_candidates, rows):
-    """Predict searches on this machine from two shorter ones, and run them."""
+    """Predict the time of searches on this machine from two shorter ones, and compare it with the measured time."""
     from sk_mnist import fetch_mnist
 
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X, y = X[:rows], y[:rows]
     is_close = True
-    # The first search of a process takes longer: it imports what the others find imported.
+    # Warm-up: the first search of a process takes longer, because it imports modules.
     timed_search(1, 1, 1, X, y)
     for n_workers in (1, 2):
-        # What more fits take is the time of a fit, and the rest is the start.
+        # The additional fits give the time of one fit; the rest is the time to start.
         few, more = n_candidates // 6, n_candidates // 2
         of_few, of_more = (timed_search(n_workers, n, epochs, X, y) for n in (few, more))
         fit_seconds = (of_more - of_few) * n_workers / (2 * (more - few))
@@ -164,7 +164,7 @@ def check(epochs, n_candidates, rows):
             fit_seconds=fit_seconds,
             fit_spread=0.0,
             start_seconds=of_few - 2 * few * fit_seconds / n_workers,
-            dispatch_seconds=0.0,  # part of what was measured, as is the data
+            dispatch_seconds=0.0,  # included in the measured times, as is the data
             data_bytes=0.0,
             task_bytes=0.0,
         )
@@ -182,14 +182,14 @@ def check(epochs, n_candidates, rows):
 
 
 def main():
-    """Run the command line."""
+    """Parse the options, then simulate or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for field in fields(Assumptions):
         parser.add_argument("--" + field.name.replace("_", "-"), type=type(field.default), default=field.default)
     parser.add_argument("--check", action="store_true", help="compare predictions with searches on this machine")
-    parser.add_argument("--check-epochs", type=int, default=50, help="epochs of their fits (default: 50)")
-    parser.add_argument("--check-candidates", type=int, default=24, help="their candidates (default: 24)")
-    parser.add_argument("--check-rows", type=int, default=6000, help="their rows (default: 6,000)")
+    parser.add_argument("--check-epochs", type=int, default=50, help="epochs of these fits (default: 50)")
+    parser.add_argument("--check-candidates", type=int, default=24, help="candidates of these searches (default: 24)")
+    parser.add_argument("--check-rows", type=int, default=6000, help="rows of these searches (default: 6,000)")
     options = parser.parse_args()
     if options.check:
         return 0 if check(options.check_epochs, options.check_candidates, options.check_rows) else 1

@@ -2,15 +2,15 @@
 Infinite MNIST: a stream of distorted digits
 ============================================
 
-Train the reference network on an endless stream: the 60,000 training images, each distorted anew whenever it comes by,
-so that no row is seen twice. Rows are made as they are needed and never stored, so memory does not grow with their
-number. One network each is trained on 125,000, 250,000, ... and 8,000,000 rows, and scored once on the test images::
+Train the reference network on an endless stream: the 60,000 training images, with new distortions in every pass, so
+that no row is seen twice. Rows are made when they are needed and never stored, so memory does not grow with their
+number. Separate networks are trained on 125,000, 250,000, ... and 8,000,000 rows, and scored once on the test images::
 
     python examples/scaling/infinite_mnist.py                 # about 6 minutes on 2 cores
     python examples/scaling/infinite_mnist.py --rows 500000   # a trial in less than a minute
 
-The network is saved as it goes. Killed, even by SIGKILL, and started again with the same command, the script goes on to
-the same weights.
+The network is saved regularly. If the script is killed, even by SIGKILL, run the same command again: it resumes, and
+ends with the same weights.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, save, start_tensorflow
 
 ROWS = 8_000_000
-N_SIZES = 7  # each half of the next
+N_SIZES = 7  # each is half of the next
 BLOCK_ROWS = 10_000
 BLOCKS_PER_FILE = 50
 # Those of the recipe "accurate", which were chosen on validation images.
@@ -31,28 +31,28 @@ LEARNING_RATE = 2e-3
 BATCH_SIZE = 256
 
 # Errors of Vowpal Wabbit's neural network on the test images, after training on the 8.1 million distorted digits of
-# MNIST8M, as demo/mnist/README of two of its versions gives them: 126 and 152 of 10,000.
+# MNIST8M, from demo/mnist/README of two of its versions: 126 and 152 of 10,000.
 PUBLISHED = {"Vowpal Wabbit 7.3": 0.0126, "Vowpal Wabbit 8.6.1": 0.0152}
 PUBLISHED_ROWS = 8_100_000
 
 
 def make_block(X, y, number, seed):
-    """Return a block of the stream, which its number and the seed decide."""
+    """Return a block of the stream, which depends only on its number and the seed."""
     n_blocks = len(X) // BLOCK_ROWS
     part = slice(BLOCK_ROWS * (number % n_blocks), BLOCK_ROWS * (number % n_blocks + 1))
     return RandomWarp().transform(X[part], random_state=seed * 1_000_000 + number), y[part]
 
 
 def train(path, n_rows, X, y, seed):
-    """Train on so many rows of the stream, from the saved network if there is one."""
+    """Train on this many rows of the stream, starting from the saved network if there is one."""
     n_blocks = math.ceil(n_rows / BLOCK_ROWS)
     if path.exists():
         clf = load(path)
     else:
         clf = KerasMLPClassifier(batch_size=BATCH_SIZE, jit_compile=True, random_state=seed)
-    # Each call of partial_fit adds to the curve, which says where the stream is to go on.
+    # Each call of partial_fit adds one value to the curve, so its length is the number of the next block.
     for number in range(len(getattr(clf, "loss_curve_", ())), n_blocks):
-        # As in a fit with this schedule, the rate falls to 0.
+        # As in a fit with the cosine schedule, the rate falls to 0.
         clf.set_params(learning_rate=LEARNING_RATE * (1 + math.cos(math.pi * number / n_blocks)) / 2)
         X_block, y_block = make_block(X, y, number, seed)
         n_left = n_rows - number * BLOCK_ROWS
@@ -63,7 +63,7 @@ def train(path, n_rows, X, y, seed):
 
 
 def peak_mebibytes():
-    """Return the most memory that this process has taken so far."""
+    """Return the peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -86,13 +86,13 @@ def draw(points, path):
 
 
 def main():
-    """Run the command line."""
+    """Parse the options, train the networks, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the longest training (default: 8,000,000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and distortions (default: 0)")
     output = Path("sk-mnist-output") / "infinite"
     parser.add_argument(
-        "--output", type=Path, default=output, help="directory of what is written (default: %(default)s)"
+        "--output", type=Path, default=output, help="directory of the files written (default: %(default)s)"
     )
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
