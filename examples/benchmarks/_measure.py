@@ -1,6 +1,6 @@
 """How benchmarks measure: peers take turns, each in a new process that reads MNIST from files.
 
-The measured processes import this module too, so it imports nothing that would cost them time.
+The measured processes import this module too, so it avoids slow imports.
 """
 
 import multiprocessing
@@ -44,18 +44,18 @@ NO_PROCESS_MEMORY = "The memory of a process is read from /proc, which this syst
 
 @dataclass
 class Result:
-    """What one peer took for one kind of work, in as many rounds as there were.
+    """The measurements of one peer for one kind of work.
 
     Attributes
     ----------
     work, peer : str
-        What was done, and who did it.
+        Names of the work and of the peer.
     seconds : list of float
-        One for each round.
+        Time of each round.
     accuracy : list of float
-        One for each round, or empty.
+        Accuracy of each round, or empty.
     details : list of dict
-        What else was measured, one for each round.
+        Other measurements of each round.
     """
 
     work: str
@@ -66,13 +66,13 @@ class Result:
 
     @property
     def is_ours(self) -> bool:
-        """Whether sk-mnist did the work: it may do so in several ways, named in parentheses."""
+        """Whether the peer is sk-mnist, or a variant of it, which is named in parentheses."""
         return self.peer.partition(" (")[0] == OURS
 
 
 @contextmanager
 def mnist_files() -> Iterator[Path]:
-    """Write MNIST where the measured processes read it at once; yield the directory, removed at the end."""
+    """Write MNIST to files that the measured processes can read fast; yield their temporary directory."""
     with tempfile.TemporaryDirectory(prefix="sk-mnist-benchmark-") as name:
         directory = Path(name)
         for subset in ("train", "test"):
@@ -83,16 +83,16 @@ def mnist_files() -> Iterator[Path]:
 
 
 def load_mnist(directory: Path, subset: str, n_rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Read the first rows of a subset that ``mnist_files`` has written.
+    """Read the first rows of a subset from the files of ``mnist_files``.
 
     Parameters
     ----------
     directory : Path
-        From ``mnist_files``.
+        The directory that ``mnist_files`` yields.
     subset : {"train", "test"}
-        Which images.
+        The subset.
     n_rows : int, default=None
-        How many; None means all.
+        Number of rows; None means all.
 
     Returns
     -------
@@ -106,19 +106,19 @@ def load_mnist(directory: Path, subset: str, n_rows: int | None = None) -> tuple
 
 
 def in_new_process(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Call a function of a module in a process that has imported nothing but that module.
+    """Call a function in a new process that has imported only the module of the function.
 
     Parameters
     ----------
     function : callable
-        What it writes to stderr, where TensorFlow talks much, is shown only if the call fails.
+        A function of a module. Its output to stderr, where TensorFlow writes a lot, is shown only if the call fails.
     *args, **kwargs : picklable objects
-        Its arguments.
+        Arguments of the function.
 
     Returns
     -------
     value : object
-        What the function returned.
+        The return value of the function.
     """
     spawn = multiprocessing.get_context("spawn")
     with (
@@ -133,24 +133,24 @@ def in_new_process(function: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def _redirect_stderr(path: str) -> None:
-    # C++ writes to the file descriptor, past sys.stderr.
+    # C++ code writes to the file descriptor, not to sys.stderr.
     with open(path, "ab") as log:
         os.dup2(log.fileno(), 2)
 
 
 def by_turns(work: str, peers: Sequence[str], n_rounds: int, measure: Callable[[str, int], dict]) -> list[Result]:
-    """Measure the peers alternately, round by round, so that whatever else the machine does meets all alike.
+    """Measure the peers in turn, round by round, so that other load on the machine affects all of them.
 
     Parameters
     ----------
     work : str
         Name of the work.
     peers : sequence of str
-        Who does it, in this order.
+        Peers to measure, in this order.
     n_rounds : int
-        How often each does.
+        Number of measurements of each peer.
     measure : callable
-        Takes a peer and the number of the round; returns a dict with "seconds", and maybe "accuracy" and more.
+        Takes a peer and the number of the round; returns a dict with "seconds", and optionally "accuracy" and more.
 
     Returns
     -------
@@ -170,12 +170,12 @@ def by_turns(work: str, peers: Sequence[str], n_rounds: int, measure: Callable[[
 
 
 def show_progress(text: str) -> None:
-    """Print a line on stderr at once: tables are printed when all their rows are measured."""
+    """Print a line to stderr at once. Tables are printed only when all their rows are measured."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
-    """Seconds of a call; what it returns is kept until the clock has stopped, so that freeing it is not timed."""
+    """Seconds of a call, without the time to free its return value."""
     start = time.perf_counter()
     value = work()
     seconds = time.perf_counter() - start
@@ -203,8 +203,8 @@ def process_memory() -> dict[str, int]:
     -------
     sizes : dict of str to int
         Bytes by the kernel's names: "VmRSS" is resident now, "VmHWM" the peak of that, and "RssFile" the resident
-        pages of files. The peak is of this very process; ``ru_maxrss`` would count that of the process it was forked
-        from.
+        pages of files. The peak is that of this process alone; ``ru_maxrss`` would include that of the process it was
+        forked from.
     """
     sizes = {}
     for line in PROCESS_STATUS.read_text().splitlines():
@@ -216,7 +216,7 @@ def process_memory() -> dict[str, int]:
 
 def describe_environment() -> dict[str, Any]:
     """Return cores, system, and the versions of the packages that are installed."""
-    # Only the process that reports needs it, and it is slow to import.
+    # Slow to import, and only the reporting process needs it.
     from joblib import cpu_count
 
     versions = {}

@@ -1,4 +1,4 @@
-"""Fitted networks of the recipes, from the files that ``recipes.py`` keeps."""
+"""Fitted networks of the recipes, from the files that ``recipes.py`` saves."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from _measure import show_progress
 import sk_mnist
 
 SPLITS = ("validation", "test")
-# As many training images, the last ones, are scored instead of the test images to choose among networks.
+# To choose among networks, this many of the last training images are scored instead of the test images.
 N_VALIDATION = 10_000
 
 QUICK_TO_TRAIN = ("reference", "fast")
 
 
 def fitted_networks(recipes: Sequence[str], models: Path, split: str = "test") -> Iterator[tuple[str, Any]]:
-    """Find or train the networks of seed 0; yield recipe and fitted classifier of each."""
+    """Load or train the networks of seed 0; yield the recipe and the fitted classifier of each."""
     for recipe in recipes:
         path = models / f"{recipe}-{split}-0.skops"
         if path.exists():
@@ -25,7 +25,7 @@ def fitted_networks(recipes: Sequence[str], models: Path, split: str = "test") -
             show_progress(f"training {recipe}, as {path} does not exist")
             X, y = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
             n_rows = len(X) - (N_VALIDATION if split == "validation" else 0)
-            # It is not kept: recipes.py would take it for one that it has trained and scored.
+            # Not saved, because recipes.py would assume that it has trained and scored this network itself.
             yield recipe, sk_mnist.make_mnist_pipeline(recipe, random_state=0)["mlp"].fit(X[:n_rows], y[:n_rows])
         else:
             print(f"{recipe} is left out, as {path} does not exist: recipes.py --split {split} --only {recipe}")

@@ -18,12 +18,12 @@ MEANINGS = {
     "many_rows": "rows of the larger prediction",
     "many_rows_calls": "timed calls with that many rows",
     "candidates": "learning rates in the grid",
-    "fits": "fits in one process, over which its memory is followed",
+    "fits": "fits in one process, whose memory is recorded",
     "images": "test images that are scored",
-    "settling": "fits before those, in which caches and allocators fill up",
+    "settling": "warm-up fits before those, in which caches and allocators fill up",
 }
 
-# These sizes say how often the work is done, or which of it, not how much of it the targets are set for.
+# These sizes set how often the work is repeated, or which parts of it run, but not the work that the targets are for.
 NOT_WORK = ("rounds", "calls", "many_rows_calls", "batch_size")
 
 CHECK_HELP = (
@@ -42,10 +42,10 @@ class BenchmarkParser(argparse.ArgumentParser):
     sizes : mapping of str to int or list of int
         Default sizes by the name of their option.
     quick : mapping of str to int or list of int, default=None
-        The sizes that ``--quick`` takes instead; None leaves that option out.
+        Sizes that ``--quick`` sets instead; without them there is no ``--quick``.
     peers : sequence of str, default=()
-        Who takes part, in this order. If there are any, ``--peers`` chooses among them, and ``--output`` says where
-        the files of the comparison are written.
+        Peers to compare, in this order. If there are any, ``--peers`` selects some of them, and ``--output`` sets the
+        directory of the files written.
     has_targets : bool, default=False
         Whether ``--check`` is an option.
     """
@@ -64,7 +64,7 @@ class BenchmarkParser(argparse.ArgumentParser):
         if quick:
             self.add_argument("--quick", action="store_true", help="less work, done in under three minutes on 2 cores")
         if peers:
-            self.add_argument("--peers", nargs="+", choices=peers, help="only these, and sk-mnist")
+            self.add_argument("--peers", nargs="+", choices=peers, help="compare only these with sk-mnist")
             self.add_argument(
                 "--output",
                 type=Path,
@@ -86,13 +86,13 @@ class BenchmarkParser(argparse.ArgumentParser):
         self.set_defaults(quick=False, check=False)
 
     def parse_options(self) -> argparse.Namespace:
-        """Parse the command line, fill in the sizes, and leave out the peers that are not asked for or not installed.
+        """Parse the command line, fill in the sizes, and leave out peers that are not requested or not installed.
 
         Returns
         -------
         options : argparse.Namespace
-            Beside the options themselves: ``settings``, the sizes by name; ``is_reduced``, whether there is other work
-            than the targets are set for; and ``missing``, the peers that are not installed.
+            The options, and in addition ``settings``, the sizes by name; ``is_reduced``, whether the work differs from
+            that of the targets; and ``missing``, the peers that are not installed.
         """
         options = self.parse_args()
         for name, size in (self.sizes | self.quick_sizes if options.quick else self.sizes).items():
@@ -106,7 +106,7 @@ class BenchmarkParser(argparse.ArgumentParser):
             self.error(f"--check needs the work that the targets are set for, which is the default: {needed}")
         if self.peers:
             self._choose_peers(options)
-        # Every peer computes on the CPU, as two of them know nothing else.
+        # Every peer uses the CPU, because two of them cannot use a GPU.
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         return options
 
@@ -125,5 +125,5 @@ def as_option(name: str) -> str:
 
 
 def plain(size: Any) -> str:
-    """Return a size as it is typed."""
+    """Return a size as typed on the command line."""
     return " ".join(map(str, size)) if isinstance(size, list) else str(size)

@@ -1,6 +1,6 @@
 """The peers, and the network 784-128-64-32-10 as their users would train it: Adam, shuffled batches, float32.
 
-Some peers train nothing but distort images, which augmentation.py compares.
+Some peers only distort images; augmentation.py compares these.
 """
 
 import warnings
@@ -24,20 +24,20 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "torchvision": ("torch", "torchvision"),
 }
 
-# What pip installs for peers that the extra "benchmark" does not bring.
+# Packages on PyPI of the peers that the extra "benchmark" does not install.
 PACKAGES = {"OpenCV": "opencv-python-headless", "torchvision": "torchvision"}
 
 HIDDEN = (128, 64, 32)
 N_FEATURES = 784
 N_CLASSES = 10
 
-# Whatever a first fit would otherwise import, so that no peer pays for importing within its time; all peers that train.
+# Modules that a first fit would otherwise import, for all peers that train. They are imported before the clock starts.
 IMPORTS = {
     OURS: ("tensorflow", "keras", "scikeras.wrappers", "sk_mnist.neural_network"),
     "scikeras": ("tensorflow", "keras", "scikeras.wrappers"),
     "Keras": ("tensorflow", "keras"),
     "scikit-learn": ("sklearn.neural_network",),
-    # PyTorch imports its compiler when the first optimizer is made, which takes a second or more.
+    # PyTorch imports its compiler when the first optimizer is created, which takes a second or more.
     "skorch": ("torch", "torch._dynamo", "skorch"),
     "PyTorch loop": ("torch", "torch._dynamo"),
 }
@@ -59,9 +59,9 @@ def make_classifier(
     peer : str
         A key of ``IMPORTS``.
     epochs, batch_size, learning_rate : int, int, float
-        As far as training may differ.
+        Parameters of the training.
     seed : int
-        Seeds it in the peer's own way.
+        Random seed, passed in the peer's own way.
     """
     training = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     return _MAKERS[peer](**training)
@@ -132,7 +132,7 @@ def _scikit_learn(epochs: int, batch_size: int, learning_rate: float, seed: int)
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    # It warns that it might have gone on, but all are to train as many epochs.
+    # It warns that it has not converged, but all peers train for the same number of epochs.
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     return MLPClassifier(
         HIDDEN,

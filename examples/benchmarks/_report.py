@@ -3,7 +3,7 @@
 A target is an upper bound on our time divided by theirs, fixed before the code was written. A few are bounds on seconds
 or memory instead.
 
-The measured processes import this module with the script, so rich and matplotlib are imported where they are used.
+The measured processes import this module with the script, so rich and matplotlib are imported only where they are used.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from _peers import OURS
 
 REDUCED_NOTE = "less work than the targets are meant for: fixed costs weigh more than they should"
 
-# The same in every terminal and file, so that a table in a file is not cut.
+# The same in every terminal and file, so that no table is truncated.
 TABLE_WIDTH = 130
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A measured figure beside its target.
+    """A measured figure and its target.
 
     Attributes
     ----------
     name : str
-        What the figure is.
+        Name of the figure.
     measured, target : float
         The figure, and the upper bound on it.
     unit : str
@@ -52,7 +52,7 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """The word for it in a table."""
+        """The result as a word, for tables."""
         return "held" if self.is_held else "missed"
 
     def __str__(self) -> str:
@@ -62,14 +62,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Our median time over a peer's, with the spread of the ratios within rounds.
+    """Our median time divided by a peer's, with the spread of the ratios within rounds.
 
     Attributes
     ----------
     work, peer, ours : str
-        What was done, by whom, and in which way of ours.
+        Names of the work, of the peer, and of our variant.
     ratio, lowest, highest : float
-        Of the medians, and the extremes of the rounds.
+        Ratio of the medians, and the lowest and highest ratio within a round.
     target : float or None
         Upper bound on the ratio, if there is one.
     """
@@ -84,19 +84,19 @@ class Ratio:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The ratio beside its target, if it has one."""
+        """The ratio and its target, if it has one."""
         if self.target is None:
             return None
         return Outcome(f"{self.work}, time divided by that of {self.peer}", self.ratio, self.target)
 
 
 def ratios_to_peers(results: Sequence[Result], targets: Mapping[tuple[str, str], float]) -> list[Ratio]:
-    """Our median over each peer's, for each work; of several ways of ours, the one with the least median counts.
+    """Our lowest median divided by each peer's, for each work. The lowest is that of our fastest variant.
 
     Parameters
     ----------
     results : sequence of Result
-        Of one run, with as many rounds for all peers of a work.
+        Results of one run, with the same number of rounds for all peers of a work.
     targets : mapping of (work, peer) to float
         Upper bounds on the ratios.
 
@@ -127,7 +127,7 @@ def ratios_to_peers(results: Sequence[Result], targets: Mapping[tuple[str, str],
 
 
 def exit_status(outcomes: Sequence[Outcome], options: argparse.Namespace) -> int:
-    """Judge the targets if ``--check`` was given, and say in one line which were missed.
+    """With ``--check``, print in one line which targets were missed.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def exit_status(outcomes: Sequence[Outcome], options: argparse.Namespace) -> int
     Returns
     -------
     status : int
-        1 if targets are checked and one was missed, otherwise 0.
+        1 if ``--check`` is given and a target was missed, otherwise 0.
     """
     if not options.check:
         return 0
@@ -170,19 +170,19 @@ def report(
     Parameters
     ----------
     name : str
-        Of the benchmark.
+        Name of the benchmark.
     results : sequence of Result
-        Of all works and peers.
+        Results of all works and peers.
     targets : mapping of (work, peer) to float
-        Upper bounds on our time over the peer's.
+        Upper bounds on our time divided by the peer's.
     options : argparse.Namespace
         From ``BenchmarkParser.parse_options``.
     log_scale : bool, default=False
         Whether the picture's times are on a logarithmic scale.
     extra : mapping, default=None
-        More for the JSON file.
+        Additional content of the JSON file.
     draw_extra : callable, default=None
-        Draws one more panel on the matplotlib Axes that it is given.
+        Draws an additional panel on the matplotlib Axes that it is given.
 
     Returns
     -------
@@ -211,18 +211,18 @@ def report(
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, n_names: int = 1) -> None:
-    """Print a table, indented, without colours and of the same width wherever it goes.
+    """Print an indented table without colours, with the same width in every terminal and file.
 
     Parameters
     ----------
     title : str
-        The line above it.
+        Line above the table.
     columns : sequence of str
         Headings.
     rows : iterable of sequences of str
-        Cells; columns that a row lacks stay empty.
+        Cells. Missing cells at the end of a row stay empty.
     n_names : int, default=1
-        How many of the first columns hold names, which are aligned left. Figures are aligned right.
+        Number of leading columns that hold names, which are aligned left. Figures are aligned right.
     """
     from rich.console import Console
     from rich.table import Table
@@ -245,7 +245,7 @@ def count(number: int, noun: str) -> str:
 
 
 def format_spread(values: Sequence[float]) -> str:
-    """Least and greatest of accuracies, or the only one."""
+    """Lowest and highest accuracy, or one figure if they are equal."""
     low, high = f"{min(values):.2%}", f"{max(values):.2%}"
     return low if low == high else f"{low}-{high}"
 

@@ -1,25 +1,24 @@
 """
-What it costs to distort the training images
-============================================
+The cost of distorting the training images
+==========================================
 
 Time an epoch of 784-128-64-32-10 on MNIST in batches of 256 with ``augmentation="elastic"``, with ``"affine"`` and
-without, and beside it an epoch of Keras with its defaults: batches of 32, no distortions. Each training has a process
-of its own and is run twice in it; the second one counts, in which nothing is compiled. The accuracy on the 10,000 test
-images is that of the first.
+without, and an epoch of Keras with its defaults: batches of 32, no distortions. Each training runs twice in its own
+process. The time is that of the second run, in which nothing is compiled. The accuracy on the 10,000 test images is
+that of the first run.
 
-Then time the distorting alone, in sk-mnist, Keras, SciPy, OpenCV and torchvision. The slow ones distort fewer images,
-and their time is scaled. They do not distort in the same way, so this compares the time, not what it buys::
+Then time the distortions alone, in sk-mnist, Keras, SciPy, OpenCV and torchvision. The slow ones distort fewer images,
+and their time is scaled. The kinds of distortion differ, so this compares speed, not benefit::
 
     python examples/benchmarks/augmentation.py --quick          # under 3 minutes
     python examples/benchmarks/augmentation.py                  # 10 epochs, 3 rounds
     python examples/benchmarks/augmentation.py --check          # exit status 1 if a target is missed
-    python examples/benchmarks/augmentation.py --groups         # what it costs that images share a distortion
+    python examples/benchmarks/augmentation.py --groups         # the cost of sharing distortions
 
 In training, up to 16 images share a distortion. ``--groups`` trains with groups of 1, 4, 16 and 64 images for 40
-epochs, or as many as it is given, on all but the last sixth of the training images, and scores on that. Each round has
-its own seed.
-It also measures the gradient noise: the variance of the gradient at fixed weights, divided by that with a distortion
-for each image.
+epochs, or the number given, on all but the last sixth of the training images, and scores on that sixth. Each round has
+its own seed. It also measures the gradient noise: the variance of the gradient at fixed weights, divided by the
+variance with one distortion per image.
 """
 
 import argparse
@@ -47,7 +46,7 @@ SHAPE = (28, 28)
 
 
 class Training(NamedTuple):
-    """Who trains, on how many rows per step, and with which distortions."""
+    """The peer that trains, its batch size and its distortions."""
 
     peer: str
     batch_size: int
@@ -56,7 +55,7 @@ class Training(NamedTuple):
 
 NO_WARPS = f"{OURS}, no distortions"
 KERAS_DEFAULTS = "Keras (no distortions, batch 32)"
-# The names in front of a comma or parenthesis say whose line it is; only the first line is compared with the others.
+# The name before a comma or parenthesis is the peer. Only the first line is compared with the others.
 TRAININGS = {
     f"{OURS} (elastic)": Training(OURS, BATCH_SIZE, "elastic"),
     f"{OURS}, affine": Training(OURS, BATCH_SIZE, "affine"),
@@ -68,14 +67,14 @@ TARGETS = {NO_WARPS: 1.5, KERAS_DEFAULTS: 1.0}
 
 GROUP_SIZES = (1, 4, 16, 64)
 GROUP_EPOCHS = 40
-# Training of the network at whose weights gradients are taken, and blocks, of 16 batches each, that they are taken of.
+# Epochs of the network at whose weights gradients are computed, and the number of blocks, of 16 batches each, to use.
 GRADIENT_EPOCHS = 10
 N_GRADIENT_BLOCKS = 40
 
-# Peers bend by smoothed noise: its standard deviation in pixels, and the factor that makes displacements of rms 1.
+# Peers bend images by smoothed noise: standard deviation in pixels, and the factor that gives displacements of rms 1.
 SMOOTHING = 4.0
 NOISE_FACTOR = 25.0
-# Keras makes a graph with a copy of its operations for each image of a batch.
+# Keras builds a graph with a copy of its operations for each image of a batch.
 KERAS_BATCH_SIZE = 64
 
 
@@ -88,7 +87,7 @@ def main() -> int:
         nargs="?",
         const=GROUP_EPOCHS,
         metavar="EPOCHS",
-        help=f"compare sizes of the groups that share a distortion, in trainings of so many epochs ({GROUP_EPOCHS})",
+        help=f"compare sizes of the groups that share a distortion, in trainings of this many epochs ({GROUP_EPOCHS})",
     )
     options = parser.parse_options()
     if options.groups is None:
@@ -99,7 +98,7 @@ def main() -> int:
 
 
 def compare_times(options: argparse.Namespace) -> int:
-    """Measure epochs, then the distorting alone."""
+    """Time epochs, then the distortions alone."""
     training_work = f"an epoch of {count(options.rows, 'row')}, in the second of two trainings of {options.epochs}"
     distorting_work = f"distorting {count(options.rows, 'image')} once"
     with mnist_files() as data:
@@ -120,7 +119,7 @@ def compare_times(options: argparse.Namespace) -> int:
 
 
 def train(way: str, seed: int, *, data: Path, n_rows: int, epochs: int) -> dict:
-    """Train twice in one process; seconds per epoch of both trainings, accuracy of the first on the test images."""
+    """Train twice in one process; return seconds per epoch of both, and the test accuracy of the first."""
     training = TRAININGS[way]
     import_libraries(training.peer)
     X, y = load_mnist(data, "train", n_rows)
@@ -135,7 +134,7 @@ def train(way: str, seed: int, *, data: Path, n_rows: int, epochs: int) -> dict:
 
 
 def distort(way: str, seed: int, *, data: Path, n_rows: int) -> dict:
-    """Distort images; seconds for all rows, of how many images, and how far these changed."""
+    """Distort images; return seconds scaled to all rows, the number of images, and how much they changed."""
     distortion = DISTORTIONS[way]
     X, _ = load_mnist(data, "train", n_rows)
     n_images = max(KERAS_BATCH_SIZE, n_rows // distortion.share // KERAS_BATCH_SIZE * KERAS_BATCH_SIZE)
@@ -153,7 +152,7 @@ def distort(way: str, seed: int, *, data: Path, n_rows: int) -> dict:
 
 
 def warp_each(seed: int) -> Callable:
-    """RandomWarp, a distortion for each image."""
+    """RandomWarp, with one distortion per image."""
     from sk_mnist import RandomWarp
 
     return partial(RandomWarp().transform, random_state=seed)
@@ -185,7 +184,7 @@ def block_rows() -> int:
 
 
 def keras_elastic(seed: int) -> Callable:
-    """Keras' layer in a compiled function: called without, it takes 20 times as long."""
+    """Keras' layer in a compiled function; without one, it takes 20 times as long."""
     import keras
     import tensorflow as tf
 
@@ -233,7 +232,7 @@ def opencv_loop(seed: int) -> Callable:
 
 
 def torchvision_loop(seed: int) -> Callable:
-    """ElasticTransform with its defaults, image by image: images of a batch would share one distortion."""
+    """ElasticTransform with its defaults, image by image, because the images of a batch would share one distortion."""
     import torch
     from torchvision.transforms.v2 import ElasticTransform
 
@@ -248,13 +247,13 @@ class Distortion(NamedTuple):
     Attributes
     ----------
     peer : str
-        Whose.
+        The library.
     prepare : callable
-        From a seed to the function that distorts images of shape (n_images, 28, 28).
+        Takes a seed and returns a function that distorts images of shape (n_images, 28, 28).
     share : int
-        One in so many rows is distorted, and the time scaled.
+        One in this many rows is distorted, and the time is scaled.
     does : str
-        What it does.
+        Description of the distortion.
     """
 
     peer: str
@@ -278,7 +277,7 @@ DISTORTIONS = {
 
 
 def print_first_epochs(trainings: list[Result]) -> None:
-    """Print what compiling adds."""
+    """Print the times of first trainings, which include compiling."""
     rows = [
         [result.peer, format_seconds(median(details["first_epoch_seconds"] for details in result.details))]
         for result in trainings
@@ -287,7 +286,7 @@ def print_first_epochs(trainings: list[Result]) -> None:
 
 
 def print_speeds(distortings: list[Result], speeds: dict[str, float]) -> None:
-    """Print images per second, and what is done to them."""
+    """Print images per second, and the kinds of distortion."""
     rows = [
         [result.peer, DISTORTIONS[result.peer].does, f"{result.details[0]['images']:,}", f"{speeds[result.peer]:,.0f}"]
         for result in distortings
@@ -296,7 +295,7 @@ def print_speeds(distortings: list[Result], speeds: dict[str, float]) -> None:
 
 
 def compare_groups(options: argparse.Namespace) -> int:
-    """Measure what it does to accuracy and gradients that images share a distortion."""
+    """Measure how shared distortions affect accuracy and gradients."""
     n_scored = options.rows // 6
     work = (
         f"{count(options.groups, 'epoch')} on {options.rows - n_scored:,} rows, scored on the {n_scored:,} after them"
@@ -328,7 +327,7 @@ def compare_groups(options: argparse.Namespace) -> int:
 
 
 def train_in_groups(size: int, seed: int, data: Path, n_rows: int, n_scored: int, epochs: int) -> dict:
-    """Train with a group size; seconds and accuracy on the last rows."""
+    """Train with a group size; return seconds, and the accuracy on the last rows."""
     X, y = load_mnist(data, "train", n_rows)
     classifier = elastic_classifier(epochs, seed)
     with group_size(size):
@@ -344,17 +343,17 @@ def elastic_classifier(epochs: int, seed: int) -> Any:
 
 
 def group_size(size: int) -> Any:
-    """Have trainings within this context distort groups of this size."""
+    """Return a context in which trainings distort groups of this size."""
     from sk_mnist.neural_network import _classifier
 
     return mock.patch.object(_classifier, "n_shared_warps", lambda n_rows: -(-n_rows // size))
 
 
 def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """What the variances of gradients are computed from, for each group size, at the weights of a trained network.
+    """Compute gradients at the weights of a trained network for each group size, as input of ``relative_variances``.
 
-    All group sizes see the same rows in the same order. A block is what is distorted at a time: its batches share
-    distortions, within a batch they may all differ.
+    All group sizes see the same rows in the same order. One block is distorted at a time: its batches share
+    distortions, but within a batch all can differ.
 
     Returns
     -------
@@ -383,7 +382,7 @@ def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.nd
 
 
 def relative_variances(noise: tuple, reference: tuple) -> list[tuple[float, float]]:
-    """Variance of the gradient of a batch, and of the mean of a block's, divided by another; with standard errors."""
+    """Variances of a batch's gradient and of a block's mean, divided by reference variances; with standard errors."""
     everything = np.arange(N_GRADIENT_BLOCKS)
     ratios = variances(*noise, everything) / variances(*reference, everything)
     # The jackknife: leave out one block at a time, the same in both.
@@ -394,7 +393,7 @@ def relative_variances(noise: tuple, reference: tuple) -> list[tuple[float, floa
 
 
 def variances(squares: np.ndarray, products: np.ndarray, blocks: np.ndarray) -> np.ndarray:
-    """Variance of a batch's gradient and of a block's mean, summed over all weights, as far as these blocks show."""
+    """Variance of a batch's gradient and of a block's mean, summed over all weights, estimated from these blocks."""
     n = len(blocks)
     chosen = products[np.ix_(blocks, blocks)]
     # The mean of the products of different blocks: the square of the expected gradient, without bias.
@@ -403,7 +402,7 @@ def variances(squares: np.ndarray, products: np.ndarray, blocks: np.ndarray) -> 
 
 
 def gradient(network: Any, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the gradient of the mean cross-entropy by all weights of a ReLU network, as one vector."""
+    """Return the gradient of the mean cross-entropy with respect to all weights of a ReLU network, as one vector."""
     outputs = [X]
     for coef, intercept in zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True):
         outputs.append(np.maximum(outputs[-1] @ coef + intercept, 0))

@@ -1,21 +1,21 @@
 """
-Cost of fetching MNIST, beside Keras
-====================================
+Cost of fetching MNIST, compared with Keras
+===========================================
 
 Read the same ``mnist.npz`` from a warm cache with ``sk_mnist.fetch_mnist`` and with ``keras.datasets.mnist.load_data``,
-and compare the time of the call and the highest memory during it over what the imports took. Each call has a process of
-its own, and the two take turns::
+and compare the time of the call and its peak memory beyond that of the imports. Each call has its own process, and the
+two take turns::
 
     python examples/benchmarks/fetching.py
     python examples/benchmarks/fetching.py --rounds 15
     python examples/benchmarks/fetching.py --check              # exit status 1 if a target is missed
 
-Both check the file before they hand it out: Keras by the digest of the file, sk-mnist by those of the arrays. For
-``float32`` the Keras side flattens and scales as its users do, ``x.reshape(-1, 784).astype("float32") / 255``, train
-and test apart; sk-mnist returns all 70,000 rows in one array.
+Both verify the data: Keras by the digest of the file, sk-mnist by those of the arrays. For ``float32`` the Keras side
+flattens and scales as its users do, ``x.reshape(-1, 784).astype("float32") / 255``, train and test separately; sk-mnist
+returns all 70,000 rows in one array.
 
-The targets are seconds and MiB, not ratios: a machine that is busy with something else misses them, and the ratios
-tell that from a slow ``fetch_mnist``.
+The targets are seconds and MiB, not ratios, so a busy machine can miss them. The ratios show whether the machine or
+``fetch_mnist`` is slow.
 """
 
 import os
@@ -47,7 +47,7 @@ SIZES = {"rounds": 7}
 
 IMPORTS = {OURS: "sk_mnist.datasets", "Keras": "keras.datasets.mnist"}
 
-# Upper bounds on what sk-mnist takes: seconds, and MiB over the imports.
+# Upper bounds for sk-mnist: seconds, and MiB beyond the imports.
 TARGETS = {"uint8": (0.35, 150.0), "float32": (0.6, 450.0)}
 
 
@@ -76,7 +76,7 @@ def main() -> int:
 
 
 def warm_caches(directory: Path) -> None:
-    """Put the same file into a cache of sk-mnist and one of Keras, which the processes started from now on find."""
+    """Put the same file into a cache of sk-mnist and one of Keras, which new processes will find."""
     os.environ["SK_MNIST_DATA"] = str(directory / "sk-mnist")
     os.environ["KERAS_HOME"] = str(directory / "keras")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -86,7 +86,7 @@ def warm_caches(directory: Path) -> None:
 
 
 def measure(peer: str, _round: int, *, kind: str) -> dict:
-    """Fetch MNIST once; seconds, and MiB of the peak over the imports."""
+    """Fetch MNIST once; return seconds, and peak MiB beyond the imports."""
     import_module(IMPORTS[peer])
     imported = process_memory()["VmRSS"]
     seconds = seconds_of(CALLS[kind][peer])
@@ -131,23 +131,23 @@ CALLS: dict[str, dict[str, Callable[[], Any]]] = {
 
 
 def medians(result: Result) -> tuple[float, float]:
-    """Seconds and MiB of a peer."""
+    """Median seconds and MiB of a peer."""
     return median(result.seconds), median(detail["mebibytes"] for detail in result.details)
 
 
 def ratios_to(theirs: Result, ours: Result) -> list[float]:
-    """Our medians over theirs: of seconds, and of MiB."""
+    """Our medians divided by theirs: of seconds, and of MiB."""
     return [mine / other for mine, other in zip(medians(ours), medians(theirs), strict=True)]
 
 
 def judge(ours: Result) -> list[Outcome]:
-    """Our medians beside their targets."""
+    """Our medians and their targets."""
     figures = zip(("time", "memory"), medians(ours), TARGETS[ours.work], ("s", "MiB"), strict=True)
     return [Outcome(f"{ours.work}, {name}", *figure) for name, *figure in figures]
 
 
 def cells(result: Result, ratios: Sequence[float] = (), judged: Sequence[Outcome] = ()) -> list[str]:
-    """Row of the table: what a peer took, and for ours the ratios and the targets."""
+    """Row of the table: the medians of a peer and, for sk-mnist, the ratios and the targets."""
     seconds, mebibytes = medians(result)
     spread = f"{min(result.seconds):.3f}-{max(result.seconds):.3f}"
     row = [result.work, result.peer, f"{seconds:.3f} s ({spread})", f"{mebibytes:.0f} MiB"]

@@ -1,13 +1,13 @@
 """
-What fits leave behind in memory
-================================
+Memory growth over many fits
+============================
 
-Fit networks in one process, again and again, and print by how many MiB the process grows with each fit after the first
-ones: with the same architecture and with another one in each fit, with and without XLA. Beside it stand Keras and a
-training step in a plain ``tf.function``. Data: 400 rows of 64 random features. Each line has a process of its own
-(Linux only)::
+Fit networks many times in one process, and print by how many MiB the process grows per fit after a warm-up: with the
+same architecture and with a different one in each fit, with and without XLA. For comparison, do the same with Keras and
+with a training step in a plain ``tf.function``. The data is 400 rows of 64 random features. Each line has its own
+process (Linux only)::
 
-    python examples/benchmarks/memory.py                # 100 fits in each line, about 5 minutes on 2 cores
+    python examples/benchmarks/memory.py                # 100 fits per line, about 5 minutes on 2 cores
     python examples/benchmarks/memory.py --fits 20
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def growth(name: str, n_fits: int, n_settling: int) -> float:
-    """MiB that this process grows by with each fit."""
+    """MiB by which this process grows per fit."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 64)).astype(np.float32), rng.integers(0, 3, 400)
     for number in range(n_settling):
@@ -60,13 +60,13 @@ def growth(name: str, n_fits: int, n_settling: int) -> float:
 
 
 def resident_memory() -> int:
-    """Bytes of this process, after a collection."""
+    """Resident bytes of this process, after a garbage collection."""
     gc.collect()
     return process_memory()["VmRSS"]
 
 
 def fit_same(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit the same architecture, with another dropout each time."""
+    """Fit the same architecture, with a different dropout each time."""
     from sk_mnist import KerasMLPClassifier
 
     KerasMLPClassifier((32, 16), dropout=0.1 + 0.001 * number, epochs=1).fit(X, y)
@@ -81,14 +81,14 @@ def fit_parts(X: np.ndarray, y: np.ndarray, number: int) -> None:
 
 
 def fit_varied(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit another architecture each time."""
+    """Fit a different architecture each time."""
     from sk_mnist import KerasMLPClassifier
 
     KerasMLPClassifier((32 + number, 16), epochs=1).fit(X, y)
 
 
 def fit_varied_with_callbacks(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit another architecture each time, with a callback of Keras."""
+    """Fit a different architecture each time, with a Keras callback."""
     import keras
 
     from sk_mnist import KerasMLPClassifier
@@ -97,14 +97,14 @@ def fit_varied_with_callbacks(X: np.ndarray, y: np.ndarray, number: int) -> None
 
 
 def fit_varied_with_xla(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit another architecture each time, compiled by XLA."""
+    """Fit a different architecture each time, compiled by XLA."""
     from sk_mnist import KerasMLPClassifier
 
     KerasMLPClassifier((32 + number, 16), epochs=1, jit_compile=True).fit(X, y)
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Fit another architecture each time in plain Keras."""
+    """Fit a different architecture each time in plain Keras."""
     import keras
 
     layers = [keras.layers.Dense(n_units, activation="relu") for n_units in (32 + number, 16)]
@@ -114,7 +114,7 @@ def fit_keras(X: np.ndarray, y: np.ndarray, number: int) -> None:
 
 
 def call_function(X: np.ndarray, y: np.ndarray, number: int) -> None:
-    """Trace and run one training step of another shape each time."""
+    """Trace and run one training step of a different shape each time."""
     import tensorflow as tf
 
     sizes = [64, 32 + number, 16, 3]

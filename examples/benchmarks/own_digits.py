@@ -1,21 +1,20 @@
 """
-Digits of your own: what the normaliser is worth
-================================================
+Your own digits: the benefit of the normaliser
+==============================================
 
-Make pictures of MNIST's digits, as people's own digits come: on canvases of any size, anywhere on them, large and
-small, dark on light, with thick and thin strokes, blurred, on paper in uneven light, as JPEG. Then score networks
-on them, with :class:`~sk_mnist.DigitImageNormalizer` and with what people do without one, that is scale the picture to
-28 x 28 pixels. Networks come from the files that ``recipes.py`` keeps, of seed 0; "reference" is trained if it has
-none::
+Turn MNIST's digits into pictures that look like people's own digits: on canvases of any size, anywhere on them, large
+and small, dark on light, with thick and thin strokes, blurred, on unevenly lit paper, as JPEG. Then score networks on
+them, with :class:`~sk_mnist.DigitImageNormalizer` and with a common alternative: scaling the picture to 28 x 28 pixels.
+The networks are those of seed 0 in the files that ``recipes.py`` saves; "reference" is trained if it has no file::
 
     python examples/benchmarks/own_digits.py                       # pictures of 10,000 test images
     python examples/benchmarks/own_digits.py --split validation    # of the last 10,000 training images
     python examples/benchmarks/own_digits.py --images 500
 
-With ``--split validation``, which needs ``recipes.py --split validation --only accurate``, it also prints how many of
-the answers are wrong that have at least some confidence. The confidence from which on ``sk-mnist predict`` and the
-draw page are sure comes from that. In both cases it prints how many pictures of no digit are taken for a sure one:
-letters, scribbles and empty paper.
+If there is a file of "accurate", the script also prints, for several confidences, how many answers with at least that
+confidence are wrong, and how many pictures without a digit are taken for one: letters, scribbles and empty paper. The
+confidence from which ``sk-mnist predict`` and the draw page call an answer sure was chosen with ``--split validation``,
+which needs ``recipes.py --split validation --only accurate``.
 """
 
 import argparse
@@ -49,22 +48,22 @@ N_NO_DIGITS = 1000
 
 
 def enlarged(image: np.ndarray, factor: int) -> np.ndarray:
-    """Interpolate linearly."""
+    """Enlarge an image with linear interpolation."""
     return np.clip(zoom(image, factor, order=1, grid_mode=True, mode="grid-constant"), 0, 1)
 
 
 def with_strokes(image: np.ndarray, change: float, factor: int = 8) -> np.ndarray:
-    """Enlarge a digit with a sharp pen, whose strokes are wider by a share of their width."""
+    """Enlarge a digit with sharp strokes, and widen the strokes by a share of their width."""
     large = enlarged(image, factor)
     inside = large > 0.5
     distance = distance_transform_edt(inside) - distance_transform_edt(~inside)
-    # A stroke has an edge on both sides, so that its width is twice its area divided by the length of its edges.
+    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
     width = 2 * large.sum() / np.hypot(*np.gradient(np.pad(large, 1))).sum()
     return np.clip(0.5 + distance + change * width / 2, 0, 1)
 
 
 def placed(digit: np.ndarray, generator: Generator, side: int | None = None) -> np.ndarray:
-    """Put a digit anywhere on a canvas, whose side is random if none is given."""
+    """Put a digit at a random place on a canvas. Its side is random unless given."""
     rows, columns = (np.flatnonzero(digit.max(axis=axis) > 0.05) for axis in (1, 0))
     digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = max(side or generator.integers(LEAST_CANVAS, LARGEST_CANVAS + 1), max(digit.shape) + 4)
@@ -75,7 +74,7 @@ def placed(digit: np.ndarray, generator: Generator, side: int | None = None) -> 
 
 
 def on_paper(canvas: np.ndarray, generator: Generator) -> np.ndarray:
-    """Dark ink on paper in light that falls by 25 % across it, with noise of 3 %."""
+    """Draw dark ink on paper, in light that falls by 25 % across it, with noise of 3 %."""
     angle = generator.uniform(0, 2 * np.pi)
     down, right = np.linspace(-1, 1, len(canvas))[:, np.newaxis], np.linspace(-1, 1, len(canvas))
     ramp = np.cos(angle) * right + np.sin(angle) * down
@@ -85,14 +84,14 @@ def on_paper(canvas: np.ndarray, generator: Generator) -> np.ndarray:
 
 
 def as_jpeg(picture: np.ndarray) -> np.ndarray:
-    """Compress with a quality of 40."""
+    """Compress as JPEG with a quality of 40."""
     file = io.BytesIO()
     Image.fromarray(as_bytes(picture)).save(file, "JPEG", quality=40)
     return np.asarray(Image.open(file)) / 255
 
 
 def as_bytes(picture: np.ndarray) -> np.ndarray:
-    """Round to whole grey levels of 0 to 255."""
+    """Round to whole grey levels from 0 to 255."""
     return np.rint(255 * picture).astype(np.uint8)
 
 
@@ -103,7 +102,7 @@ def blurred(digit: np.ndarray) -> np.ndarray:
     return gaussian_filter(np.pad(digit, margin), 0.02 * (rows[-1] - rows[0]))
 
 
-# Each from an image in [0, 1] and a generator to a picture in [0, 1].
+# Each function takes an image in [0, 1] and a generator, and returns a picture in [0, 1].
 PICTURES: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "as they are": lambda image, _: image,
     "canvas of 100 pixels": lambda image, generator: placed(enlarged(image, 2), generator, 100),
@@ -122,12 +121,12 @@ PICTURES: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "cropped": lambda image, _: cropped(enlarged(image, 4)),
     "strokes 60 % thinner": lambda image, generator: placed(with_strokes(image, -0.6), generator),
 }
-# What the mean leaves out: MNIST's own images, and what is harder than it should be.
+# Left out of the mean: MNIST's own images, and pictures that are unusually hard.
 WITHOUT_BAR = ("as they are", "cropped", "strokes 60 % thinner")
 
 
 def cropped(digit: np.ndarray) -> np.ndarray:
-    """Leave nothing around the ink."""
+    """Crop a picture to its ink."""
     return digit[np.ix_(digit.any(axis=1), digit.any(axis=0))]
 
 
@@ -149,7 +148,7 @@ def scribble(generator: Generator) -> np.ndarray:
 
 
 def empty_paper(generator: Generator) -> np.ndarray:
-    """Photograph paper without anything on it."""
+    """Simulate a photograph of empty paper."""
     return on_paper(np.zeros((200, 200)), generator)
 
 
@@ -160,7 +159,7 @@ def main() -> None:
     """Make the pictures, score and print."""
     parser = BenchmarkParser(__doc__, SIZES)
     models = Path("sk-mnist-output") / "networks"
-    parser.add_argument("--models", type=Path, default=models, help="where recipes.py keeps networks (%(default)s)")
+    parser.add_argument("--models", type=Path, default=models, help="where recipes.py saves networks (%(default)s)")
     parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
     options = parser.parse_options()
     images, y = digits(options.split, options.images)
@@ -207,7 +206,7 @@ def pictures(make: Callable, images: np.ndarray, at_a_time: int = 200) -> tuple[
 
 
 def as_rows(images: np.ndarray) -> np.ndarray:
-    """Scale and lay out images for the networks."""
+    """Scale and flatten images for the networks."""
     return images.reshape(len(images), -1) / np.float32(255)
 
 
@@ -227,7 +226,7 @@ def print_accuracies(accuracy: dict[str, dict[str, float]], options: argparse.Na
 
 
 def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
-    """Print the share of answers of at least some confidence, and the share of those that are wrong."""
+    """Print the share of answers with at least each confidence, and how many of them are wrong."""
     rows = []
     for least in CONFIDENCES:
         sure = confidence >= least
@@ -244,7 +243,7 @@ def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
 
 
 def print_no_digits(classifier: Any) -> None:
-    """Print how many pictures of no digit are taken for a digit, with some confidence."""
+    """Print how many pictures without a digit are taken for one, with at least each confidence."""
     rows = []
     for name, make in NO_DIGITS.items():
         generator = np.random.default_rng(0)

@@ -1,16 +1,16 @@
 """
-Time of a prediction, side by side
-==================================
+Prediction time, side by side
+=============================
 
 Time ``predict_proba`` of one row and of 10,000 rows in sk-mnist, scikeras, scikit-learn and skorch. All hold the same
-weights, so the accuracy beside the time has to be the same. Each measurement has a process of its own, takes the median
-of many calls after a few that are not counted, and the peers take turns::
+weights, so their accuracies must be equal. Each measurement has its own process and takes the median of many calls,
+after a few warm-up calls. The peers take turns::
 
     python examples/benchmarks/prediction.py --quick            # under 3 minutes
     python examples/benchmarks/prediction.py --rounds 5
     python examples/benchmarks/prediction.py --check            # exit status 1 if a target is missed
 
-For one row, the arithmetic alone in plain NumPy shows what checking the input costs.
+For one row, the script also times the arithmetic alone in plain NumPy, to show the cost of checking the input.
 """
 
 import pickle
@@ -60,13 +60,13 @@ def main() -> int:
 
 
 def train(data: Path, path: Path) -> None:
-    """Train the network that all peers are to hold."""
+    """Train the network whose weights all peers hold."""
     X, y = load_mnist(data, "train", 20_000)
     path.write_bytes(pickle.dumps(make_classifier(OURS, epochs=3, batch_size=128).fit(X, y)))
 
 
 def predict(peer: str, _round: int, *, data: Path, model: Path, n_rows: int, n_calls: int) -> dict:
-    """Predict again and again; median seconds, accuracy on the test images, and difference from our probabilities."""
+    """Predict many times; return median seconds, test accuracy, and largest difference from our probabilities."""
     ours = pickle.loads(model.read_bytes())
     X, y = load_mnist(data, "test")
     predict_proba = arithmetic(ours) if peer == ARITHMETIC else with_weights(peer, ours, data).predict_proba
@@ -85,7 +85,7 @@ def with_weights(peer: str, ours: Any, data: Path) -> Any:
     if peer == OURS:
         return ours
     import_libraries(peer)
-    # A short training makes it a fitted one; its weights are then replaced.
+    # After a short training it is a fitted estimator. Its weights are then replaced.
     classifier = make_classifier(peer, epochs=1).fit(*load_mnist(data, "train", 512))
     if peer == "scikeras":
         weights = [array for pair in zip(ours.coefs_, ours.intercepts_, strict=True) for array in pair]
@@ -104,7 +104,7 @@ def with_weights(peer: str, ours: Any, data: Path) -> Any:
 
 
 def arithmetic(ours: Any) -> Any:
-    """Return the forward pass with no check of its input."""
+    """Return the forward pass without checks of its input."""
     layers = list(zip(ours.coefs_, ours.intercepts_, strict=True))
 
     def predict_proba(X: np.ndarray) -> np.ndarray:
@@ -119,7 +119,7 @@ def arithmetic(ours: Any) -> Any:
 
 
 def overhead_per_call(results: list[Result]) -> dict[str, float]:
-    """Seconds of a call with one row beyond the arithmetic alone, for those that predict with NumPy."""
+    """Seconds of a call with one row beyond the arithmetic alone, for peers that predict with NumPy."""
     one_row = {result.peer: median(result.seconds) for result in results if result.work == results[0].work}
     return {peer: one_row[peer] - one_row[ARITHMETIC] for peer in (OURS, "scikit-learn") if peer in one_row}
 

@@ -1,17 +1,17 @@
 """
-How accurate the recipes are, and what each of their ingredients is worth
-=========================================================================
+Accuracy of the recipes, and the effect of their ingredients
+============================================================
 
-Train the recipes, and alternatives to them, and print mean and spread of their accuracy. They are compared on the last
-10,000 training images, with trainings on the others. Then the recipes are trained on all 60,000 and scored on the test
-images; docs/accuracy.md says where their values come from. Each result is kept in a file as soon as it is there, so
-that a run that was interrupted goes on, and the tables of a complete file are printed at once::
+Train the recipes and alternatives to them, and print the mean and spread of their accuracy. They are trained on 50,000
+training images and compared on the last 10,000. Then the recipes are trained on all 60,000 images and scored on the
+test images; docs/accuracy.md explains how their values were chosen. Each result is saved at once, so an interrupted run
+can be resumed, and if the file is complete, the script only prints the tables::
 
     python examples/benchmarks/recipes.py                        # the tables of recipes.json, beside this file
     python examples/benchmarks/recipes.py --results mine.json    # all trainings anew: hours on 2 cores
     python examples/benchmarks/recipes.py --results mine.json --split test --only accurate
 
-Networks are kept in ``--models``: some are the teachers of others, and ``robustness.py`` reads them.
+Networks are saved in ``--models``, because some are teachers of others, and ``robustness.py`` reads them.
 """
 
 import argparse
@@ -46,11 +46,11 @@ class Training:
     Attributes
     ----------
     recipe : str
-        Of ``make_mnist_pipeline``, or a peer.
+        A recipe of ``make_mnist_pipeline``, or a peer.
     params : dict
         Parameters that differ from the recipe's.
     teachers : str
-        The training whose networks, one for each of ``TEACHER_SEEDS``, are the teacher together; empty for none.
+        Name of the training whose networks, one for each of ``TEACHER_SEEDS``, form the teacher; empty for none.
     seeds : tuple of int
         Random states to train with.
     """
@@ -62,19 +62,19 @@ class Training:
 
 
 def short(seeds: tuple[int, ...] = (0, 1, 2), **params: Any) -> Training:
-    """Return the accurate recipe in a sixth of the time, to see what a change to it is worth."""
+    """Return the accurate recipe with a sixth of the epochs, to test a change to it."""
     return Training("accurate", {"epochs": 150, **params}, seeds=seeds)
 
 
 def student(seeds: tuple[int, ...] = (3,), **params: Any) -> Training:
-    """Return a training by the accurate recipe that has three networks of that recipe for a teacher."""
+    """Return a training by the accurate recipe, with three networks of that recipe as the teacher."""
     return Training("accurate", params, teachers="accurate", seeds=seeds)
 
 
 ONE_SEED = (0,)
 STRONG = RandomWarp(rotation=12.0, translation=2.0, elastic=1.3)
 STRONGER = RandomWarp(rotation=15.0, scale=0.15, shear=0.15, translation=2.5, elastic=1.6)
-# The best student on the validation images: no labels, but what its teachers say, for twice as long.
+# The best student on the validation images learns only from its teachers, without labels, for twice as long.
 STUDENT = {"epochs": 1800, "augmentation": STRONG, "teacher_weight": 1.0}
 SILU_NO_LABELS = {"activation": "silu", "teacher_weight": 1.0}
 
@@ -122,7 +122,7 @@ TRAININGS = {
     },
 }
 
-# What the picture connects.
+# The lines of the picture.
 CURVES = {
     "sk-mnist, fast and reference": ["fast", "reference"],
     "sk-mnist, accurate in 40, 150 and 900 epochs": ["accurate, 40 epochs", "accurate, 150 epochs", "accurate"],
@@ -134,11 +134,11 @@ CURVES = {
 
 
 def main() -> None:
-    """Train what is missing, and print the tables."""
+    """Train the networks that have no result yet, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     results, models = Path(__file__).with_suffix(".json"), Path("sk-mnist-output") / "networks"
     parser.add_argument("--results", type=Path, default=results, help="file of the results (default: recipes.json)")
-    parser.add_argument("--models", type=Path, default=models, help="where networks are kept (default: %(default)s)")
+    parser.add_argument("--models", type=Path, default=models, help="where networks are saved (default: %(default)s)")
     parser.add_argument("--split", choices=SPLITS, help="what is scored (default: both)")
     parser.add_argument("--only", default=".*", help="trainings whose whole name matches this regular expression")
     parser.add_argument("--picture", type=Path, help="draw test error against time to this file (needs matplotlib)")
@@ -156,7 +156,7 @@ def main() -> None:
 
 
 class Study:
-    """The results so far, and the networks that they belong to."""
+    """The results so far, and their networks."""
 
     def __init__(self, results: Path, models: Path) -> None:
         self.path, self.models = results, models
@@ -168,7 +168,7 @@ class Study:
         return any((r["split"], r["training"], r["seed"]) == (split, name, seed) for r in self.results)
 
     def run(self, split: str, name: str, seed: int) -> None:
-        """Train and score, unless that has been done."""
+        """Train and score, unless there is a result."""
         if not self.has_result(split, name, seed):
             self._record(split, name, seed, *self._network(split, name, seed))
 
@@ -208,7 +208,7 @@ class Study:
             self.run(split, name, seed)
             networks.append((f"seed {seed}", FrozenEstimator(self._network(split, name, seed)[0])))
         X, y, *_ = self._load(split)
-        # Nothing is trained: the classes are all that it learns here.
+        # The networks are frozen, so this fit only stores the classes.
         return FrozenEstimator(VotingClassifier(networks, voting="soft").fit(X[:1000], y[:1000]))
 
     def _record(self, split: str, name: str, seed: int, classifier: Any, seconds: float | None) -> None:
@@ -263,7 +263,7 @@ def print_results(split: str, results: list[dict[str, Any]]) -> None:
 
 
 def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
-    """Draw test error against the time of training, both as means of the seeds; a student's includes its teachers'."""
+    """Draw test error against training time, both as means over seeds. A student's time includes its teachers'."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -293,7 +293,7 @@ def draw_curves(results: list[dict[str, Any]], path: Path) -> None:
 
 
 def seconds_in_all(name: str, results: list[dict[str, Any]]) -> float:
-    """Mean seconds of a training on all training images, and of its teachers."""
+    """Mean seconds of a training on all training images, including its teachers."""
     times = [r["seconds"] for r in results if (r["split"], r["training"]) == ("test", name) and r["seconds"]]
     teachers = TRAININGS["test"][name].teachers
     return float(np.mean(times)) + (len(TEACHER_SEEDS) * seconds_in_all(teachers, results) if teachers else 0)

@@ -1,17 +1,17 @@
 """
-How accuracy falls when images change
-=====================================
+Accuracy on changed images
+==========================
 
 Score the networks of the recipes on the 10,000 test images and on distorted versions of them: shifted, rotated,
-noisy, blurred, with thicker and thinner strokes, and inverted. Networks come from the files that ``recipes.py --split
-test`` keeps, of seed 0; "reference" and "fast" are trained if they have none, others are left out. The test images are
-scored to report what the networks do, not to choose among them::
+noisy, blurred, with thicker and thinner strokes, and inverted. The networks are those of seed 0 in the files that
+``recipes.py --split test`` saves; "reference" and "fast" are trained if they have no file, others are left out. The
+test images are scored to report on the networks, not to choose among them::
 
     python examples/benchmarks/robustness.py
     python examples/benchmarks/robustness.py --models sk-mnist-output/networks --output sk-mnist-output
     python examples/benchmarks/robustness.py --images 1000
 
-A table is printed, and written with a picture as ``robustness.json`` and ``robustness.png``.
+The script prints a table, and writes it as ``robustness.json`` and as a picture, ``robustness.png``.
 """
 
 import argparse
@@ -41,7 +41,7 @@ STROKE = (1, 3, 3)
 
 
 def shifted(images: np.ndarray, generator: np.random.Generator, pixels: int) -> np.ndarray:
-    """Shift each image in one of 8 directions; diagonally, by as many pixels both ways."""
+    """Shift each image in one of 8 directions. Diagonal shifts are by this many pixels both ways."""
     height, width = images.shape[1:]
     framed = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels)))
     result = np.empty_like(images)
@@ -73,22 +73,22 @@ def blurred(images: np.ndarray, _generator: np.random.Generator, sigma: float) -
 
 
 def thickened(images: np.ndarray, _generator: np.random.Generator) -> np.ndarray:
-    """Make each pixel the brightest of the 3 x 3 around it."""
+    """Replace each pixel by the brightest of the 3 x 3 pixels around it."""
     return grey_dilation(images, STROKE)
 
 
 def thinned(images: np.ndarray, _generator: np.random.Generator) -> np.ndarray:
-    """Make each pixel the darkest of the 3 x 3 around it, which leaves little of digits in thin strokes."""
+    """Replace each pixel by the darkest of the 3 x 3 pixels around it, which nearly erases thin strokes."""
     return grey_erosion(images, STROKE)
 
 
 def inverted(images: np.ndarray, _generator: np.random.Generator) -> np.ndarray:
-    """Make white black, and black white."""
+    """Swap black and white."""
     return 1 - images
 
 
 Change = Callable[..., np.ndarray]
-# Kinds of distortion by what they do, with the amounts and how to call them.
+# Names of the distortions, with their functions and amounts.
 CHANGES: dict[str, tuple[Change, tuple]] = {
     "shifted by {} px": (shifted, (1, 2, 3, 4)),
     "rotated by {}°": (rotated, (5, 10, 20, 30)),
@@ -101,19 +101,19 @@ CHANGES: dict[str, tuple[Change, tuple]] = {
 
 
 def distorted_versions(images: np.ndarray, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Distort images in all ways, one after the other.
+    """Distort images in all ways, one at a time.
 
     Parameters
     ----------
     images : ndarray of float32 of shape (n_images, height, width)
         Pixels in [0, 1] on a background of 0.
     seed : int, default=0
-        Seeds directions and noise. Each version has a generator of its own.
+        Seeds directions and noise. Each version has its own generator.
 
     Yields
     ------
     name : str
-        What was done; the first is "as they are".
+        Name of the distortion; the first is "as they are".
     distorted : ndarray of float32 of shape (n_images, height, width)
         Pixels in [0, 1].
     """
@@ -137,7 +137,7 @@ def main() -> None:
     parser = BenchmarkParser(__doc__, SIZES)
     output = Path("sk-mnist-output")
     parser.add_argument(
-        "--models", type=Path, default=output / "networks", help="where recipes.py keeps networks (%(default)s)"
+        "--models", type=Path, default=output / "networks", help="where recipes.py saves networks (%(default)s)"
     )
     parser.add_argument("--output", type=Path, default=output, help="directory of the files written (%(default)s)")
     options = parser.parse_options()
@@ -186,7 +186,7 @@ def draw(path: Path, results: dict[str, dict[str, float]], options: argparse.Nam
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for (network, accuracy), marker in zip(results.items(), "os^Dv", strict=False):
-        # A network that is never wrong is drawn at the least that can be told from it.
+        # A network without mistakes is drawn as if it had one, because the scale is logarithmic.
         wrong = [100 * max(1 - accuracy[name], 1 / options.images) for name in names]
         axes.plot(wrong, range(len(names)), marker, markersize=7, markerfacecolor="none", markeredgewidth=1.4,
                   label=network)  # fmt: skip

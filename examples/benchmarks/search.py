@@ -2,19 +2,19 @@
 Time and memory of a grid search, side by side
 ==============================================
 
-Time ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in sk-mnist,
-scikeras, scikit-learn and skorch, from the call of ``fit`` to its return. sk-mnist searches as it is, with
-``jit_compile=True``, and with NumPy held to one thread too; with ``n_jobs=2`` in threads, with TensorFlow's threads as
-they are or one for each operation, and in processes; the peers in processes, and in threads where that works. The best
-score stands beside the time. Each search has a process of its own, and the peers take turns. Then fit the same network
-again and again in one process, and follow the memory it takes (Linux only)::
+Time ``fit`` of a ``GridSearchCV`` over 12 learning rates with 3 folds, 6,000 rows, 2 epochs and batches of 32, in
+sk-mnist, scikeras, scikit-learn and skorch. The best score is printed next to the time. With ``n_jobs=1``, sk-mnist
+runs with its defaults, with ``jit_compile=True``, and then also with NumPy limited to one thread. With ``n_jobs=2``, it
+runs in threads, where TensorFlow uses its default threads or one per operation, and in processes. The peers run in
+processes, and in threads where that works. Each search has its own process, and the peers take turns. Then fit the same
+network many times in one process, and record its memory (Linux only)::
 
     python examples/benchmarks/search.py --quick                # 3 candidates, 1 round, 30 fits
     python examples/benchmarks/search.py --peers scikeras       # 12 candidates, 3 rounds, 200 fits
     python examples/benchmarks/search.py --check                # exit status 1 if a target is missed
 
-Worker processes that joblib starts within a search import within its time, as they do for a user. What that is worth
-shows the line in which scikeras finds its workers started, with everything imported.
+The time includes the imports of worker processes that joblib starts during a search, as it does for users. To show the
+effect, one line starts the workers of scikeras and imports everything beforehand.
 """
 
 import sys
@@ -54,14 +54,14 @@ class Way(NamedTuple):
 
     backend: str = "sequential"
     workers_ready: bool = False  # whether the worker processes are started before the clock
-    one_thread_each: bool = False  # whether TensorFlow is told to use one thread for an operation
-    one_blas_thread: bool = False  # whether NumPy's products, with which folds are scored, take one thread
-    jit_compile: bool = False  # whether XLA compiles our trainings, which are too short for the default to do it
+    one_thread_each: bool = False  # whether TensorFlow uses one thread per operation
+    one_blas_thread: bool = False  # whether NumPy's matrix products, which score the folds, use one thread
+    jit_compile: bool = False  # whether XLA compiles our trainings, which are too short for the default rule
 
 
 ONE_THREAD_EACH = Way("threading", one_thread_each=True, one_blas_thread=True)
 
-# The best of our ways is compared with each of the peers'.
+# Our fastest way is compared with each of the peers'.
 WAYS = {
     1: {
         OURS: Way(),
@@ -99,7 +99,7 @@ TARGETS = {
     },
 }
 
-# Growth counts after this fit: before it, allocators and caches fill up.
+# Growth is counted after this fit. Before it, allocators and caches fill up.
 SETTLED_AFTER = 20
 GROWTH_TARGET = 30.0  # MiB, of sk-mnist over 200 fits
 MEMORY_ROWS = 1_000
@@ -150,7 +150,7 @@ def peer_of(way: str) -> str:
 
 
 def search(way: str, _round: int, *, data: Path, n_candidates: int, n_rows: int, epochs: int, n_jobs: int) -> dict:
-    """Search once; seconds and the best score."""
+    """Search once; return seconds and the best score."""
     from joblib import parallel_config
     from joblib.externals.loky import get_reusable_executor
     from sklearn.model_selection import GridSearchCV
@@ -176,21 +176,21 @@ def search(way: str, _round: int, *, data: Path, n_candidates: int, n_rows: int,
             seconds = seconds_of(lambda: grid_search.fit(X, y))
     finally:
         if backend == "loky":
-            # A process that multiprocessing has started waits for its children, and these would wait for more work.
+            # A process started by multiprocessing waits for its children, and these would wait for more work.
             get_reusable_executor().shutdown(kill_workers=True)
     return {"seconds": seconds, "accuracy": float(grid_search.best_score_)}
 
 
 def start_workers(peer: str, n_jobs: int) -> None:
-    """Have every worker import what it will need."""
+    """Start all workers, and import the libraries in each."""
     from joblib import Parallel, delayed
 
-    # Importing takes longer than starting the other worker, which will thus find a task left.
+    # Importing takes longer than starting another worker, so every worker gets a task.
     Parallel(batch_size=1)(delayed(import_libraries)(peer) for _ in range(4 * n_jobs))
 
 
 def measure_memory(data: Path, peers: list[str], n_fits: int) -> dict[str, Any]:
-    """Memory after each of many fits in one process, by peer."""
+    """Measure the memory after each of many fits in one process, by peer."""
     if not can_read_memory():
         print(NO_PROCESS_MEMORY)
         return {}
@@ -204,7 +204,7 @@ def measure_memory(data: Path, peers: list[str], n_fits: int) -> dict[str, Any]:
 
 
 def fit_repeatedly(peer: str, data: Path, n_fits: int) -> list[float]:
-    """Fit new estimators in one process, each with a rate and a seed of its own; resident MiB after each."""
+    """Fit new estimators in one process, each with its own rate and seed; return resident MiB after each."""
     import_libraries(peer)
     X, y = load_mnist(data, "train", MEMORY_ROWS)
     mebibytes = []
@@ -215,7 +215,7 @@ def fit_repeatedly(peer: str, data: Path, n_fits: int) -> list[float]:
 
 
 def draw_memory(axes: Any, memory: dict[str, Any]) -> None:
-    """Draw the memory over the fits, less what it was at the first."""
+    """Draw the memory after each fit, minus that after the first."""
     for (peer, figures), style in zip(memory.items(), ("-", "--"), strict=False):
         values = np.array(figures["mebibytes"])
         axes.plot(range(1, len(values) + 1), values - values[0], style, color="black", label=peer)

@@ -1,12 +1,17 @@
 """
-Time to start, side by side
+Start-up time, side by side
 ===========================
 
-In new processes, time what comes before the first result: importing sk-mnist, constructing and cloning its classifier
-against importing scikeras, scikit-learn's own classifier and skorch; then loading a saved model and predicting one row
-against Keras and scikit-learn, all with the same weights; then reading a picture with ``sk-mnist predict``, which may
-take 0.5 s more than 1.3 times the import of scikit-learn's Pipeline. The clock runs within the process, from its first
-statement, and the peers take turns after one turn that is not counted, by which every file has been read once::
+Time three cold starts, each in a new process:
+
+- importing sk-mnist, constructing and cloning its classifier, against importing scikeras, scikit-learn's own classifier
+  and skorch;
+- loading a saved model and predicting one row, against Keras and scikit-learn, all with the same weights;
+- reading a picture with ``sk-mnist predict``, which may take 0.5 s more than 1.3 times the import of scikit-learn's
+  Pipeline.
+
+The clock starts at the first statement of the process. The peers take turns, after a warm-up round that reads every
+file once::
 
     python examples/benchmarks/startup.py --quick               # under 3 minutes
     python examples/benchmarks/startup.py --rounds 10
@@ -31,7 +36,7 @@ IMPORT = "import, in a new process"
 LOAD = "load a saved model and predict one row, in a new process"
 PREDICT = "sk-mnist predict, against importing sklearn.pipeline and waiting for 0.38 s"
 
-# Upper bounds on our time divided by a peer's. Ours also constructs and clones, which only makes it look worse.
+# Upper bounds on our time divided by a peer's. Ours also constructs and clones, which only makes us slower.
 TARGETS = {(IMPORT, "scikeras"): 0.35, (LOAD, "Keras"): 0.45, (LOAD, "scikit-learn"): 1.15}
 # That is 0.5 s more than 1.3 times the import.
 TARGETS[PREDICT, "scikit-learn"] = 1.3
@@ -95,7 +100,7 @@ def save_models(directory: Path) -> None:
 
 
 def run(peer: str, _round: int, *, statements: dict[str, str], directory: Path) -> dict:
-    """Run a peer's statement in a new process; its seconds there, and the digit if it prints one."""
+    """Run a peer's statement in a new process; return its seconds there, and the digit if it prints one."""
     statement = statements[peer]
     code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
     process = subprocess.run([sys.executable, "-c", code], cwd=directory, capture_output=True, text=True)

@@ -1,10 +1,10 @@
 """
-Time of a training, side by side
-================================
+Training time, side by side
+===========================
 
 Train 784-128-64-32-10 with Adam on MNIST, as users of sk-mnist, scikeras, Keras, scikit-learn, skorch and PyTorch
-would, and compare the time from the call of ``fit`` to its return: compiling is in it, importing is not. The accuracy
-on the 10,000 test images stands beside it. Each training has a process of its own, and the peers take turns::
+would, and compare the time of ``fit``. It includes compiling, but not importing. The accuracy on the 10,000 test images
+is printed next to it. Each training has its own process, and the peers take turns::
 
     python examples/benchmarks/training.py --quick              # under 3 minutes
     python examples/benchmarks/training.py       # 10 epochs in batches of 32 and 128, 5 in batches of 128, 3 rounds
@@ -12,8 +12,9 @@ on the 10,000 test images stands beside it. Each training has a process of its o
     python examples/benchmarks/training.py --until-accuracy 0.9733 --rounds 5
     python examples/benchmarks/training.py --check              # exit status 1 if a target is missed
 
-``--until-accuracy`` compares the time in which Keras' default ``fit`` (batches of 32, Adam with 1e-3) first ends an
-epoch at that accuracy on the test images with that of a whole fit with the recipe "fast". Each round has its own seed.
+``--until-accuracy`` compares the time of a whole fit with the recipe "fast" with the time in which Keras' default
+``fit`` (batches of 32, Adam with 1e-3) first ends an epoch at that accuracy on the test images. Each round has its own
+seed.
 """
 
 import argparse
@@ -41,12 +42,12 @@ TARGETS = {
     (10, 128): {"scikeras": 0.30, "Keras": 0.45, "scikit-learn": 0.30, "skorch": 0.65, "PyTorch loop": 1.0},
     SHORT: {"scikit-learn": 0.60, "PyTorch loop": 0.70},
 }
-# The same for the time to the published accuracy, against a whole fit of our fast recipe.
+# The same for a whole fit of our fast recipe, divided by Keras' time to the published accuracy.
 FAST_TARGET = 0.25
 FAST_ACCURACY = 0.9733
 FAST_PEER = "Keras, until it gets there"
 FAST_OURS = f'{OURS} (recipe "fast")'
-# An epoch at which Keras has not got there by then is not worth waiting for.
+# Keras stops after this many epochs, even if it has not reached the accuracy.
 MAX_EPOCHS = 60
 
 
@@ -54,7 +55,7 @@ def main() -> int:
     """Measure, print and write; return the exit status."""
     parser = BenchmarkParser(__doc__, FULL, quick=QUICK, peers=list(IMPORTS), has_targets=True)
     parser.add_argument(
-        "--until-accuracy", type=float, help=f"time to this accuracy on the test images, as {FAST_ACCURACY}"
+        "--until-accuracy", type=float, help=f"time to this accuracy on the test images, such as {FAST_ACCURACY}"
     )
     options = parser.parse_options()
     if not options.until_accuracy:
@@ -82,7 +83,7 @@ def compare_trainings(options: argparse.Namespace) -> int:
 
 
 def train(peer: str, seed: int, *, data: Path, n_rows: int, epochs: int, batch_size: int) -> dict:
-    """Train once; seconds, accuracy on the test images."""
+    """Train once; return seconds and test accuracy."""
     import_libraries(peer)
     X, y = load_mnist(data, "train", n_rows)
     classifier = make_classifier(peer, epochs=epochs, batch_size=batch_size, seed=seed)
@@ -92,7 +93,7 @@ def train(peer: str, seed: int, *, data: Path, n_rows: int, epochs: int, batch_s
 
 
 def compare_until(options: argparse.Namespace) -> int:
-    """Measure how long Keras takes to an accuracy, and how long our fast recipe takes altogether."""
+    """Measure the time of Keras to an accuracy, and of a whole fit of our fast recipe."""
     accuracy = options.until_accuracy
     work = f"to {accuracy:.2%} on the test images, {options.rows:,} rows"
     with mnist_files() as data:
@@ -107,7 +108,7 @@ def compare_until(options: argparse.Namespace) -> int:
 
 
 def train_until(peer: str, seed: int, *, data: Path, n_rows: int, accuracy: float) -> dict:
-    """Train to an accuracy in the way of a peer; seconds, accuracy on the test images."""
+    """Train to an accuracy with a peer; return seconds and test accuracy."""
     return UNTIL[peer](data, n_rows, accuracy, seed)
 
 
@@ -122,7 +123,7 @@ def train_fast(data: Path, n_rows: int, accuracy: float, seed: int) -> dict:
 
 
 def train_keras_until(data: Path, n_rows: int, accuracy: float, seed: int) -> dict:
-    """Train with Keras until an epoch ends at the accuracy; seconds, not counting those spent looking, and epochs."""
+    """Train with Keras until an epoch ends at the accuracy; return epochs, and seconds without those for scoring."""
     import_libraries("Keras")
     import keras
 

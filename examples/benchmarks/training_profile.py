@@ -2,10 +2,10 @@
 Where the time and the memory of a training go
 ==============================================
 
-Take the training of 784-128-64-32-10 on MNIST apart: the time before the first batch, what compiling adds to the first
-epoch, what an epoch takes then, how much of that is gathering rows, how far it is from what the processor can multiply,
-what compiling consists of, what a second thread brings, and the most memory it takes. Each measurement has a process of
-its own::
+Split the training of 784-128-64-32-10 on MNIST into parts: the time before the first batch, the time that compiling
+adds to the first epoch, the time of the other epochs, the share of gathering rows, and the time that the arithmetic
+alone would take. Also measure the parts of compiling, the gain of a second thread, and peak memory. Each measurement
+has its own process::
 
     python examples/benchmarks/training_profile.py              # five minutes
     python examples/benchmarks/training_profile.py --rounds 1 --rows 10000
@@ -41,7 +41,7 @@ from _report import print_table
 SIZES = {"rounds": 3, "rows": 60_000, "epochs": 5}
 
 BATCH_SIZES = (32, 128)
-# Ours, with their jit_compile.
+# Our variants and their jit_compile.
 COMPILES = {"sk-mnist, no XLA": False, "sk-mnist, XLA": True}
 WAYS = ("Keras, its fit", "Keras, XLA, 64 steps a call", *COMPILES)
 # As in a fold of a small search.
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def print_epochs(data: Path, options: argparse.Namespace, batch_size: int, rate: float) -> None:
-    """Print how long what takes within a training, for each way to train."""
+    """Print how long the parts of a training take, for each way to train."""
     n_steps = -(-options.rows // batch_size)
     medians, cells = {}, []
     for way in WAYS:
@@ -93,7 +93,7 @@ def print_epochs(data: Path, options: argparse.Namespace, batch_size: int, rate:
 
 
 def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: int) -> tuple[float, float, float]:
-    """Train once; seconds before training, what the first epoch takes longer than the others, median of those."""
+    """Train once; return seconds before training, extra seconds of the first epoch, and the median of the others."""
     import_libraries(OURS)
     import keras
 
@@ -116,7 +116,7 @@ def epochs_of_a_fit(way: str, data: Path, n_rows: int, batch_size: int, epochs: 
 
 
 def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock: Any, *, fused: bool) -> None:
-    """Train with Keras' own ``fit``, as it is or with XLA and many steps in a call."""
+    """Train with Keras' own ``fit``, with its defaults or with XLA and many steps per call."""
     classifier = KerasFit(epochs, batch_size, learning_rate=1e-3, seed=0)
     if fused:
         classifier.model.compile(
@@ -130,7 +130,7 @@ def fit_keras(X: np.ndarray, y: np.ndarray, epochs: int, batch_size: int, clock:
 
 
 def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
-    """Seconds to make all blocks of an epoch, and tensors of them."""
+    """Seconds to gather all blocks of an epoch and convert them to tensors."""
     import_libraries(OURS)
     import tensorflow as tf
 
@@ -152,14 +152,14 @@ def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
 
 
 def operations_of_an_epoch(n_rows: int) -> int:
-    """Floating-point operations of an epoch's matrix products: forward, of the weights, of all inputs but the first."""
+    """Floating-point operations of an epoch's matrix products: forward, and gradients of weights and hidden units."""
     sizes = [N_FEATURES, *HIDDEN, N_CLASSES]
     weights = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     return 2 * n_rows * (3 * sum(weights) - weights[0])
 
 
 def multiplications_a_second() -> float:
-    """Floating-point operations a second of a large matrix product in float32, all cores together."""
+    """Floating-point operations per second of a large matrix product in float32, on all cores."""
     size = 2048
     matrix = np.random.default_rng(0).random((size, size), dtype=np.float32)
     return 2 * size**3 / median(seconds_of(lambda: matrix @ matrix) for _ in range(9))
@@ -193,7 +193,7 @@ def compiling_of_a_fit(data: Path) -> dict[str, float]:
 
 
 def timed(cls: type, name: str) -> list[float]:
-    """Time a method from now on; return the list that the seconds of each call are appended to."""
+    """Time a method from now on; return a list to which each call appends its seconds."""
     method, seconds = getattr(cls, name), []
 
     def method_with_clock(*arguments: Any, **keywords: Any) -> Any:
@@ -208,7 +208,7 @@ def timed(cls: type, name: str) -> list[float]:
 
 
 def print_threads(data: Path, n_rounds: int) -> None:
-    """Print how long many short trainings take, one after another and two at a time."""
+    """Print how long many short trainings take, one at a time and two at a time."""
     cells = []
     for name, one_thread_each in (("TensorFlow's threads as they are", False), ("one thread for each operation", True)):
         rounds = [in_new_process(short_fits, data, one_thread_each) for _ in range(n_rounds)]
@@ -219,7 +219,7 @@ def print_threads(data: Path, n_rounds: int) -> None:
 
 
 def short_fits(data: Path, one_thread_each: bool) -> tuple[float, float]:
-    """Seconds of many short trainings, one after another and in two threads, with everything compiled."""
+    """Seconds of many short trainings, one at a time and in two threads, with everything compiled."""
     import_libraries(OURS)
     import tensorflow as tf
 
@@ -238,7 +238,7 @@ def short_fits(data: Path, one_thread_each: bool) -> tuple[float, float]:
 
 
 def print_memory(data: Path, n_rows: int) -> None:
-    """Print the most memory of a process that trains, beyond what importing TensorFlow takes."""
+    """Print the peak memory of a process that trains, beyond that of importing TensorFlow."""
     if not can_read_memory():
         print(f"\n{NO_PROCESS_MEMORY}")
         return
@@ -253,7 +253,7 @@ def print_memory(data: Path, n_rows: int) -> None:
 
 
 def peak_memory(way: str, data: Path, n_rows: int, hidden: tuple[int, ...]) -> tuple[float, float]:
-    """Bytes at the peak of a training beyond those before it, and pages of files beyond those before it."""
+    """Bytes that a training adds to the memory at its peak, and to the resident pages of files."""
     import_libraries(OURS)
     import tensorflow as tf
 
