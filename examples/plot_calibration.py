@@ -40,7 +40,7 @@ for (name, model), ax in zip(models.items(), axes, strict=True):
 # %%
 # The expected calibration error is the mean gap between confidence and accuracy, weighted by the number of images in
 # each bin. Label smoothing lowers the confidence of the network, and can lower it too much. Compare all three scores:
-# accuracy, log loss and calibration error need not favour the same model.
+# accuracy, log loss and calibration error can favour different models.
 
 from sk_mnist import evaluate
 

@@ -49,7 +49,7 @@ print(f"at epoch {mlp.best_epoch_}: {max(mlp.validation_scores_):.4f}")
 
 # %%
 # Without a validation set of your own, ``early_stopping=True`` holds out ``validation_fraction`` of the training rows,
-# stratified and drawn with ``random_state``. Early stopping replaces a learning rate that falls over a fixed number of
-# epochs, as in the recipe, so this example keeps the rate constant.
+# stratified and drawn with ``random_state``. This example keeps the learning rate constant, because early stopping is
+# an alternative to a rate that falls over a fixed number of epochs, as in the recipe.
 
 sklearn.set_config(enable_metadata_routing=False)

@@ -7,8 +7,8 @@ training images and compared on the last 10,000. Then the recipes are trained on
 test images; docs/accuracy.md explains how their values were chosen. Each result is saved at once, so an interrupted run
 can be resumed, and if the file is complete, the script only prints the tables::
 
-    python examples/benchmarks/recipes.py                        # the tables of recipes.json, beside this file
-    python examples/benchmarks/recipes.py --results mine.json    # all trainings anew: hours on 2 cores
+    python examples/benchmarks/recipes.py                        # the tables of recipes.json, next to this file
+    python examples/benchmarks/recipes.py --results mine.json    # repeats all trainings: hours on 2 cores
     python examples/benchmarks/recipes.py --results mine.json --split test --only accurate
 
 Networks are saved in ``--models``, because some are teachers of others, and ``robustness.py`` reads them.
