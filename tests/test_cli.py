@@ -102,7 +102,7 @@ def test_validation_leaves_images_of_each_digit_to_train_on(n_held_out, rest, tm
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(["train", "--validation", str(n_held_out)])
-    assert f"--validation {n_held_out} leaves {rest} of 60000 images, and not of each digit" in capsys.readouterr().err
+    assert f"--validation {n_held_out} leaves {rest} of 60000 images to train on, which" in capsys.readouterr().err
 
 
 def test_files_are_written_whole_and_no_others(trained):
@@ -184,9 +184,9 @@ def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
     assert main(["fetch", "--data-home", home, "--verify"]) == 1
     assert "does not hold MNIST" in capsys.readouterr().err
     assert main(["fetch", "--data-home", home]) == 0
-    assert "MNIST is there, from bundled: " in capsys.readouterr().out
+    assert "MNIST is available, from bundled: " in capsys.readouterr().out
     assert main(["fetch", "--data-home", home, "--verify"]) == 0
-    assert "the digests of all four arrays are right" in capsys.readouterr().out
+    assert "the digests of all four arrays are correct" in capsys.readouterr().out
     (tmp_path / "data" / "mnist.npz").write_bytes(b"damaged")
     assert main(["fetch", "--data-home", home, "--verify"]) == 1
     assert main(["fetch", "--data-home", home, "--clear"]) == 0
@@ -299,13 +299,13 @@ def _interrupted(*args, **kwargs):
         (["--dropout", "1"], "argument --dropout: invalid rate (0 to below 1) value: '1'"),
         (
             ["--rows", "9"],
-            "--rows 9 leaves 9 of 60000 images, and not of each digit, to train on (see sk-mnist train -",
+            "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see sk-mnist train -",
         ),
         (["--rows", "70000"], "--rows 70000: there are 60000 training images"),
-        (["--rows", "100", "--validation", "59950"], "are more than the 60000 training images"),
+        (["--rows", "100", "--validation", "59950"], "exceed the 60000 training images"),
         (["--output", __file__], "File exists"),
         (["tune", "--cv", "1"], "--cv must be at least 2; got 1 (see sk-mnist tune --help)"),
-        (["tune", "--cv", "3", "--rows", "30"], "--rows 30 has 1 images of a digit, and --cv 3 needs 3 of each"),
+        (["tune", "--cv", "3", "--rows", "30"], "--rows 30: one digit has 1 of the 3 images that --cv 3 needs"),
         (["tune", "--search", "best"], "(choose from 'grid', 'random', 'halving') (see sk-mnist tune --help)"),
         (["export", "model.skops"], "the following arguments are required: --onnx"),
         (["tune", "--grid", "huge"], "argument --grid: invalid choice: 'huge'"),
@@ -460,7 +460,7 @@ class TestOutput:
         with pytest.raises(SystemExit) as stopped:
             main([command, "--output", str(tmp_path)])
         assert stopped.value.code == 2
-        assert f"{tmp_path} holds model.skops of an earlier run: give --force" in capsys.readouterr().err
+        assert f"{tmp_path} holds model.skops of an earlier run: use --force" in capsys.readouterr().err
         assert main([command, "--force", "--output", str(tmp_path)]) == 1  # goes on, until there is no space
         assert (tmp_path / "model.skops").read_text() == "earlier"
 
@@ -491,7 +491,7 @@ class TestOutput:
         (tmp_path / "model.skops").mkdir()
         with pytest.raises(SystemExit):
             main(["train", "--force", "--output", str(tmp_path)])
-        assert "model.skops is a directory there" in capsys.readouterr().err
+        assert "model.skops must be a file, but is a directory" in capsys.readouterr().err
 
 
 class TestJson:
@@ -598,7 +598,7 @@ class TestInfo:
         assert main(["info"]) == 0
         *others, last = capsys.readouterr().out.splitlines()
         assert any(line.startswith("scikit-learn") for line in others)
-        assert re.match(r"TensorFlow sees +nothing: it does not start \(.*No space left", last)
+        assert re.match(r"TensorFlow sees +no devices: it does not start \(.*No space left", last)
 
 
 def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, capsys):
@@ -652,7 +652,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
         process = run_python(code)
         assert process.returncode == 0, process.stderr
-        assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, or else \d\)\n", process.stdout)
+        assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, second choice \d\)\n", process.stdout)
 
     def test_json_is_all_that_is_printed(self, pictures, monkeypatch, capfd):
         monkeypatch.chdir(pictures)
@@ -674,7 +674,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         monkeypatch.chdir(pictures)
         assert main(["predict", "text.jpg", "seven.png", "missing.png", "empty.png", "blank.png"]) == 1
         output, errors = capfd.readouterr()
-        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit that stands out from the paper\n", output)
+        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit found\n", output)
         text, missing, empty = errors.splitlines()
         assert text.startswith("sk-mnist: text.jpg is not a picture in a supported format")
         assert missing == "sk-mnist: missing.png: No such file or directory"

@@ -17,7 +17,7 @@ __all__ = ["main"]
 COMMAND_MODULES = (_train, _evaluate, _tune, _export, _predict, _demo, _fetch, _info)
 DEFAULT_COMMAND = "train"
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,16 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, default=None
-        Arguments; None takes those of the process.
+        Command-line arguments. None uses those of the process.
 
     Returns
     -------
     status : int
-        0 if all went well, 1 after an error in a file or of the system, 130 after Ctrl-C. Wrong options end the process
-        with 2.
+        0 on success, 1 after a file or system error, 130 after Ctrl-C. Wrong options exit the process with status 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Options alone, and nothing at all, are for the default command.
+    # Without the name of a command, run the default command.
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments.insert(0, DEFAULT_COMMAND)
     parser = Parser.with_commands(COMMAND_MODULES)
@@ -51,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     errors = make_console(stderr=True)
     try:
         with warnings.catch_warnings():
-            # A fit warns that it keeps what was trained. The command keeps nothing, and reports the interrupt itself.
+            # An interrupted fit warns that it keeps its weights. The command discards them and reports the interrupt.
             warnings.filterwarnings("ignore", message="Training interrupted by user")
             status = options.run(options)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""A line with a bar that fits its terminal, and the time that is left."""
+"""A progress bar that fits its terminal, with the remaining time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIN_BAR, MAX_BAR = 5, 40  # columns
 
 
 class Figure(NamedTuple):
-    """A figure beside a bar; the less it matters, the sooner it is left out."""
+    """A figure beside a bar. If the line is too narrow, the least important figures are left out."""
 
     text: str
     importance: int = 0
@@ -24,7 +24,7 @@ class Figure(NamedTuple):
 
 @dataclass
 class BarLine:
-    """Words, a bar, figures and a time: as many of the figures as leave room for the bar."""
+    """A line of text, a bar, figures and a time, with as many figures as fit."""
 
     head: str
     share: float
@@ -52,14 +52,14 @@ class BarLine:
 
 
 class Clock:
-    """How long the rest of some work will take, judging by the part that is done.
+    """Estimates the remaining time of some work from the part that is done.
 
     Parameters
     ----------
     total : float
-        All the work, in any unit.
+        Total work, in any unit.
     now : callable, default=time.monotonic
-        The time in seconds.
+        Returns the time in seconds.
     """
 
     def __init__(self, total: float, now: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +68,7 @@ class Clock:
         self._now = now
         self._start = now()
         self._step = 0.0
-        # The first part is slower than the others: it compiles.
+        # The first part is slower than the others because it compiles.
         self._first: tuple[float, float] | None = None
         self._latest = self._start
 
@@ -81,17 +81,17 @@ class Clock:
             self._first = self._latest, self.done
 
     def finish(self) -> None:
-        """Note that the work is done, although some of it was not needed."""
+        """Mark the work as done, even if some of it was not needed."""
         self.total = self.done
 
     @property
     def share(self) -> float:
-        """Part of the work that is done, in [0, 1]."""
-        # Parts are fractions, whose sum is rounded.
+        """Share of the work that is done, in [0, 1]."""
+        # Parts are fractions, so their sum has rounding errors.
         return 1.0 if self.done > self.total - 1e-6 else self.done / self.total
 
     def text(self) -> str:
-        """Return the time that is left or, after the work, the time that it took; nothing before the first part."""
+        """Return the remaining time or, after the work, the total time; empty before the first part is done."""
         if self._first is None:
             return ""
         if self.share == 1.0:
@@ -99,13 +99,13 @@ class Clock:
         start, before = self._first if self.done > self._first[1] else (self._start, 0.0)
         pace = (self._latest - start) / (self.done - before)
         rest = self.total - self.done
-        # A part that takes longer than the others holds the time at that of the parts after it.
+        # If a part takes longer than the others, the countdown stops at the time for the parts after it.
         counted_down = pace * rest - (self._now() - self._latest)
         return f"{duration(max(counted_down, pace * (rest - self._step), 0.0))} left"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it: 0:07, 12:30, 1:02:03."""
+    """Format a time as 0:07, 12:30 or 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

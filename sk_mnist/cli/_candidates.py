@@ -1,4 +1,4 @@
-"""Candidates of a search in words that fit a line."""
+"""Short descriptions of the candidates of a search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 N_SHOWN = 10
 
-# How a parameter is shown; of the others, name and value.
+# How to show a parameter. The others are shown as name=value.
 WORDS: dict[str, Callable[[Any], str]] = {
     "learning_rate": lambda value: f"lr={value:.2g}",
     "dropout": lambda value: f"dropout={round(float(value), 2):g}",
@@ -23,28 +23,28 @@ WORDS: dict[str, Callable[[Any], str]] = {
 
 
 def in_words(params: dict[str, Any]) -> str:
-    """Return the parameters of a candidate, such as "lr=0.0012 dropout=0.42"."""
+    """Return the parameters of a candidate as text, such as "lr=0.0012 dropout=0.42"."""
     short = {name.removeprefix("mlp__"): value for name, value in params.items()}
     known = [write(short.pop(name)) for name, write in WORDS.items() if name in short]
     return " ".join([*known, *(f"{name}={value}" for name, value in short.items())])
 
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters whose values are Python's, not NumPy's: those can be copied into any program."""
+    """Convert NumPy values to Python values, so that the printed parameters can be pasted into any program."""
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in params.items()}
 
 
 def ranking(results: dict[str, Any]) -> np.ndarray:
-    """Return the positions of the candidates in ``cv_results_``, the best first; those with the most epochs lead."""
+    """Return the rows of ``cv_results_``, best first. Candidates with the most epochs come first."""
     epochs = [params.get("mlp__epochs", 0) for params in results["params"]]
     return np.lexsort((results["rank_test_score"], np.negative(epochs)))
 
 
 def best_table(results: dict[str, Any]) -> Table:
-    """Table of the best candidates, of at most 80 columns."""
+    """Return a table of the best candidates, at most 80 columns wide."""
     order = ranking(results)
     shown = order[:N_SHOWN]
-    title = "Candidates, the best first" if len(order) <= N_SHOWN else f"The best {N_SHOWN} of {len(order)} candidates"
+    title = "Candidates, best first" if len(order) <= N_SHOWN else f"The best {N_SHOWN} of {len(order)} candidates"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("acc %", justify="right")
     table.add_column("std", justify="right")

@@ -1,4 +1,4 @@
-"""MNIST, as the commands train on it."""
+"""MNIST for the commands that train."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def read_images(console: Console, data_home: Path | None) -> tuple[Bunch, Bunch]
 
     with waiting(console, "Reading MNIST"):
         train = fetch_mnist(subset="train", data_home=data_home)
-        # The first call has asked the network, if need be; the second need not wait for it, nor say so again.
+        # The first call downloads if necessary. The second does not wait for the network or log again.
         return train, fetch_mnist(subset="test", data_home=data_home, download_if_missing=False)
 
 
 def check_rows(rows: int | None, n_images: int) -> None:
-    """Refuse more images than there are."""
+    """Raise a UsageError if `rows` is more than the number of images."""
     if rows is not None and rows > n_images:
         raise UsageError(f"--rows {rows}: there are {n_images} training images")

@@ -13,15 +13,15 @@ from sk_mnist.cli._terminal import make_console, say
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    demo = commands.add_parser("demo", help="draw digits in the browser, and see what the network reads")
+    demo = commands.add_parser("demo", help="draw digits in the browser and see the predictions")
     demo.set_defaults(run=run)
-    demo.add_argument("--port", type=port, default=0, help="port of the server (default: any that is free)")
-    demo.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    demo.add_argument("--port", type=port, default=0, help="port of the server (default: any free port)")
+    demo.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     add_model_option(demo)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the command, until Ctrl-C."""
+    """Run the command until Ctrl-C."""
     from sk_mnist.demo import DrawServer
 
     console = make_console()
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     except OSError as error:
         raise UsageError(f"--port {options.port}: {error.strerror}") from error
     with server:
-        say(console, f"The page to draw on is at {server.url} (Ctrl-C stops it)")
+        say(console, f"Draw digits at {server.url} (stop with Ctrl-C)")
         if not options.no_browser:
             webbrowser.open(server.url)
         try:

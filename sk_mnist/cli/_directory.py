@@ -1,4 +1,4 @@
-"""Directories that commands write to: found to be writable before the work, filled at once after it."""
+"""Output directories of commands: checked before the work, filled in one go after it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sk_mnist.cli._options import UsageError
 
 
 def prepare(directory: Path, names: Sequence[str], option: str) -> None:
-    """Make a directory, and see that files of some names can be written there.
+    """Create a directory and check that files with these names can be written there.
 
     Raises
     ------
     UsageError
-        If they cannot.
+        If they cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -27,30 +27,30 @@ def prepare(directory: Path, names: Sequence[str], option: str) -> None:
         raise UsageError(f"{option} {directory}: {error.strerror}") from error
     for name in names:
         if (directory / name).is_dir():
-            raise UsageError(f"{option} {directory}: {name} is a directory there, and would have to be a file")
+            raise UsageError(f"{option} {directory}: {name} must be a file, but is a directory")
 
 
 def files_in(directory: Path, names: Sequence[str]) -> list[Path]:
-    """Return those of the names that are there, in their order."""
+    """Return the paths of the names that exist in the directory, in the given order."""
     return [directory / name for name in names if os.path.lexists(directory / name)]
 
 
 def refuse_earlier_run(directory: Path, names: Sequence[str]) -> None:
-    """Raise a UsageError if the files of an earlier run are there."""
+    """Raise a UsageError if the directory holds files of an earlier run."""
     earlier = files_in(directory, names)
     if earlier:
         found = ", ".join(path.name for path in earlier)
         raise UsageError(
-            f"{directory} holds {found} of an earlier run: give --force to replace them, or another --output"
+            f"{directory} holds {found} of an earlier run: use --force to replace them, or choose another --output"
         )
 
 
 @contextmanager
 def replacing_all(directory: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Give a directory to write to and, when the block ends well, move its files into another one.
+    """Yield a temporary directory and, if the block succeeds, move its files to `directory`.
 
-    Those of the names that were not written are deleted there, so that no picture of an earlier run stays beside the
-    figures of this one.
+    Those of `names` that were not written are deleted from `directory`, so that no picture of an earlier run stays
+    beside the figures of this one.
     """
     with TemporaryDirectory(prefix=".sk-mnist-", dir=directory) as staging:
         yield Path(staging)
@@ -63,7 +63,7 @@ def replacing_all(directory: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def unused_path(path: Path) -> Path:
-    """Return a path or, if there is such a file, the first free one of name-2, name-3, ..."""
+    """Return a path or, if it exists, the first free one of name-2, name-3, ..."""
     number, free = 1, path
     while os.path.lexists(free):
         number += 1

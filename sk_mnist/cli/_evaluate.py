@@ -19,8 +19,8 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     evaluate = commands.add_parser("evaluate", help="evaluate a saved model on the test images")
     evaluate.set_defaults(run=run)
-    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a file that train or sk_mnist.save wrote")
-    evaluate.add_argument("--plots", type=Path, metavar="DIR", help="draw pictures into this directory")
+    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a file written by train or sk_mnist.save")
+    evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write pictures to this directory")
     add_data_home(evaluate)
     add_threads(evaluate)
     add_json(evaluate)

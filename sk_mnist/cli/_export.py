@@ -1,4 +1,4 @@
-"""``sk-mnist export``: a saved model in a form that other programs run."""
+"""``sk-mnist export``: convert a saved model to ONNX."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sk_mnist.cli._terminal import make_console, say
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    export = commands.add_parser("export", help="write a saved model as ONNX")
+    export = commands.add_parser("export", help="convert a saved model to ONNX")
     export.set_defaults(run=run)
-    export.add_argument("model", type=Path, metavar="MODEL", help="a file that train or sk_mnist.save wrote")
+    export.add_argument("model", type=Path, metavar="MODEL", help="a file written by train or sk_mnist.save")
     export.add_argument(
-        "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; one that is there is replaced"
+        "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; an existing file is replaced"
     )
 
 
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> None:
         content = to_onnx(model).SerializeToString()
     except ImportError as error:
         raise UsageError(f"--onnx {str(error).removeprefix('to_onnx ')}") from error
-    except RuntimeError as error:  # skl2onnx's, in many lines
-        raise ValueError(f"{options.model} cannot be written as ONNX: {str(error).splitlines()[0]}") from error
+    except RuntimeError as error:  # from skl2onnx, with many lines
+        raise ValueError(f"{options.model} cannot be converted to ONNX: {str(error).splitlines()[0]}") from error
     with replacing(path) as partial:
         partial.write_bytes(content)
     say(make_console(), f"Wrote {path}")

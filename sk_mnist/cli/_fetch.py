@@ -1,4 +1,4 @@
-"""``sk-mnist fetch``: put MNIST into the cache, check it there, or remove it."""
+"""``sk-mnist fetch``: fill, check or clear the cache of MNIST."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sk_mnist.cli._terminal import make_console, say
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    fetch = commands.add_parser("fetch", help="put MNIST into the cache, check it there, or remove it")
+    fetch = commands.add_parser("fetch", help="fill, check or clear the cache of MNIST")
     fetch.set_defaults(run=run)
     add_data_home(fetch)
-    fetch.add_argument("-v", "--verbose", action="store_true", help="say what was tried, and why it failed")
+    fetch.add_argument("-v", "--verbose", action="store_true", help="show which sources were tried and why they failed")
     action = fetch.add_mutually_exclusive_group()
-    action.add_argument("--verify", action="store_true", help="only check what is in the cache")
-    action.add_argument("--clear", action="store_true", help="remove what sk-mnist put into the cache")
+    action.add_argument("--verify", action="store_true", help="only check the cache")
+    action.add_argument("--clear", action="store_true", help="delete the files that sk-mnist wrote to the cache")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,27 +32,27 @@ def run(options: argparse.Namespace) -> None:
     console = make_console()
     if options.clear:
         clear_data_home(options.data_home)
-        say(console, f"Removed what sk-mnist wrote into {get_data_home(options.data_home)}.")
+        say(console, f"Deleted the files that sk-mnist wrote to {get_data_home(options.data_home)}.")
         return
     if not options.verify:
         with _logged(logging.DEBUG if options.verbose else logging.WARNING):
             source = fetch_mnist(data_home=options.data_home, normalize=False, progressbar=True).source
-        say(console, f"MNIST is there, from {source}")
+        say(console, f"MNIST is available, from {source}")
         return
     status = check_data_home(options.data_home)
     if status.problem is not None:
         raise OSError(f"{status.home} does not hold MNIST: {status.problem}")
-    say(console, f"{status.home} holds MNIST; the digests of all four arrays are right.")
+    say(console, f"{status.home} holds MNIST; the digests of all four arrays are correct.")
 
 
 @contextmanager
 def _logged(level: int) -> Iterator[None]:
-    """Show what the package logs, from a level on, on standard error."""
+    """Print the package's log messages of at least this level on standard error."""
     logger = logging.getLogger("sk_mnist")
     handler, before = logging.StreamHandler(sys.stderr), (logger.level, logger.propagate)
     logger.addHandler(handler)
     logger.setLevel(level)
-    logger.propagate = False  # the same line would be shown by a handler of the process again
+    logger.propagate = False  # otherwise another handler could print the same line again
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""``sk-mnist info``: where the data is, and which versions of the packages that matter are installed."""
+"""``sk-mnist info``: print the data home, the installed versions and the devices."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from sk_mnist.cli._options import add_data_home
 from sk_mnist.cli._terminal import make_console, say, waiting
 
-# The packages whose versions matter to what comes out of training.
+# The packages whose versions can change the result of training.
 PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "pooch", "skops")
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    info = commands.add_parser("info", help="where the data is, and the versions of the packages that matter")
+    info = commands.add_parser("info", help="print the data home, the installed versions and the devices")
     info.set_defaults(run=run)
     add_data_home(info)
 
@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> None:
     status = check_data_home(options.data_home)
     lines = {
         "data home": status.home,
-        "MNIST there": "yes, all digests are right" if status.problem is None else f"no: {status.problem}",
-        "came from": status.origin or "-",
+        "holds MNIST": "yes, all digests are correct" if status.problem is None else f"no: {status.problem}",
+        "source": status.origin or "-",
         "sha256 of mnist.npz": status.sha256 or "-",
         "Python": f"{platform.python_version()} on {platform.platform()}",
         **{package: _version(package) for package in PACKAGES},
@@ -49,8 +49,8 @@ def _devices() -> str:
 
     try:
         return ", ".join(device_names())
-    except Exception as error:  # whatever is wrong with an installation, the lines above help to find it
-        return f"nothing: it does not start ({error})"
+    except Exception as error:  # whatever is wrong with the installation, the lines above help to diagnose it
+        return f"no devices: it does not start ({error})"
 
 
 def _version(package: str) -> str:

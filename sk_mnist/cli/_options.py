@@ -1,4 +1,4 @@
-"""What the commands' options are made of."""
+"""The parser of the command line, and types and options that commands share."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sk_mnist import __version__
 
 
 class UsageError(Exception):
-    """Options that are each in order, but cannot be obeyed."""
+    """Options that argparse accepts, but that cannot be used."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser that reports errors in one line."""
 
     @classmethod
     def with_commands(cls, modules: Iterable[Any]) -> Parser:
-        """Make the parser of the command line."""
+        """Create the parser of the command line."""
         parser = cls(prog="sk-mnist", description="MNIST and a Keras multilayer perceptron for scikit-learn.")
         parser.add_argument("--version", action="version", version=f"sk-mnist {__version__}")
         commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=cls)
         for module in modules:
             module.add_command(commands)
         for command in commands.choices.values():
-            # What the options mean together is found out later, but its help is the command's as well.
+            # For errors that are found after parsing, which refer to the help of the command too.
             command.set_defaults(parser=command)
         return parser
 
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(kind: type) -> Any:
-    """Return a type for argparse: a number above 0."""
+    """Return an argparse type for numbers above 0."""
 
     def parse(text: str) -> Any:
         value = kind(text)
@@ -49,7 +49,7 @@ def positive(kind: type) -> Any:
 
 
 def seed(text: str) -> int:
-    """Return a random state."""
+    """Parse a random state."""
     value = int(text)
     if not 0 <= value < 2**32:
         raise ValueError
@@ -60,7 +60,7 @@ seed.__name__ = "seed (0 to 4294967295)"
 
 
 def rate(text: str) -> float:
-    """Return a share of units to leave out."""
+    """Parse a dropout rate."""
     value = float(text)
     if not 0 <= value < 1:
         raise ValueError
@@ -71,7 +71,7 @@ rate.__name__ = "rate (0 to below 1)"
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Return the sizes of layers."""
+    """Parse the sizes of layers."""
     values = tuple(int(part) for part in text.split(","))
     if min(values) < 1:
         raise ValueError
@@ -82,7 +82,7 @@ sizes.__name__ = "sizes (such as 128,64,32)"
 
 
 def port(text: str) -> int:
-    """Return a port of TCP."""
+    """Parse a TCP port."""
     value = int(text)
     if not 0 <= value < 2**16:
         raise ValueError
@@ -93,24 +93,22 @@ port.__name__ = "port (0 to 65535)"
 
 
 def add_data_home(command: argparse.ArgumentParser) -> None:
-    """Add the option that says where MNIST is cached."""
+    """Add the option for the directory of the cache."""
     command.add_argument(
         "--data-home",
         type=Path,
         metavar="DIR",
-        help="the cache of MNIST (default: SK_MNIST_DATA, or the user's; see sk-mnist info)",
+        help="directory of the MNIST cache (default: SK_MNIST_DATA, or the user's cache; see sk-mnist info)",
     )
 
 
 def add_threads(command: argparse.ArgumentParser) -> None:
     """Add the option that limits the threads."""
-    command.add_argument(
-        "--threads", type=positive(int), metavar="N", help="threads to compute in (default: one for each core)"
-    )
+    command.add_argument("--threads", type=positive(int), metavar="N", help="number of threads (default: one per core)")
 
 
 def add_json(command: argparse.ArgumentParser) -> None:
-    """Add the option that prints for programs."""
+    """Add the option that prints JSON."""
     command.add_argument(
-        "--json", action="store_true", help="print one JSON object on standard output; all else goes to standard error"
+        "--json", action="store_true", help="print one JSON object on standard output, and the rest on standard error"
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def architecture_table(model: Any) -> Table:
-    """Layers of a Keras model, with the shapes of their outputs and the numbers of their parameters."""
+    """Return a table of the layers of a Keras model with their output shapes and parameter counts."""
     table = Table(title="Network", title_justify="left")
     table.add_column("layer")
     table.add_column("output")
@@ -32,7 +32,7 @@ def architecture_table(model: Any) -> Table:
 
 
 def figures_table(result: EvaluationResult) -> Table:
-    """Published and measured figures on the test images, side by side."""
+    """Return a table of published and measured figures on the test images."""
     from sk_mnist.pipeline import PUBLISHED
 
     table = Table(
@@ -54,10 +54,10 @@ def figures_table(result: EvaluationResult) -> Table:
 
 
 def draw_result(estimator: Any, result: EvaluationResult, test: Any) -> dict[str, Any]:
-    """Pictures of what a classifier gets right and wrong, by file name."""
+    """Draw the confusion matrix and the most confident errors; return the displays by file name."""
     from sk_mnist.plotting import DigitsDisplay
 
-    # First, for it says what to install if matplotlib is missing.
+    # First, because its error tells what to install if matplotlib is missing.
     misclassified = DigitsDisplay.from_estimator(
         estimator, test.data, test.target, order="confidently_wrong", n_images=20, n_columns=5
     )
@@ -86,5 +86,5 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def print_written(console: Console, paths: list[Path]) -> None:
-    """Say which files of a directory were written."""
+    """Print which files were written to a directory."""
     say(console, f"Wrote to {paths[0].parent}: {', '.join(path.name for path in paths)}")

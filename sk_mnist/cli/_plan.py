@@ -1,4 +1,4 @@
-"""What a search is going to do: how many fits, of how many epochs, on how many images."""
+"""The plan of a search: the number of fits, epochs and images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, log
 from typing import NamedTuple
 
-HALVING_FACTOR = 3  # the candidates that one is left of
+HALVING_FACTOR = 3  # one candidate out of this many goes on to the next round
 
 
 class Round(NamedTuple):
@@ -18,9 +18,9 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """The rounds of a search, and the images that it searches on.
+    """The rounds of a search, and its number of folds and images.
 
-    Its unit of work is an epoch on all of the images.
+    The unit of work is one epoch on all images.
     """
 
     rounds: tuple[Round, ...]
@@ -29,17 +29,17 @@ class SearchPlan:
 
     @property
     def n_fits(self) -> int:
-        """Number of trainings on parts of the images."""
+        """Number of fits in cross-validation."""
         return self.n_folds * sum(round_.n_candidates for round_ in self.rounds)
 
     @property
     def epoch_work(self) -> float:
-        """Work of an epoch of one of them, on all folds but one."""
+        """Work of one epoch of such a fit, on all folds but one."""
         return (self.n_folds - 1) / self.n_folds
 
     @property
     def total_work(self) -> float:
-        """Work of all trainings, the last one included."""
+        """Work of all fits, including the final one on all images."""
         epochs = self.n_folds * sum(round_.n_candidates * round_.epochs for round_ in self.rounds)
         return self.epoch_work * epochs + self.rounds[-1].epochs
 

@@ -19,30 +19,30 @@ from sk_mnist._images import SIDE
 from sk_mnist.cli._terminal import make_console, print_json, say
 
 STANDARD_INPUT = "-"
-# Of the pictures in a directory.
+# Suffixes of the pictures to read in a directory.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
-# What --json gives of each digit.
+# The values of a digit that --json prints.
 FIELDS = ("label", "confidence", "runner_up", "box", "sure")
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    predict = commands.add_parser("predict", help="read the digits in pictures of your own")
+    predict = commands.add_parser("predict", help="read the digits in your own pictures")
     predict.set_defaults(run=run)
     predict.add_argument(
         "images",
         nargs="+",
         metavar="IMAGE",
-        help="a picture; a directory or a pattern like '*.png' of pictures; or - for standard input",
+        help="a picture, a directory of pictures, a pattern such as '*.png', or - for standard input",
     )
     add_model_option(predict)
-    predict.add_argument("--split", action="store_true", help="read several digits in each picture, not one")
-    predict.add_argument("--json", action="store_true", help="print JSON, and nothing else")
+    predict.add_argument("--split", action="store_true", help="read several digits per picture instead of one")
+    predict.add_argument("--json", action="store_true", help="print only JSON")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; 1 if a picture could not be read."""
+    """Run the command; return 1 if a picture could not be read."""
     reader = make_reader(options.model)
     console = make_console()
     errors = make_console(stderr=True)
@@ -65,14 +65,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def add_model_option(command: argparse.ArgumentParser) -> None:
-    """Add the option that says which model reads."""
+    """Add the option for the model."""
     command.add_argument(
-        "--model", type=Path, help="a file that train or sk_mnist.save wrote (default: the pretrained model)"
+        "--model", type=Path, help="a file written by train or sk_mnist.save (default: the pretrained model)"
     )
 
 
 def make_reader(path: Path | None) -> Any:
-    """Return a reader with the model of a file, or with the pretrained one."""
+    """Return a reader with the model from a file, or with the pretrained model."""
     from sk_mnist.demo import Reader
 
     if path is None:
@@ -85,14 +85,14 @@ def make_reader(path: Path | None) -> Any:
 
 
 def _names(images: list[str]) -> Iterator[str]:
-    """Files that the arguments stand for."""
+    """Yield the files that the arguments name, after expanding directories and patterns."""
     for name in images:
         path = Path(name)
         if path.is_dir():
             pictures = [str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES]
             yield from pictures or [name]
         elif glob.has_magic(name) and not path.exists():
-            # A pattern that the shell has left as it is. Without a match it is an error, as the name of a file.
+            # A pattern that the shell did not expand. Without a match, it is an error like a missing file.
             yield from sorted(glob.glob(name)) or [name]
         else:
             yield name
@@ -107,7 +107,7 @@ def _opened(name: str) -> Any:
 
 
 def _shown(name: str) -> str:
-    """Return a name that can be printed, whatever its bytes are."""
+    """Return a printable form of a file name, whatever its bytes are."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
@@ -119,11 +119,11 @@ def _reason(error: Exception, name: str) -> str:
 
 def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> None:
     if not digits:
-        console.print(Text(f"{name}: no digit that stands out from the paper"), soft_wrap=True)
+        console.print(Text(f"{name}: no digit found"), soft_wrap=True)
     for number, digit in enumerate(digits, start=1):
         place = f"{name}, digit {number}" if len(digits) > 1 else name
         sure = "" if digit["sure"] else "not sure, "
-        text = f"{place}: {digit['label']}  ({sure}{digit['confidence']:.1%}, or else {digit['runner_up']})"
+        text = f"{place}: {digit['label']}  ({sure}{digit['confidence']:.1%}, second choice {digit['runner_up']})"
         if _shows_pictures(console):
             grid = Table.grid(padding=(0, 2))
             grid.add_row(_half_blocks(digit["image"]), Text(text))
@@ -137,7 +137,7 @@ def _shows_pictures(console: Console) -> bool:
 
 
 def _half_blocks(image: list[int]) -> Text:
-    """Two rows of pixels in each line of text: the upper half block is in the colour of the upper one."""
+    """Draw two rows of pixels per line of text: the upper one in the foreground, the lower one in the background."""
     text = Text()
     for row in range(0, SIDE, 2):
         for column in range(SIDE):

@@ -1,4 +1,4 @@
-"""The line that shows how a training is going."""
+"""The progress bar of a training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.live import Live
 from sk_mnist.cli._bar import BarLine, Clock, Figure
 from sk_mnist.cli._terminal import is_live, say
 
-# Names of an epoch's figures on the screen, and how much each matters where room is short.
+# The figures of an epoch: their names on the screen, and their importance if not all of them fit.
 FIGURES = {"loss": ("loss", 2), "accuracy": ("acc", 3), "val_loss": ("val loss", 1), "val_accuracy": ("val acc", 4)}
 
 
 class TrainingProgress:
-    """A callback of scikit-learn: a bar with the figures of the last epoch, or a line for each epoch in a file."""
+    """A scikit-learn callback: a bar with the figures of the last epoch or, in a file, one line per epoch."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -58,7 +58,7 @@ class TrainingProgress:
 
 
 def epoch_figures(scores: dict[str, float], *, n_more_digits: int) -> list[Figure]:
-    """Return the figures of an epoch in words: losses with 3 digits and percentages with 1, or with more."""
+    """Format the figures of an epoch: losses with 3 decimals, percentages with 1, plus `n_more_digits`."""
     figures = []
     for key, (name, importance) in FIGURES.items():
         if key in scores and name.endswith("loss"):

@@ -14,21 +14,21 @@ from sk_mnist._files import replacing
 
 
 class Candidate(NamedTuple):
-    """Parameters, and their scores on the folds that are finished."""
+    """Parameters and their scores on the finished folds."""
 
     params: dict[str, Any]
     scores: list[float]
 
 
 class ScoreRecorder:
-    """A scorer that remembers each score by the values of some parameters.
+    """A scorer that records each score with the values of some parameters.
 
     Parameters
     ----------
     names : iterable of str
         The parameters that differ between candidates.
     n_folds : int
-        Number of scores of a candidate that is finished.
+        Number of scores of a finished candidate.
     """
 
     def __init__(self, names: Iterable[str], n_folds: int) -> None:
@@ -52,7 +52,7 @@ class ScoreRecorder:
         return score
 
     def close(self) -> None:
-        """Take no more scores: those to come are of fits that were cut short."""
+        """Ignore later scores, which come from fits that were cut short."""
         with self._lock:
             self._is_closed = True
 
@@ -63,13 +63,13 @@ class ScoreRecorder:
             return sum(len(candidate.scores) for candidate in self._candidates.values())
 
     def best(self) -> Candidate | None:
-        """Return the best of the candidates that are finished or, if epochs differ, of those with the most epochs."""
+        """Return the best finished candidate; if epochs differ, the best of those with the most epochs."""
         with self._lock:
             finished = [c for c in self._candidates.values() if len(c.scores) == self.n_folds]
         return max(finished, key=lambda c: (c.params.get("mlp__epochs", 0), np.mean(c.scores)), default=None)
 
     def write(self, path: Path) -> Path:
-        """Write a line for each candidate, the best first."""
+        """Write a CSV file with one line per candidate, best first."""
         with self._lock:
             best_first = sorted(self._candidates.values(), key=lambda c: float(np.mean(c.scores)), reverse=True)
         with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The screen of a search: one bar for all of it, the fits that are running, the best candidate so far."""
+"""The screen of a search: a bar for the whole search, the running fits, the best candidate so far."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sk_mnist.cli._plan import SearchPlan
 from sk_mnist.cli._scores import ScoreRecorder
 from sk_mnist.cli._terminal import is_live, say
 
-# The tasks of scikit-learn's searches that are fits.
+# Names of the tasks in scikit-learn's searches that fit an estimator.
 FIT, REFIT = "candidate-split-evaluation", "refit-with-best-params"
 
 
 @dataclass
 class _Fit:
-    """A training that is running."""
+    """A running fit."""
 
     place: str
     words: str
@@ -35,14 +35,14 @@ class _Fit:
 
 
 class SearchProgress:
-    """A callback of scikit-learn that shows a search or, in a file, a line for each fit.
+    """A scikit-learn callback that shows a search or, in a file, one line per fit.
 
     Parameters
     ----------
     console : Console
         Where to show it.
     plan : SearchPlan
-        What the search is going to do.
+        The plan of the search.
     recorder : ScoreRecorder
         The scorer of the search.
     """
@@ -54,7 +54,7 @@ class SearchProgress:
         self.plan = plan
         self.recorder = recorder
         self.is_stopping = False
-        # Fits run in threads, and the screen is drawn in another one.
+        # Fits run in threads, and another thread draws the screen.
         self._lock = threading.Lock()
         self._running: dict[int, _Fit] = {}
         self._live: Live | None = None
@@ -68,7 +68,7 @@ class SearchProgress:
             self._live.start()
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Note that a network begins to train."""
+        """Record that a network starts to train."""
         if not _trains_network(context):
             return
         task = _task_of(context)
@@ -81,7 +81,7 @@ class SearchProgress:
             self._running[id(task)] = _Fit(place, in_words(params), estimator.epochs)
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
-        """Count an epoch or a fit; True stops the training, after the search was interrupted."""
+        """Count an epoch or a fit; return True, which stops the training, if the search was interrupted."""
         task = _task_of(context)
         with self._lock:
             if context.task_name == "epoch":
@@ -92,7 +92,7 @@ class SearchProgress:
         return self.is_stopping
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Leave the bar alone on the screen."""
+        """Leave only the bar on the screen."""
         with self._lock:
             self._running.clear()
         if self._live is not None:
@@ -122,7 +122,7 @@ def _trains_network(context: Any) -> bool:
 
 
 def _task_of(context: Any) -> Any:
-    """Return the task of the search that a task of a network belongs to."""
+    """Return the task of the search that contains a task of a network."""
     while context.parent is not None and context.source_task_name not in (FIT, REFIT):
         context = context.parent
     return context

@@ -10,7 +10,7 @@ from sk_mnist.cli._scores import ScoreRecorder
 
 
 def make_search(options: argparse.Namespace, n_images: int) -> tuple[Any, ScoreRecorder, SearchPlan]:
-    """Return the search, not fitted, the scorer that it calls, and what it is going to do."""
+    """Return the unfitted search, its scorer and its plan."""
     search, recorder, rounds = SEARCHES[options.search](options)
     search.set_params(scoring=recorder, cv=options.cv, n_jobs=options.n_jobs, error_score="raise")
     return search, recorder, SearchPlan(rounds, options.cv, n_images)
@@ -35,7 +35,7 @@ def _random_search(options: argparse.Namespace) -> Search:
     from sk_mnist.model_selection import mnist_param_distributions
 
     distributions = mnist_param_distributions()
-    # Candidates have an architecture and a batch size of their own, for which to compile.
+    # Candidates differ in architecture and batch size, and each combination has to be compiled.
     pipeline = _pipeline(options, jit_compile="auto")
     search = RandomizedSearchCV(pipeline, distributions, n_iter=options.candidates, random_state=options.seed)
     return search, ScoreRecorder(distributions, options.cv), (Round(options.candidates, options.epochs),)
@@ -56,7 +56,7 @@ def _halving_search(options: argparse.Namespace) -> Search:
         min_resources="exhaust",
         factor=HALVING_FACTOR,
         random_state=options.seed,
-        # The recorder would take scores on the training images for those of other folds.
+        # The recorder cannot tell scores on the training images from those on the test fold.
         return_train_score=False,
     )
     rounds = halving_rounds(len(ParameterGrid(grid)), options.epochs)

@@ -1,4 +1,4 @@
-"""What the commands print on: terminals of any width and encoding, and files."""
+"""Printing on terminals of any width and encoding, and to files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.console import Console
 
 
 def make_console(*, quiet: bool = False, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is, on standard output unless told otherwise."""
+    """Return a console that prints text unchanged, by default on standard output."""
     return Console(quiet=quiet, stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line; on a terminal, break it between words. A path that is broken in two cannot be copied."""
+    """Print a line; on a terminal, break it only at spaces, so that paths can be copied."""
     # The width of a dumb terminal is not known.
     if is_live(console):
         text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
@@ -31,19 +31,19 @@ def print_json(content: Any) -> None:
 
 
 def is_live(console: Console) -> bool:
-    """Whether lines that were printed can be drawn again: not in a file, a pipe or a dumb terminal."""
+    """Whether printed lines can be redrawn: not in a file, a pipe or a dumb terminal."""
     return console.is_interactive and console.file.isatty()
 
 
 def waiting(console: Console, text: str) -> AbstractContextManager[Any]:
-    """Show that something is going on, on a terminal."""
-    # The other spinners are in Braille, which not every encoding has.
+    """Show a spinner on a terminal."""
+    # "dots" uses Braille characters, which not every encoding has.
     return console.status(text, spinner="line" if console.options.ascii_only else "dots")
 
 
 @contextmanager
 def printable_streams() -> Iterator[None]:
-    """Let standard output and errors escape characters that their encoding lacks, rather than fail."""
+    """Make standard output and error escape characters that their encoding lacks instead of failing."""
     streams = [cast(Any, stream) for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
     before = [stream.errors for stream in streams]
     for stream in streams:

@@ -1,4 +1,4 @@
-"""``sk-mnist train``: fetch, fit, evaluate, and write down what came of it."""
+"""``sk-mnist train``: fetch, fit, evaluate and write the results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from sk_mnist.metrics import EvaluationResult
 
-# Those of sk_mnist.pipeline, whose import would slow down every --help.
+# The recipes of sk_mnist.pipeline, repeated because its import would slow down every --help.
 RECIPES = ("reference", "fast", "accurate", "wide")
 
 DEFAULT_OUTPUT = Path("sk-mnist-output")
 OUTPUTS = ("model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png")
 
-# Options that are parameters of the network, if they are given.
+# Options that set parameters of the network, if given.
 PARAMETERS = {
     "epochs": "epochs",
     "batch_size": "batch_size",
@@ -39,7 +39,7 @@ PARAMETERS = {
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    train = commands.add_parser("train", help="train the network, evaluate it on the test images (the default command)")
+    train = commands.add_parser("train", help="train the network and evaluate it on the test images (default command)")
     train.set_defaults(run=run)
     _add_training_options(train)
     _add_data_options(train)
@@ -47,11 +47,11 @@ def add_command(commands: Any) -> None:
 
 
 def _add_training_options(train: argparse.ArgumentParser) -> None:
-    train.add_argument("--recipe", choices=RECIPES, default="reference", help="how to train (default: reference)")
+    train.add_argument("--recipe", choices=RECIPES, default="reference", help="training recipe (default: reference)")
     train.add_argument("--epochs", type=positive(int), help="passes over the training images (default: the recipe's)")
-    train.add_argument("--batch-size", type=positive(int), help="images in a step (default: the recipe's)")
+    train.add_argument("--batch-size", type=positive(int), help="images per step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
-    train.add_argument("--dropout", type=rate, help="share of units to leave out in each step (default: the recipe's)")
+    train.add_argument("--dropout", type=rate, help="share of units to drop in each step (default: the recipe's)")
     train.add_argument(
         "--hidden", type=sizes, metavar="SIZES", help="units of the hidden layers, such as 128,64,32 (the default)"
     )
@@ -60,7 +60,7 @@ def _add_training_options(train: argparse.ArgumentParser) -> None:
         action="store_true",
         default=None,
         help="stop after 5 epochs without a better validation accuracy, and keep the best epoch; "
-        "without --validation, a tenth of the images validates",
+        "without --validation, a tenth of the images is held out",
     )
     train.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
     add_threads(train)
@@ -74,7 +74,7 @@ def _add_data_options(train: argparse.ArgumentParser) -> None:
         "--validation",
         type=positive(int),
         metavar="N",
-        help="keep the last N training images out of the training, and show the accuracy on them after each epoch",
+        help="hold out the last N training images, and show the accuracy on them after each epoch",
     )
     add_data_home(train)
 
@@ -84,11 +84,11 @@ def _add_output_options(train: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help=f"where files go (default: {DEFAULT_OUTPUT}, where they replace those of an earlier run)",
+        help=f"output directory (default: {DEFAULT_OUTPUT}, where files of an earlier run are replaced)",
     )
     train.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
-    train.add_argument("--no-plots", action="store_true", help="draw no pictures")
-    train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    train.add_argument("--no-plots", action="store_true", help="do not draw pictures")
+    train.add_argument("--quiet", action="store_true", help="print only errors")
     add_json(train)
 
 
@@ -138,27 +138,27 @@ def _make_pipeline(options: argparse.Namespace) -> Pipeline:
 
 
 def _prepare_output(console: Console, options: argparse.Namespace) -> Path:
-    """Return the directory for the files, which can be written."""
+    """Return the output directory, checked to be writable."""
     if options.output is not None and not options.force:
         _directory.refuse_earlier_run(options.output, OUTPUTS)
     output = options.output or DEFAULT_OUTPUT
     _directory.prepare(output, OUTPUTS, "--output")
     if _directory.files_in(output, OUTPUTS):
-        say(console, f"{output} holds the files of an earlier run. They are replaced when this one has finished.")
+        say(console, f"{output} holds the files of an earlier run. They are replaced when this run finishes.")
     return output
 
 
 def _split(train: Bunch, rows: int | None, n_held_out: int | None) -> tuple[tuple, dict[str, Any]]:
-    """Return the images and labels to train on, and what `fit` gets beside them to validate with."""
+    """Return the images and labels to train on, and the parameters of `fit` for validation."""
     n_images = len(train.target)
     check_rows(rows, n_images)
     n_left = max(0, n_images - (n_held_out or 0))
     n_rows = n_left if rows is None else min(rows, n_left)
     if len(set(train.target[:n_rows])) < len(set(train.target)):
         options = f"--rows {rows}" if n_held_out is None else f"--validation {n_held_out}"
-        raise UsageError(f"{options} leaves {n_rows} of {n_images} images, and not of each digit, to train on")
+        raise UsageError(f"{options} leaves {n_rows} of {n_images} images to train on, which lack some digits")
     if rows is not None and rows > n_left:
-        raise UsageError(f"--rows {rows} and --validation {n_held_out} are more than the {n_images} training images")
+        raise UsageError(f"--rows {rows} and --validation {n_held_out} exceed the {n_images} training images")
     data = train.data[:n_rows], train.target[:n_rows]
     if n_held_out is None:
         return data, {}
@@ -166,7 +166,7 @@ def _split(train: Bunch, rows: int | None, n_held_out: int | None) -> tuple[tupl
 
 
 def _fit(console: Console, pipeline: Pipeline, data: tuple, held_out: dict[str, Any], n_threads: int | None) -> float:
-    """Train, and return the seconds that it took."""
+    """Train, and return the time in seconds."""
     from threadpoolctl import threadpool_limits
 
     from sk_mnist._tensorflow import start_tensorflow

@@ -1,4 +1,4 @@
-"""``sk-mnist tune``: search for better parameters, and keep the best model."""
+"""``sk-mnist tune``: search for better parameters and save the best model."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def add_command(commands: Any) -> None:
         "--search",
         choices=("grid", "random", "halving"),
         default="grid",
-        help="all of the grid; candidates at random, not from the grid; or all of the grid for a few epochs and the "
-        "best for more (default: grid)",
+        help="grid: the whole grid; random: candidates from distributions; halving: the whole grid for a few epochs, "
+        "then the best for more (default: grid)",
     )
     tune.add_argument("--candidates", type=positive(int), default=10, help="number for --search random (default: 10)")
-    tune.add_argument("--cv", type=positive(int), default=3, help="folds (default: 3)")
-    tune.add_argument("--n-jobs", type=positive(int), default=2, help="trainings at a time, in threads (default: 2)")
+    tune.add_argument("--cv", type=positive(int), default=3, help="number of folds (default: 3)")
+    tune.add_argument("--n-jobs", type=positive(int), default=2, help="fits at a time, in threads (default: 2)")
     add_threads(tune)
     tune.add_argument(
-        "--epochs", type=positive(int), default=10, help="epochs of each training, or at most (default: 10)"
+        "--epochs", type=positive(int), default=10, help="epochs per fit, or the maximum for halving (default: 10)"
     )
     tune.add_argument(
         "--rows", type=positive(int), metavar="N", help="use the first N training images (default: all 60,000)"
@@ -54,7 +54,11 @@ def add_command(commands: Any) -> None:
     tune.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
     add_data_home(tune)
     tune.add_argument(
-        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help=f"where files go (default: {DEFAULT_OUTPUT})"
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="DIR",
+        help=f"output directory (default: {DEFAULT_OUTPUT})",
     )
     tune.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
     add_json(tune)
@@ -94,7 +98,7 @@ def _images(train: Any, options: argparse.Namespace) -> tuple[np.ndarray, np.nda
     fewest = np.bincount(y, minlength=10).min()
     if fewest < options.cv:
         raise UsageError(
-            f"--rows {options.rows} has {fewest} images of a digit, and --cv {options.cv} needs {options.cv} of each"
+            f"--rows {options.rows}: one digit has {fewest} of the {options.cv} images that --cv {options.cv} needs"
         )
     return X, y
 
@@ -106,17 +110,17 @@ def _fit(console: Console, search: Any, X: np.ndarray, y: np.ndarray, options: a
     from sk_mnist._tensorflow import start_tensorflow
 
     with waiting(console, "Starting TensorFlow"):
-        # Each training keeps to its share of the threads, or they would wait for each other.
+        # Each fit gets its share of the threads, so that fits do not wait for each other.
         n_threads = max(1, (options.threads or joblib.cpu_count()) // options.n_jobs)
         start_tensorflow(n_threads, override=options.threads is not None)
-    # Threads train at the same time in one TensorFlow, and let the recorder see every score. After a multithreaded
-    # product OpenBLAS' threads keep spinning for a tenth of a second, and slow down the next training.
+    # With threads, all fits share one TensorFlow, and the recorder sees every score. BLAS uses one thread because
+    # OpenBLAS' threads keep spinning for a tenth of a second after a product, which slows down the next fit.
     with joblib.parallel_config("threading"), threadpool_limits(1, user_api="blas"):
         search.fit(X, y)
 
 
 def _write(console: Console, search: Any, recorder: ScoreRecorder, test: Any, output: Path) -> EvaluationResult:
-    """Evaluate the best model, and write all files at once."""
+    """Evaluate the best model and write all files at once."""
     from sk_mnist.metrics import evaluate
     from sk_mnist.persistence import save
 
@@ -144,7 +148,7 @@ def _draw_search(search: Any) -> Any:
 def _keep_what_is_finished(
     console: Console, recorder: ScoreRecorder, plan: SearchPlan, progress: SearchProgress, output: Path
 ) -> None:
-    """Write the scores of a search that ends early beside those of an earlier one, and end the fits that run."""
+    """Write the scores of a search that ends early, without replacing earlier ones, and end the running fits."""
     recorder.close()
     progress.is_stopping = True
     if recorder.n_fits:
@@ -152,7 +156,7 @@ def _keep_what_is_finished(
         say(console, f"{recorder.n_fits} of {plan.n_fits} fits were finished. Their scores are in {path}")
     else:
         say(console, "No fit was finished, and nothing was written.")
-    # joblib has told its threads to stop after the fit they are at, which ends with its epoch. Python aborts if it ends
+    # joblib has told its threads to stop after the current fit, which ends with its epoch. Python aborts if it exits
     # while one of them is in TensorFlow.
     for thread in threading.enumerate():
         if "(worker)" in thread.name:
@@ -164,10 +168,10 @@ def _report(
 ) -> None:
     console.print(best_table(search.cv_results_))
     console.print()
-    console.print(f"best_params = {plain(search.best_params_)}", soft_wrap=True)  # to be copied
+    console.print(f"best_params = {plain(search.best_params_)}", soft_wrap=True)  # in one line, to copy
     say(
         console,
-        f"Trained with these on all {plan.n_images:,} images, it reads {result.accuracy:.2%} of the test images.",
+        f"Trained with these on all {plan.n_images:,} images, the test accuracy is {result.accuracy:.2%}.",
     )
     say(console, f"The search took {duration(seconds)}.")
     _output.print_written(console, _directory.files_in(output, OUTPUTS))
