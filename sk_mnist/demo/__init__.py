@@ -1,4 +1,4 @@
-"""The page to draw digits on, and what reads the pictures."""
+"""The draw page, its server and the reader of pictures."""
 
 from sk_mnist.demo._page import draw_page
 from sk_mnist.demo._reader import Reader

@@ -1,4 +1,4 @@
-"""The draw page as one HTML file that asks for nothing else."""
+"""The draw page as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ FILES = Path(__file__).parent
 
 
 def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
-    """Return the page.
+    """Return the HTML of the draw page.
 
     Parameters
     ----------
     classifier : KerasMLPClassifier, default=None
-        A fitted network of dense layers with "relu" for 784 pixels of 0 to 1, which the page itself runs. None sends
-        pictures to the server that the page comes from.
+        A fitted network of dense layers with "relu" for 784 pixels in [0, 1], which the page itself runs. If None, the
+        page sends pictures to its server.
 
     Returns
     -------
     page : str
-        HTML with its styles, its script and its network.
+        HTML including the styles, the script and the network.
     """
     parts = {name: (FILES / name).read_text(encoding="utf-8") for name in ("page.css", "reader.js", "page.js")}
     parts["constants"] = "\n".join(f"const {name} = {value};" for name, value in _constants().items())
@@ -41,7 +41,7 @@ def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
 
 
 def content_security_policy(page: str) -> str:
-    """Return the header that lets a browser run the page's own script and styles, and ask its own server, only."""
+    """Return a header that allows only the page's own script and styles, and requests to its own server."""
     script, style = (_digest(re.search(f"<{tag}>(.*)</{tag}>", page, re.DOTALL)) for tag in ("script", "style"))
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; connect-src 'self'; "
@@ -55,7 +55,7 @@ def _digest(match: re.Match[str] | None) -> str:
 
 
 def _constants() -> dict[str, float]:
-    """What the page's script has in common with the modules that it follows."""
+    """Return the constants that the page's script shares with the Python modules."""
     return {"SIDE": SIDE} | {
         name: value
         for module in (_ink, _split, _handwriting)

@@ -1,4 +1,4 @@
-"""From a picture to digits: the ink, each digit in MNIST's form, and what a model says of it."""
+"""From a picture to digits: find the ink, bring each digit into MNIST's form, and predict it with a model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sk_mnist.preprocessing._ink import find_ink
 from sk_mnist.preprocessing._pictures import grey_levels
 from sk_mnist.preprocessing._split import find_digits, piece_of
 
-# Answers of at least this confidence are said to be sure. Of such answers of the pretrained model's recipe on pictures
-# made from the last 10,000 training images, which it had not seen, 0.24 % are wrong: own_digits.py --split validation.
+# Predictions with at least this confidence count as sure. With the recipe of the pretrained model, 0.24 % of these are
+# wrong on pictures made from the last 10,000 training images, which were held out: own_digits.py --split validation.
 SURE = 0.9
 
 
@@ -26,48 +26,48 @@ class Reader:
     Parameters
     ----------
     model : classifier
-        Fitted on MNIST's images, with ``predict_proba``. A Pipeline may have a PixelScaler, which says what white is;
-        other models take pixels of 0 to 1.
+        Fitted on MNIST's images, with ``predict_proba``. In a Pipeline, a PixelScaler sets the value of white; other
+        models take pixels in [0, 1].
 
     Raises
     ------
     ValueError
-        If it is no such classifier.
+        If the model is not such a classifier.
     """
 
     def __init__(self, model: Any) -> None:
         if isinstance(model, Pipeline) and isinstance(model[0], DigitImageNormalizer):
-            model = model[1:]  # the pictures come to it normalised
+            model = model[1:]  # pictures are normalised before they reach the model
         n_features = getattr(model, "n_features_in_", SIDE**2)
         if not (hasattr(model, "predict_proba") and hasattr(model, "classes_")) or n_features != SIDE**2:
             raise ValueError(
-                f"The model is a {type(model).__name__} for {n_features} pixels; a fitted classifier with "
-                f"predict_proba for images of {SIDE} x {SIDE} pixels is wanted, as sk-mnist train writes."
+                f"The model is a {type(model).__name__} for {n_features} pixels; Reader takes a fitted "
+                f"classifier with predict_proba for images of {SIDE} x {SIDE} pixels, such as sk-mnist train writes."
             )
         self.model = model
         self.classes = np.asarray(model.classes_).tolist()
         self._white = _white_of(model)
-        # A model that cannot read any picture is found out before the first one.
+        # Fail now, and not at the first picture, if the model cannot predict.
         self._probabilities(np.zeros((1, SIDE, SIDE), dtype=np.uint8))
 
     def read(self, picture: Any, name: str, *, split: bool = True) -> dict[str, Any]:
-        """Return what a picture says.
+        """Read the digits in a picture.
 
         Parameters
         ----------
         picture : str, path-like, binary file, PIL.Image.Image or array-like
-            As DigitImageNormalizer takes it.
+            The picture, in any form that DigitImageNormalizer accepts.
         name : str
-            What error messages call it.
+            Name of the picture in error messages.
         split : bool, default=True
-            Whether there may be several digits.
+            Whether the picture may contain several digits.
 
         Returns
         -------
         content : dict
-            "digits", a list with a dict for each: "label", "confidence", "runner_up", "box", "sure", "probabilities",
-            a pair of label and probability for each class, and "image", the 784 grey levels that the model sees. Plain
-            Python, for JSON.
+            "digits" is a list with a dict for each digit: "label", "confidence", "runner_up", "box", "sure",
+            "probabilities" (a pair of label and probability for each class) and "image" (the 784 grey levels that the
+            model sees). All values are plain Python, ready for JSON.
         """
         levels = grey_levels(picture, name)
         ink = find_ink(levels)
@@ -98,7 +98,7 @@ class Reader:
 
 
 def _white_of(model: Any) -> float:
-    """Return the value of a white pixel in the data that a model was fitted on: 1 unless a scaler says another."""
+    """Return the value of a white pixel in the data that a model was fitted on: 1 unless a scaler sets another."""
     for _, step in getattr(model, "steps", []):
         if isinstance(step, PixelScaler):
             return 1.0 if step.pixel_max == "dtype" else float(step.pixel_max_)

@@ -1,4 +1,4 @@
-"""The draw page on this machine: an HTTP server for one page and one question."""
+"""A local HTTP server for the draw page and its predictions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sk_mnist.demo._reader import Reader
 HOST = "127.0.0.1"
 DEFAULT_PORT = 80
 
-# A drawing takes some kB, a photograph some MB.
+# A drawing takes a few kB, a photograph a few MB.
 MAX_BYTES = 25_000_000
-# Pictures are decoded and read by so many threads at once, because one of 50 megapixels takes some 500 MB.
+# How many threads may read pictures at the same time: a picture of 50 megapixels takes about 500 MB.
 MAX_READERS = 2
 MAX_CONNECTIONS = 16
-# Timeouts in seconds: of an idle connection, and of a request however slowly it arrives, with the wait for it.
+# Timeouts in seconds: for an idle connection, and for a whole request including the wait for it.
 TIMEOUT, LONGEST_REQUEST = 20, 60
 
 _logger = logging.getLogger("sk_mnist")
@@ -38,7 +38,7 @@ class DrawServer(ThreadingHTTPServer):
     reader : Reader
         Reads the pictures.
     port : int, default=0
-        0 takes any that is free.
+        Port of the server. 0 uses any free port.
     """
 
     daemon_threads = True
@@ -54,18 +54,18 @@ class DrawServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """URL of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
     @property
     def names(self) -> set[str]:
-        """What browsers on this machine call the server."""
+        """Names under which browsers on this machine address the server."""
         names = {f"{host}:{self.server_port}" for host in (HOST, "localhost")}
-        # Browsers leave out the port of the scheme.
+        # Browsers omit the default port of the scheme.
         return names | {HOST, "localhost"} if self.server_port == DEFAULT_PORT else names
 
     def server_bind(self) -> None:
-        """Bind the socket, without asking a name server for the name of this machine."""
+        """Bind the socket without looking up the name of this machine."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
@@ -88,7 +88,7 @@ class DrawServer(ThreadingHTTPServer):
             self._connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong; a browser that hung up is no error."""
+        """Log the exception as debug output, because a browser that hangs up is not an error."""
         _logger.debug("A connection to the draw page ended early.", exc_info=True)
 
 
@@ -109,11 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
             watch.cancel()
 
     def _stop_reading(self) -> None:
-        with suppress(OSError):  # it hung up
+        with suppress(OSError):  # the client has hung up
             self.connection.shutdown(socket.SHUT_RD)
 
     def do_GET(self) -> None:
-        # A body is not read, and must not be taken for the next request.
+        # The body is not read, and must not be parsed as the next request.
         self.close_connection |= "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
         if self._is_from_here() and self._is_known({"/"}):
             self._answer(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
@@ -139,12 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, json.dumps(content).encode(), "application/json")
 
     def _is_from_here(self) -> bool:
-        """Refuse what another page, or another name for this machine, sends a browser here for."""
+        """Refuse requests that come from another page or use another name for this machine."""
         origin = self.headers.get("Origin")
         here = self.headers.get("Host") in self.server.names
         if here and origin in {None, *(f"http://{name}" for name in self.server.names)}:
             return True
-        self._refuse(HTTPStatus.FORBIDDEN, f"This server answers only to its own page, {self.server.url}")
+        self._refuse(HTTPStatus.FORBIDDEN, f"This server answers only its own page, {self.server.url}")
         return False
 
     def _is_known(self, paths: set[str]) -> bool:
@@ -159,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send a picture, with its Content-Length.")
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Send a picture with a Content-Length.")
         elif len(length) > len(str(MAX_BYTES)) or int(length) > MAX_BYTES:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A picture may have at most {MAX_BYTES:,} bytes.")
         else:
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        # What the browser has not sent yet must not be taken for the next request.
+        # The rest of this request must not be parsed as the next one.
         self.close_connection = True
         self._answer(status, json.dumps({"error": reason}).encode(), "application/json")
 

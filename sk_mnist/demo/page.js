@@ -2,7 +2,7 @@
 // ------------------------------------------------------------------------------------------------------ the page
 
 const PEN = 22; // width of a stroke on paper, in pixels of the canvas
-const STEP = 12; // of the arrow keys
+const STEP = 12; // of the pen for each arrow key, in pixels of the canvas
 const PAUSE = 40; // before each reading, in milliseconds
 const LARGEST_PICTURE = 1024;
 
@@ -12,7 +12,7 @@ const context = paper.getContext("2d", { willReadFrequently: true });
 const blank = { width: paper.width, height: paper.height };
 
 let strokes = []; // each a list of { x, y, width }
-let picture = null; // what was opened, under the strokes
+let picture = null; // the opened picture, under the strokes
 let colours = { paper: "white", ink: "black" };
 let readings = [];
 let chosen = 0;
@@ -47,7 +47,7 @@ function draw() {
   readSoon();
 }
 
-// Pens tell how hard they are pressed; mice and fingers do not.
+// Only pens report their pressure, not mice and fingers.
 function pointOf(event) {
   const box = paper.getBoundingClientRect();
   const pressure = event.pointerType === "pen" ? 0.5 + event.pressure : 1;
@@ -60,7 +60,7 @@ function pointOf(event) {
 
 const penWidth = () => (PEN * paper.width) / blank.width;
 
-let pointer = null; // a second finger or a resting palm draws nothing
+let pointer = null; // the one that draws; a second finger or a resting palm does not
 
 paper.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || pointer !== null) return;
@@ -97,7 +97,7 @@ function clear() {
   draw();
 }
 
-// A pointer that is still down must not go on with a stroke that is gone.
+// A pointer that is still down must not continue a deleted stroke.
 function letGo() {
   pointer = null;
   liftPen();
@@ -172,7 +172,7 @@ async function openPicture(file) {
   draw();
 }
 
-// What is transparent is paper: black if what is not is rather bright.
+// Transparent pixels are paper, which is black if the other pixels are bright on average.
 function coloursFor(image) {
   context.clearRect(0, 0, paper.width, paper.height);
   context.drawImage(image, 0, 0, paper.width, paper.height);
@@ -202,7 +202,7 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) openPicture(event.dataTransfer.files[0]);
 });
 
-// Reading: one picture at a time, and the last one always
+// Reading: one picture at a time, and always the latest
 
 let isReading = false;
 let hasChanged = false;
@@ -213,7 +213,7 @@ async function readSoon() {
   isReading = true;
   while (hasChanged) {
     hasChanged = false;
-    // Drawing comes first: reading takes longer than the time between two events of a pen.
+    // Drawing has priority: reading takes longer than the time between two events of a pen.
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
     try {
       show(!strokes.length && !picture ? [] : await read());
@@ -268,7 +268,7 @@ function show(digits) {
   chosen = Math.min(chosen, Math.max(digits.length - 1, 0));
   const answer = element("answer");
   if (!digits.length) {
-    say(picture || strokes.length ? "There is no digit here that stands out from the paper." : "Nothing to read yet.");
+    say(picture || strokes.length ? "No digit found." : "Nothing to read yet.");
   } else {
     const text = document.createElement("strong");
     text.textContent = digits.map((digit) => digit.label + (digit.sure ? "" : "?")).join(" ");
@@ -281,7 +281,7 @@ function show(digits) {
 function explanation(digits) {
   if (digits.length === 1) {
     const { confidence, runner_up, sure } = digits[0];
-    return `${sure ? "" : "Not sure: "}${percent(confidence)}, or else ${runner_up}`;
+    return `${sure ? "" : "Not sure: "}${percent(confidence)}, second choice ${runner_up}`;
   }
   const n_unsure = digits.filter((digit) => !digit.sure).length;
   return n_unsure ? `${digits.length} digits, not sure of ${n_unsure}` : `${digits.length} digits`;

@@ -1,5 +1,5 @@
-// Reads the digits of a picture as sk_mnist does in Python: _ink.py, _split.py, _handwriting.py and the network's
-// forward pass, step by step and in whole grey levels, so that both give the same image. tests/demo compares them.
+// Reads the digits in a picture as sk_mnist does in Python: _ink.py, _split.py, _handwriting.py and the network's
+// forward pass, step by step and with integer grey levels, so that both give the same image. tests/demo compares them.
 
 
 // Grey levels: { width, height, data }, row by row.
@@ -8,7 +8,7 @@ function makeLevels(width, height, Kind = Uint8Array) {
   return { width, height, data: new Kind(width * height) };
 }
 
-// Pillow's weights of red, green and blue.
+// Pillow's weights for red, green and blue.
 function greyLevels(imageData) {
   const { width, height, data } = imageData;
   const grey = makeLevels(width, height);
@@ -55,7 +55,7 @@ function alongBothAxes(levels, combine, Kind) {
   return result;
 }
 
-// The outermost value goes on beyond the end of a line.
+// Extends a line at both ends with its outermost values.
 function padded(line, margin) {
   const result = new line.constructor(line.length + 2 * margin);
   result.fill(line[0], 0, margin);
@@ -63,8 +63,8 @@ function padded(line, margin) {
   return result.fill(line.at(-1), margin + line.length);
 }
 
-// The least or greatest value in the window around each place: of the end of one block and the start of the next, which
-// takes the same time whatever the size (van Herk 1992).
+// The minimum or maximum in the window around each position, from running values of two blocks, so that the time does
+// not depend on the size of the window (van Herk 1992).
 function extremes(line, size, choose) {
   const values = padded(line, (size - 1) / 2);
   const [fromStart, toEnd] = [values.slice(), values.slice()];
@@ -115,14 +115,14 @@ function withoutPaper(levels) {
   return contrast;
 }
 
-// The two blocks whose middles are around a pixel, and how far it is from the first.
+// The two blocks whose centres enclose a pixel, and its distance from the first.
 function between(position, factor, n) {
   const place = Math.min(Math.max((position + 0.5) / factor - 0.5, 0), n - 1);
   const first = Math.floor(place);
   return [first, Math.min(first + 1, n - 1), place - first];
 }
 
-// Distributions: how often each value of -255 to 255 occurs.
+// Distributions: counts of each value from -255 to 255.
 
 function distribution(values) {
   const counts = new Float64Array(511);
@@ -155,7 +155,7 @@ function otsu(counts) {
   return best > 0 ? Math.floor((first + last) / 2) : null;
 }
 
-// The least value that so large a share does not exceed.
+// The smallest value that at least this share of all values does not exceed.
 function quantile(counts, share) {
   const least = share * size(counts);
   let index = 0;
@@ -197,7 +197,7 @@ function mean(values) {
   return sum / values.length;
 }
 
-// Numbers what hangs together of the pixels above a level, diagonals too, from 1.
+// Labels connected pixels above a level from 1; diagonal neighbours are connected.
 function label(values, width, height, least) {
   const labels = new Int32Array(values.length);
   let n = 0;
@@ -361,7 +361,7 @@ function heightsBefore(columns) {
   });
 }
 
-// The part of a piece between two columns, in its own box.
+// The part of a piece between two columns, cropped to its bounding box.
 function tight(piece, from, to) {
   const { width, height, data } = piece.levels;
   const box = { top: height, left: to, bottom: 0, right: from };
@@ -450,7 +450,7 @@ function withWideStrokes(levels) {
   return windowed(wide, 2 * margin + 1, Math.max);
 }
 
-// The derivative as np.gradient has it: one-sided at the ends, which are -1 and n.
+// The derivative as in np.gradient: one-sided at the ends, which are -1 and n.
 function slope(at, y, x, down, right, n) {
   const position = down ? y : x;
   if (position === -1) return at(y + down, x + right) - at(y, x);
@@ -458,7 +458,7 @@ function slope(at, y, x, down, right, n) {
   return (at(y + down, x + right) - at(y - down, x - right)) / 2;
 }
 
-// As Pillow scales: with a box filter to fewer pixels, and linearly to more.
+// Scales as Pillow does: with a box filter to shrink, and linearly to enlarge.
 function scaled(levels) {
   const scale = DIGIT_SIDE / Math.max(levels.width, levels.height);
   const [width, height] = [levels.width, levels.height].map((n) => Math.max(1, Math.floor(n * scale + 0.5)));
@@ -495,7 +495,7 @@ function resample(levels, width, filter, support) {
 
 // -------------------------------------------------------------------------------------------------- the network
 
-// Layers: [{ weights, biases }], weights row by row, a row for each input.
+// Layers: [{ weights, biases }], weights row by row, one row per input.
 function probabilities(layers, image) {
   let values = Float64Array.from(image, (level) => level / 255);
   layers.forEach(({ weights, biases }, depth) => {
@@ -512,7 +512,7 @@ function probabilities(layers, image) {
   return exponentials.map((value) => value / total);
 }
 
-// Weights come as float32 in base64.
+// Weights are float32 in base64.
 function decoded(model) {
   const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
   const layers = model.layers.map(({ weights, biases }) => ({ weights: floats(weights), biases: floats(biases) }));

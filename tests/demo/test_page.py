@@ -110,7 +110,7 @@ class TestDrawing:
         answer_is(page, "Nothing to read yet.")
         draw(page, SEVEN)
         answer_is(page, "7")
-        assert "%, or else " in page.locator("#answer").inner_text()
+        assert "%, second choice " in page.locator("#answer").inner_text()
         rows = page.locator("#bars tr")
         assert rows.count() == 10
         assert float(rows.nth(7).locator("td").nth(1).inner_text().rstrip(" %")) > 90
@@ -215,7 +215,7 @@ class TestDrawing:
         path = tmp_path / "empty.png"
         Image.new("L", (300, 200), 220).save(path)
         page.locator("#file").set_input_files(path)
-        answer_is(page, "There is no digit here that stands out from the paper.")
+        answer_is(page, "No digit found.")
 
     def test_a_server_that_is_gone_is_said_to_be(self, browser, server):
         context = browser.new_context()
