@@ -30,7 +30,7 @@ class _Array(NamedTuple):
     sha256: str
 
 
-# Array digests, not file digests, decide: whatever the container, these are the bytes we hand out (uint8, C order).
+# We check the digests of arrays, not of files: these are the bytes we return (uint8, C order), whatever the container.
 ARRAYS = {
     "x_train": _Array((60_000, 28, 28), "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757"),
     "y_train": _Array((60_000,), "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13"),
@@ -38,8 +38,8 @@ ARRAYS = {
     "y_test": _Array((10_000,), "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5"),
 }
 
-# Bytes that the directory of a zip file may have; that of the official file has 224. Python makes an object of each
-# entry before it can be asked how many there are.
+# Maximum size of the directory of a zip file in bytes; that of the official file has 224. Python creates an object for
+# each entry before we can ask how many there are.
 _MAX_ZIP_DIRECTORY = 4096
 # The last records of a zip file, as its specification lays them out (APPNOTE.TXT, 4.3.15 and 4.3.16).
 _ZIP64_LOCATOR = struct.Struct("<4sLQL")
@@ -62,9 +62,9 @@ def read_directory(directory: Path, names: Iterable[str]) -> dict[str, np.ndarra
 
 
 def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """Read arrays from an npz file that must hold MNIST's four and nothing else.
+    """Read arrays from an npz file that must hold the four arrays of MNIST and nothing else.
 
-    Headers are read before values, so nothing is unpacked past the known sizes.
+    Headers are read before values, so nothing is unpacked beyond the known sizes.
     """
     with open_regular(path) as file:
         try:
@@ -75,7 +75,7 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in names}
         except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-            raise ValueError(f"not MNIST's npz file: {error}") from error
+            raise ValueError(f"not the npz file of MNIST: {error}") from error
     for name, array in arrays.items():
         _check_digest(name, array)
     return arrays
@@ -117,7 +117,7 @@ def _check_zip_directory(file: IO[bytes]) -> None:
     tail = file.read()
     locator, record = tail[: -_ZIP_END.size], tail[-_ZIP_END.size :]
     if not (record.startswith(b"PK\x05\x06") and record.endswith(b"\0\0")):
-        raise zipfile.BadZipFile("File is not a zip file, or one with a comment")
+        raise zipfile.BadZipFile("File is not a zip file, or has a comment")
     *_, directory_bytes, _, _ = _ZIP_END.unpack(record)
     if locator.startswith(b"PK\x06\x07") or directory_bytes > _MAX_ZIP_DIRECTORY:
         raise zipfile.BadZipFile("its directory is longer than that of four arrays")

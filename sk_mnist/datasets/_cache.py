@@ -1,4 +1,4 @@
-"""The data home: where it is, what is in it, and how MNIST gets into it and out of it."""
+"""The data home: where it is, what it holds, and how it is filled and cleared."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ LOCK = ".sk_mnist.lock"
 TEMP_PREFIX = ".sk_mnist-"
 _MAX_RECORD = 10_000  # bytes; a path and a few words
 
-# Longer than a network that swallows packets is waited for; a process that holds the lock longer is not waited for.
+# Seconds to wait for a process that holds the lock: longer than it waits for a network that drops packets.
 LOCK_TIMEOUT = 60.0
 
 
@@ -35,9 +35,8 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The directory, if you want your own. A leading ``~`` is your home directory. By default the environment
-        variable ``SK_MNIST_DATA``, or where it is empty or not set, the user's cache directory of the
-        platform, on Linux ``~/.cache/sk_mnist``.
+        The directory. A leading ``~`` is your home directory. By default, the environment variable ``SK_MNIST_DATA``
+        or, if that is empty or not set, the platform's cache directory for the user, on Linux ``~/.cache/sk_mnist``.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     ValueError
         If ``data_home`` is empty or holds a null character.
     OSError
-        If there is no home directory to put the cache into.
+        If there is no home directory for the cache.
 
     Examples
     --------
@@ -76,7 +75,7 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     Raises
     ------
     OSError
-        If a file cannot be deleted, or another process has been writing for a minute.
+        If a file cannot be deleted, or another process has held the lock for a minute.
 
     Examples
     --------
@@ -95,23 +94,23 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
             if (home / NPZ_NAME).is_file():
                 (home / NPZ_NAME).unlink()
             (home / RECORD).unlink()
-        with suppress(PermissionError):  # Windows deletes a lock file at its release, and not before
+        with suppress(PermissionError):  # Windows deletes a lock file only when it is released
             (home / LOCK).unlink()
 
 
 class CacheStatus(NamedTuple):
-    """What a data home holds.
+    """The contents of a data home.
 
     Attributes
     ----------
     home : Path
         The directory.
     origin : str or None
-        Where the fetcher got the ``mnist.npz`` that it wrote here; None if it wrote none.
+        Source of the ``mnist.npz`` that the fetcher wrote here; None if it wrote none.
     sha256 : str or None
-        Of ``mnist.npz``; None if there is none.
+        Digest of ``mnist.npz``; None if there is no such file.
     problem : str or None
-        Why nothing here can serve; None if all four arrays are there with the right digests.
+        Why the data home cannot be used; None if it holds all four arrays with the right digests.
     """
 
     home: Path
@@ -121,7 +120,7 @@ class CacheStatus(NamedTuple):
 
 
 def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
-    """Read a data home as `fetch_mnist` would, check all digests, and say what was found. Writes nothing.
+    """Read a data home as `fetch_mnist` does, check all digests and report the result. Writes nothing.
 
     Parameters
     ----------
@@ -131,17 +130,17 @@ def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
     Returns
     -------
     status : CacheStatus
-        What is there and whether it is right.
+        What the data home holds, and whether it is correct.
 
     Raises
     ------
     OSError
-        If there is no home directory to look in.
+        If there is no home directory for the cache.
     """
     home = get_data_home(data_home)
     npz = home / NPZ_NAME
     origin = sha256 = problem = None
-    # No record, or one that something else has damaged.
+    # The record may be missing or damaged.
     with suppress(OSError, ValueError, KeyError, TypeError), open_regular(home / RECORD) as record:
         origin = str(json.loads(record.read(_MAX_RECORD))["source"])
     try:
@@ -168,11 +167,11 @@ def expand(path: str | os.PathLike) -> Path:
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
-        raise OSError(f"there is no home directory to find {path} in") from error
+        raise OSError(f"there is no home directory, which {path} needs") from error
 
 
 def stamp(home: Path) -> tuple[int, ...] | None:
-    """Something that differs after another process put a new file into the data home."""
+    """Return a value that changes when another process puts a new file into the data home."""
     try:
         status = (home / NPZ_NAME).stat()
     except OSError:
@@ -186,11 +185,11 @@ def fill_cache(home: Path, seen: tuple[int, ...] | None, write: Callable[[Path],
     Parameters
     ----------
     home : Path
-        The data home, which is made if it is not there.
+        The data home, which is created if it does not exist.
     seen : tuple of int or None
-        Its ``stamp`` when it did not serve. If that has changed, another process has filled the cache meanwhile.
+        Its ``stamp`` when reading it failed. If the stamp has changed since, another process has filled the cache.
     write : callable
-        Writes a checked mnist.npz into the directory it is given, and returns where it has it from.
+        Writes a checked mnist.npz into a given directory, and returns its source.
 
     Returns
     -------
@@ -225,14 +224,14 @@ def _install(work: Path, home: Path, source: str) -> None:
         _set_aside(home / RECORD)
     record = work / RECORD
     record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
-    # A temporary file of pooch is readable by its owner only, but a data home may be shared.
+    # Only its owner can read a temporary file of pooch, but a data home may be shared.
     shutil.copymode(record, new)
     os.replace(record, home / RECORD)
     os.replace(new, place)
 
 
 def _set_aside(path: Path) -> None:
-    """Rename what is in the way: it is not what belongs there, but neither is it ours to delete."""
+    """Rename something in the way that we did not write and therefore must not delete."""
     names = (path.with_name(f"{path.name}.rejected-{number}") for number in itertools.count(1))
     aside = next(name for name in names if not name.exists())
     path.rename(aside)
@@ -240,7 +239,7 @@ def _set_aside(path: Path) -> None:
 
 
 def _delete_strays(home: Path) -> None:
-    """Delete what a killed process left behind; only the holder of the lock may have a temporary directory."""
+    """Delete temporary directories of killed processes. Only the holder of the lock may have one."""
     for stray in home.glob(TEMP_PREFIX + "*"):
         shutil.rmtree(stray, ignore_errors=True)
 

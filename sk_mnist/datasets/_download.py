@@ -1,4 +1,4 @@
-"""One URL to one checked file: pooch downloads; this module sees that it can neither hang nor flood the disk."""
+"""Download one URL to one checked file with pooch, without hanging or filling the disk."""
 
 import socket
 import threading
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pooch
 
-# A transfer is given up when a name takes longer than NAME_TIMEOUT to resolve, when MIN_BYTES do not arrive within
-# IDLE_TIMEOUT (the first byte counts as a start), or when all transfers of one call have been waited for TOTAL_TIMEOUT.
+# A transfer is abandoned if a name takes longer than NAME_TIMEOUT to resolve, if MIN_BYTES do not arrive within
+# IDLE_TIMEOUT (at the start, one byte is enough), or if one call has waited for idle servers for TOTAL_TIMEOUT in all.
 NAME_TIMEOUT = 2.0
 IDLE_TIMEOUT = 4.0
 TOTAL_TIMEOUT = 12.0
@@ -28,7 +28,7 @@ _TICK = 0.05
 
 
 class RemoteFile(NamedTuple):
-    """What is known of a file before it is downloaded."""
+    """Name, SHA-256 and size of a file to download."""
 
     name: str
     sha256: str
@@ -55,7 +55,7 @@ class DownloadError(Exception):
 
 
 class NoNetworkError(DownloadError):
-    """No server can be reached, so there is no use in asking the next one."""
+    """No server can be reached, so there is no point in trying the next one."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, offline=True)
@@ -63,7 +63,7 @@ class NoNetworkError(DownloadError):
 
 @dataclass
 class WaitBudget:
-    """Seconds that one call may still spend on servers that do not deliver."""
+    """Seconds that one call may still wait for idle servers."""
 
     seconds: float
 
@@ -77,29 +77,29 @@ def download(
     explain: Callable[[Path, RemoteFile], str],
     progressbar: bool = False,
 ) -> None:
-    """Put the file of a URL into a directory, under its own name, if its hash is right.
+    """Download a file into a directory, under its own name, if its hash is correct.
 
     Parameters
     ----------
     url : str
-        What to ask for.
+        URL of the file.
     directory : Path
-        Where to put it. A right file that is there already is not asked for again.
+        Where to put it. A correct file that is already there is not downloaded again.
     file : RemoteFile
         Its name, SHA-256 and size in bytes.
     budget : WaitBudget
-        What is left to wait for idle servers; fruitless waiting is taken off it.
+        Time left to wait for idle servers; unsuccessful waiting is subtracted.
     explain : callable
-        Says in words what is wrong with a file that arrived whole but has another hash.
+        Describes what is wrong with a file that arrived but has another hash.
     progressbar : bool, default=False
-        Show a bar on stderr.
+        Whether to show a progress bar on stderr.
 
     Raises
     ------
     DownloadError
-        If the network, the server or the file was at fault.
+        If the network or the server fails, or the file is wrong.
     OSError
-        If the file could not be written.
+        If the file cannot be written.
     """
     import requests
 
@@ -123,7 +123,7 @@ def _receive(
     explain: Callable[[Path, RemoteFile], str],
     progressbar: bool,
 ) -> None:
-    """Download as pooch's downloaders do, into the temporary file that pooch made."""
+    """Downloader for pooch, which writes to a temporary file of pooch."""
     with open(output_file, "wb") as output, _progress(file, progressbar) as show:
         transfer = _Transfer(url, output)
         transfer.start()
@@ -140,7 +140,7 @@ def _receive(
 
 
 class _Transfer(threading.Thread):
-    """One HTTP request, in its own thread: neither a name look-up nor a crawling read can be interrupted."""
+    """One HTTP request in its own thread, because a name look-up or a slow read cannot be interrupted."""
 
     def __init__(self, url: str, output: BinaryIO) -> None:
         super().__init__(name="sk-mnist-download", daemon=True)
@@ -171,7 +171,7 @@ class _Transfer(threading.Thread):
     def _transfer(self) -> None:
         import requests
 
-        # The timeout only ends an abandoned thread; _watch comes first. Content coding would change the bytes.
+        # The timeout only ends an abandoned thread, because _watch is faster. Compression would change the bytes.
         with requests.get(
             self.url, stream=True, timeout=2 * IDLE_TIMEOUT, headers={"Accept-Encoding": "identity"}
         ) as response:
@@ -186,7 +186,7 @@ class _Transfer(threading.Thread):
 
 
 def _watch(transfer: _Transfer, budget: WaitBudget, show: Callable[[int], None]) -> None:
-    """Wait for a transfer as long as it gets on."""
+    """Wait for a transfer as long as it makes progress."""
     counted, since = 0, time.monotonic()
     while transfer.is_alive():
         transfer.join(_TICK)
@@ -198,7 +198,8 @@ def _watch(transfer: _Transfer, budget: WaitBudget, show: Callable[[int], None])
             budget.seconds -= now - since
             if not transfer.resolved:
                 raise NoNetworkError(f"no name resolution within {now - since:.1f} s")
-            raise DownloadError(f"{transfer.received} bytes, then too few in {now - since:.1f} s", transient=True)
+            slow = f"too slow: fewer than {MIN_BYTES} bytes in {now - since:.1f} s, {transfer.received} in all"
+            raise DownloadError(slow, transient=True)
 
 
 def _is_transient(error: Exception) -> bool:
@@ -211,7 +212,7 @@ def _is_transient(error: Exception) -> bool:
         return response.status_code in (408, 429) or response.status_code >= 500
     if isinstance(error, (requests.Timeout, requests.exceptions.ChunkedEncodingError)):
         return True
-    # requests gives refused names and refused connections the same class as dropped ones; only the cause differs.
+    # requests uses one class for unknown names, refused connections and dropped ones; only the cause differs.
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ConnectionError) and isinstance(cause, (ProtocolError, ReadTimeoutError))
 
@@ -228,14 +229,14 @@ def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
     bar = progress.add_task(file.name, total=file.size)
 
     def show(received: int) -> None:
-        if received:  # a server that never answers leaves no bar behind
+        if received:  # no bar for a server that never answers
             progress.start()
             progress.update(bar, completed=received)
 
     try:
         yield show
     except BaseException:
-        progress.live.transient = True  # nor does one that stops half-way
+        progress.live.transient = True  # erase the bar of a failed download
         raise
     finally:
         if progress.live.is_started:
@@ -244,7 +245,7 @@ def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def _without_pooch_chatter() -> Iterator[None]:
-    """Keep pooch from printing temporary paths to stderr, which its logger does unasked."""
+    """Keep pooch from printing temporary paths to stderr, which its logger does by default."""
 
     def is_warning(record: LogRecord) -> bool:
         return record.levelno >= WARNING

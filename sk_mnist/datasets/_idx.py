@@ -1,7 +1,7 @@
-"""The IDX format, in which MNIST was published: bytes in, array out.
+"""Read the IDX format, in which MNIST was published.
 
-Two zero bytes, one for the type, one for the rank, a big-endian 32-bit size for each axis, then the values,
-big-endian and row by row. Files are usually gzipped.
+A file has two zero bytes, one byte for the type, one for the rank, a big-endian 32-bit size for each axis, then the
+values, big-endian and row by row. Files are usually gzipped.
 """
 
 import gzip
@@ -30,20 +30,20 @@ _CHUNK = 1 << 20
 def read_idx(source: bytes | str | PathLike, *, max_bytes: int = 1 << 30) -> np.ndarray:
     """Read one IDX array.
 
-    Memory grows with the values that are really there, never with what a header promises, and nothing is
-    unpacked past the promised size.
+    Memory use depends on the values in the file, not on the size that its header promises, and nothing is unpacked
+    beyond the promised size.
 
     Parameters
     ----------
     source : bytes, str or path-like
-        The file's contents, or where the file is. Gzip is recognised by its first two bytes.
+        Contents or path of the file. Gzip is recognised by its first two bytes.
     max_bytes : int, default=2**30
-        Refuse an array of more bytes than this.
+        Maximum size of the array in bytes.
 
     Returns
     -------
     array : ndarray
-        Of the dtype and shape in the header, in native byte order, C-contiguous and writable.
+        Array with the dtype and shape of the header, in native byte order, C-contiguous and writable.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _read_stream(raw: IO[bytes], name: str, max_bytes: int) -> np.ndarray:
         with gzip.open(raw) as stream:
             return _read_array(stream, max_bytes)
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{name} is not a sound IDX file: {error}") from error
+        raise ValueError(f"{name} is not a valid IDX file: {error}") from error
 
 
 def _read_array(stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray:
@@ -92,7 +92,7 @@ def _read_array(stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray
         values += chunk
     if len(values) < n_bytes:
         raise ValueError(f"it holds {len(values)} of the {n_bytes} bytes that its header promises")
-    # Reading one byte on also makes gzip check its checksum.
+    # Reading one more byte also makes gzip verify its checksum.
     if stream.read(1):
         raise ValueError(f"more data follows the {n_bytes} bytes that its header promises")
     array = np.frombuffer(values, dtype=dtype).reshape(shape)
@@ -102,7 +102,7 @@ def _read_array(stream: IO[bytes] | gzip.GzipFile, max_bytes: int) -> np.ndarray
 def _read_header(stream: IO[bytes] | gzip.GzipFile) -> tuple[np.dtype, tuple[int, ...]]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES:
-        raise ValueError(f"its magic number is {magic.hex(' ') or 'missing'}, not 00 00, a type of 08 to 0e, a rank")
+        raise ValueError(f"its magic number is {magic.hex(' ') or 'missing'}, not 00 00, a type (08 to 0e) and a rank")
     rank = magic[3]
     if rank > _MAX_RANK:
         raise ValueError(f"its rank is {rank}; NumPy arrays have at most {_MAX_RANK} axes")

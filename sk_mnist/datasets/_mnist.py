@@ -1,4 +1,4 @@
-"""`fetch_mnist`: arguments in, Bunch out."""
+"""`fetch_mnist` and the Bunch that it returns."""
 
 from importlib import resources
 from numbers import Integral, Real
@@ -15,7 +15,7 @@ from sk_mnist.datasets._sources import read_mnist
 
 
 class _MnistBunch(Bunch):
-    """A Bunch that prints what it holds instead of all of it: 784 names, a page of text, and corners of arrays."""
+    """A Bunch that prints a summary instead of 784 names, a page of text and the corners of arrays."""
 
     def __repr__(self) -> str:
         shown = {name: _in_words(value) for name, value in self.items() if value is not None}
@@ -23,7 +23,7 @@ class _MnistBunch(Bunch):
         return "\n".join([f"MNIST, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
 
     def __reduce__(self) -> tuple[type[Bunch], tuple, None, None, Any]:
-        # Pickles and copies are plain Bunches, and name no private class.
+        # Pickles and copies are plain Bunches, so that pickles do not refer to a private class.
         return Bunch, (), None, None, iter(self.items())
 
 
@@ -100,21 +100,21 @@ def fetch_mnist(
     Features            real, 0.0 - 1.0
     =================   ==============
 
-    The arrays come from the first of these that has them, and whatever it is, their SHA-256 digests are checked:
-    the data home; Keras' own cache, which is only read; the official URL; two mirrors of the original IDX files;
-    the copy inside this package. What was downloaded, or where nothing could be downloaded the package's copy, is
-    kept in the data home, so the next call needs no network.
+    The arrays come from the first of these sources that has them: the data home; Keras' own cache, which is only read;
+    the official URL; two mirrors of the original IDX files; the copy in this package. Their SHA-256 digests are always
+    checked. The downloaded data or, if nothing can be downloaded, the package's copy is cached in the data home, so the
+    next call needs no network.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="all"
         The 60,000 training images, the 10,000 test images, or the first followed by the second.
     data_home : str or path-like, default=None
-        Directory of the cache. By default the environment variable ``SK_MNIST_DATA`` or, where it is not set, the
-        user's cache directory of the platform. See :func:`get_data_home`. A directory that already holds
-        ``mnist.npz`` or the four IDX files, gzipped or not, serves as it is.
+        Directory of the cache. By default, the environment variable ``SK_MNIST_DATA`` or, if that is not set, the
+        platform's cache directory for the user. See :func:`get_data_home`. A directory that already holds
+        ``mnist.npz`` or the four IDX files, gzipped or not, is used as it is.
     download_if_missing : bool, default=True
-        If False, open no connection and write nothing: the caches or the package's copy serve.
+        If False, open no connection and write nothing: only the caches and the package's copy are used.
     return_X_y : bool, default=False
         If True, return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
@@ -127,12 +127,12 @@ def fetch_mnist(
     random_state : int, RandomState instance or None, default=None
         Determines the order if `shuffle` is True. Pass an int for the same order at each call.
     n_retries : int, default=3
-        How often to come back to a server whose failure may pass: a timeout, a dropped connection, an HTTP status
-        408, 429 or 5xx. Other failures are final.
+        Number of retries after a temporary failure of a server: a timeout, a dropped connection, an HTTP status 408,
+        429 or 5xx. Other failures are not retried.
     delay : float, default=1.0
         Seconds before each retry.
     progressbar : bool, default=False
-        If True, show a bar on stderr while bytes arrive.
+        If True, show a progress bar on stderr.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def fetch_mnist(
         images : ndarray of shape (n_samples, 28, 28)
             The same pixels as images: a view of `data`.
         frame : DataFrame of shape (n_samples, 785) or None
-            `data` and `target` in one, if `as_frame` is True.
+            `data` and `target` together, if `as_frame` is True.
         feature_names : list of str
             ``pixel_r_c`` for row r and column c.
         target_names : list of str
@@ -165,7 +165,7 @@ def fetch_mnist(
     ValueError
         If `data_home` is empty or holds a null character.
     OSError
-        If no source can serve. The message lists each one with what was wrong with it.
+        If no source works. The message lists each source and its problem.
     ImportError
         If `as_frame` is True and pandas is not installed.
 
@@ -199,7 +199,7 @@ def fetch_mnist(
         delay=delay,
         progressbar=progressbar,
     )
-    # Concatenating copies even a single part, so the caller owns flat memory whatever the container gave.
+    # Concatenating copies even a single part, so the caller always owns contiguous memory.
     data = np.concatenate([arrays.pop(f"x_{part}").reshape(-1, SIDE * SIDE) for part in parts])
     target = np.concatenate([arrays.pop(f"y_{part}") for part in parts], dtype=np.int64)
     if shuffle:

@@ -1,4 +1,4 @@
-"""Where MNIST comes from, in which order: the cache, Keras' cache, the network, the copy in this package."""
+"""The sources of MNIST, in order: the cache, Keras' cache, the network, the copy in this package."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ IDX_FILES = {
 
 
 class Remote(NamedTuple):
-    """A place on the network: each file is at `url` + its name, and together they hold the four arrays."""
+    """A download location: each file is at `url` + its name, and together they hold the four arrays."""
 
     url: str
     files: tuple[RemoteFile, ...]
@@ -51,7 +51,7 @@ REMOTES = (
 )
 BUNDLED = Path(__file__).parent / "data" / NPZ_NAME
 
-# What a source may fail with. Older filelocks raise NotImplementedError on a file system without locks.
+# Exceptions of a source that fails. Old versions of filelock raise NotImplementedError on a file system without locks.
 _FAILURES = (OSError, ValueError, NotImplementedError)
 
 Arrays = dict[str, np.ndarray]
@@ -59,7 +59,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class _Attempt:
-    """What came of the attempt to download, in a few words."""
+    """The outcome of the attempt to download, in a few words."""
 
     outcome: str
 
@@ -85,7 +85,7 @@ def read_mnist(
     Returns
     -------
     arrays : dict of str to ndarray
-        The arrays, uint8, their digests checked.
+        The arrays, uint8, with checked digests.
     source : str
         Kind and place of the source: "cache: path", "keras cache: path", "download: URL", "bundled: path".
 
@@ -104,7 +104,7 @@ def read_mnist(
     except _FAILURES as error:
         failures["the data home"] = _reason(error)
     attempt = _Attempt(f"{home} cannot be written" if home is not None else "There is no cache directory")
-    write = None  # or what fills the cache
+    write = None  # or the function that fills the cache
     if download_if_missing:
         write = partial(
             _write_npz, attempt=attempt, failures=failures, n_retries=n_retries, delay=delay, progressbar=progressbar
@@ -124,14 +124,14 @@ def read_mnist(
     raise OSError(
         f"MNIST is not available from any source:\n{reasons}\n"
         f"Put {NPZ_NAME} from {REMOTES[0].url}{NPZ_NAME}, or the four IDX files from {REMOTES[-1].url}, "
-        "into a directory, and name the directory in data_home or in the environment variable SK_MNIST_DATA."
+        "into a directory, and pass it as data_home or set the environment variable SK_MNIST_DATA to it."
     )
 
 
 def _sources(
     names: list[str], home: Path | None, write: Callable[[Path], str] | None
 ) -> Iterator[tuple[str, Callable[[], tuple[Arrays, str]]]]:
-    """Each place that may have the arrays, with a function that reads them there, in the order of the attempts."""
+    """Yield each source with a function that reads the arrays from it, in the order to try them."""
     seen = stamp(home) if home is not None else None
     if home is not None:
         yield f"the cache {home}", partial(_read_cache, names, home)
@@ -164,7 +164,7 @@ def _read_bundled(names: list[str]) -> tuple[Arrays, str]:
 def _write_npz(
     work: Path, attempt: _Attempt, failures: dict[str, str], *, n_retries: int, delay: float, progressbar: bool
 ) -> str:
-    """Leave a checked mnist.npz in a directory, and say where it came from: a remote or, if none delivers, our copy."""
+    """Write a checked mnist.npz into a directory, from a remote or else from our copy, and return its source."""
     errors: dict[str, DownloadError] = {}
     source = _download_from_any(work, errors, n_retries=n_retries, delay=delay, progressbar=progressbar)
     failures.update({url: str(error) for url, error in errors.items()})
@@ -178,7 +178,7 @@ def _write_npz(
 def _download_from_any(
     work: Path, errors: dict[str, DownloadError], *, n_retries: int, delay: float, progressbar: bool
 ) -> str | None:
-    """Ask each remote in turn, then again those whose failure may pass; None if none delivers."""
+    """Try each remote in turn, then retry those with temporary failures; return None if all fail."""
     budget = WaitBudget(_download.TOTAL_TIMEOUT)
     pending = list(REMOTES)
     for attempt in range(1 + n_retries):
@@ -202,13 +202,13 @@ def _download_from_any(
 
 
 def _download_remote(remote: Remote, work: Path, budget: WaitBudget, progressbar: bool) -> None:
-    """Leave a checked mnist.npz in the work directory."""
+    """Download MNIST from a remote, and leave a checked mnist.npz in the work directory."""
     for file in remote.files:
         download(remote.url + file.name, work, file, budget=budget, explain=_explain, progressbar=progressbar)
     try:
         arrays: dict[str, Any] = read_directory(work, ARRAYS)
     except ValueError as error:
-        for file in remote.files:  # or the next remote would find them
+        for file in remote.files:  # so that the next remote does not use them
             (work / file.name).unlink()
         raise DownloadError(str(error)) from error
     if not (work / NPZ_NAME).exists():
@@ -216,7 +216,7 @@ def _download_remote(remote: Remote, work: Path, budget: WaitBudget, progressbar
 
 
 def _explain(path: Path, file: RemoteFile) -> str:
-    """Tell a file that was packed anew from one that is not MNIST at all."""
+    """Describe a file with a wrong hash: MNIST that was re-packed, or not MNIST at all."""
     with open(path, "rb") as stream:
         start = stream.read(16)
     try:
@@ -233,7 +233,7 @@ def _explain(path: Path, file: RemoteFile) -> str:
 
 def _copy_bundled(work: Path) -> str:
     if not BUNDLED.is_file():
-        raise FileNotFoundError("there was nothing to write")
+        raise FileNotFoundError("nothing was downloaded, and the package has no copy")
     shutil.copyfile(BUNDLED, work / NPZ_NAME)
     read_directory(work, ARRAYS)
     return f"bundled: {BUNDLED}"

@@ -73,7 +73,7 @@ def test_trailing_data_is_refused(pack):
 
 
 def test_a_gzip_stream_cut_short_is_a_value_error():
-    with pytest.raises(ValueError, match="not a sound IDX file"):
+    with pytest.raises(ValueError, match="not a valid IDX file"):
         read_idx(gzip.compress(idx_bytes(np.arange(1000, dtype=np.int32)))[:-20])
 
 
