@@ -129,7 +129,7 @@ def test_evaluate_finds_the_figures_of_training_again(trained, tmp_path):
 def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
     (tmp_path / "model.skops").write_text("none")
     assert main(["evaluate", str(tmp_path / "model.skops")]) == 1
-    assert "is damaged, or no model saved by sk_mnist.save" in capsys.readouterr().err
+    assert "is damaged or was not saved by sk_mnist.save" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "nothing.skops")]) == 1
     assert "No such file" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Saving and loading fitted models without running what is in the file, and handing them to ONNX."""
+"""Save and load fitted models without running code in the file, and convert them to ONNX."""
 
 from sk_mnist.persistence._load import load
 from sk_mnist.persistence._onnx import register_onnx_converters, to_onnx

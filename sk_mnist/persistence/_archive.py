@@ -10,12 +10,12 @@ import numpy as np
 
 from sk_mnist._npy import NpyHeader, read_npy_header
 
-# NumPy counts on the length of an axis even where another one is 0, so an empty array may still cost its other axes.
+# An empty array can still take time or memory for its other axes.
 _MAX_EMPTY_AXIS = 1_000_000
 
 
 class Archive:
-    """A zip file in memory whose members are stored as they are, so that reading them costs what the file weighs."""
+    """A zip file in memory with uncompressed members, so that the size of the file bounds the cost of reading."""
 
     def __init__(self, content: bytes) -> None:
         self.n_bytes = len(content)
@@ -25,20 +25,20 @@ class Archive:
         if len(self.members) < len(self._zip.infolist()):
             raise ValueError("it names a member twice")
         for name, member in self.members.items():
-            # Python reads a stored member up to its compressed size, whatever the other one is.
+            # Python reads a stored member up to its compressed size, whatever its uncompressed size is.
             if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-                raise ValueError(f"its member {name!r:.100} is compressed, which nothing in a model file is")
-        # Members that lie on top of each other would be read more often than they are there.
+                raise ValueError(f"its member {name!r:.100} is compressed, which save never does")
+        # Overlapping members would be read more than once.
         if (total := sum(member.file_size for member in self.members.values())) > self.n_bytes:
-            raise ValueError(f"it would unpack to {total:,} bytes, more than its own {self.n_bytes:,}")
+            raise ValueError(f"it would unpack to {total:,} bytes, more than its own size of {self.n_bytes:,}")
 
     def read(self, name: str) -> bytes:
-        """Return a member's content, its checksum checked."""
+        """Return the content of a member, and check its checksum."""
         self._require(name)
         return self._zip.read(name)
 
     def array_header(self, name: str) -> NpyHeader:
-        """Read the header of the npy file that a member is, and check it against the member's size."""
+        """Read the npy header of a member, and check it against the member's size."""
         if name not in self._headers:
             self._require(name)
             with self._zip.open(name) as stream:
@@ -48,11 +48,11 @@ class Archive:
         return self._headers[name]
 
     def array(self, name: str) -> np.ndarray:
-        """Read the array whose npy file a member is, into memory of its own."""
+        """Read the array of a member, an npy file, into its own memory."""
         header = self.array_header(name)
         content = self.read(name)
         values = np.frombuffer(content, dtype=header.dtype, offset=len(content) - header.n_bytes)
-        # NumPy takes any bytes for these types, and fails or misbehaves later.
+        # NumPy accepts any bytes for these types, and fails or misbehaves later.
         if header.dtype.kind == "b" and (values.view(np.uint8) > 1).any():
             raise ValueError(f"its member {name!r:.100} has booleans that are neither true nor false")
         if header.dtype.kind == "U" and (values.view(header.dtype.str[0] + "u4") > sys.maxunicode).any():
@@ -65,7 +65,7 @@ class Archive:
 
 
 def check_array_header(header: NpyHeader, length: int, name: str) -> NpyHeader:
-    """Refuse an array that is not just as long as its values, or does not hold plain values."""
+    """Refuse an array whose length does not match its header, or whose values are not plain."""
     dtype = header.dtype
     if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
         raise ValueError(f"its member {name!r:.100} holds values of dtype {dtype}")

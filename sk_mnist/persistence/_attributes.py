@@ -1,4 +1,4 @@
-"""What the attributes of this package's estimators may be: what their `fit` leaves behind, and nothing else."""
+"""Allowed attributes of this package's estimators: only those that their `fit` can set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_COUNT = 2**31  # of features, pixels or epochs
 
 
 def shown(value: Any) -> str:
-    """Return words for a value in a file: its type, unless it is plain, because printing it can take any time."""
+    """Describe a value in a file, by its type unless it is plain, because printing it can take any amount of time."""
     if value is None or isinstance(value, str | Real):
         return f"{value!r:.100}"
     return f"a {type(value).__name__}"
@@ -38,7 +38,7 @@ def _read_defaults(estimator_class: Any) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-# Looked up for each attribute.
+# Cached, because each attribute is looked up in it.
 defaults: Callable[[Any], dict[str, Any]] = cache(_read_defaults)
 
 
@@ -83,7 +83,7 @@ def is_labels(value: Any, n_min: int = 2) -> bool:
         return False
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         return False
-    # Sorted and none twice, because labels are looked up by bisection. That no label is NaT is seen here too.
+    # Sorted and unique, because labels are looked up by bisection. This also excludes NaT.
     return bool(np.all(value[:-1] < value[1:])) and not (value != value).any()
 
 
@@ -108,7 +108,7 @@ def is_output_config(value: Any) -> bool:
 
 
 def is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether a parameter is such as `save` writes without the caller's trust, and is printed in no time."""
+    """Whether a parameter needs no trust from the caller and prints quickly."""
     if isinstance(value, dict) and depth < 3:
         return all(is_plain(item, depth + 1) for pair in value.items() for item in pair)
     if isinstance(value, list | tuple) and depth < 3:
@@ -126,7 +126,7 @@ _LIST_OF_ARRAYS = _Attribute(
 )
 _OUTPUT_CONFIG = _Attribute(is_output_config, "set by set_output")
 
-# Parameters that hold an estimator, which is checked like any other part of the model, and whether one may.
+# Parameters that can hold an estimator, and which ones. It is checked like any other part of the model.
 _ESTIMATORS: dict[str, Callable[[Any], bool]] = {
     "augmentation": lambda value: isinstance(value, RandomWarp),
     "teacher": lambda value: isinstance(value, BaseEstimator) and hasattr(value, "predict_proba"),
@@ -177,13 +177,13 @@ def _check_own(estimator: BaseEstimator) -> None:
         elif attribute in known:
             if not known[attribute].is_right(value):
                 raise ValueError(f"{attribute} of its {name} is {shown(value)}, not {known[attribute].wanted}")
-        # A subclass may have more of its own.
+        # A subclass may have further attributes.
         elif type(estimator) is own_class:
-            raise ValueError(f"its {name} has an attribute {attribute!r:.100}, which fitting does not leave")
+            raise ValueError(f"its {name} has an attribute {attribute!r:.100}, which fit does not set")
     validate_estimator(estimator)
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None and len(names) != getattr(estimator, "n_features_in_", None):
-        raise ValueError(f"its {name} has {len(names)} feature names, but another number of features")
+        raise ValueError(f"its {name} has {len(names)} feature names, but a different number of features")
 
 
 def _check_mlp(mlp: KerasMLPClassifier) -> None:
@@ -206,7 +206,7 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
         raise ValueError(f"its {name} has layers of {sizes[1:]} units for {len(mlp.classes_)} classes")
     for array in [*mlp.coefs_, *mlp.intercepts_]:
         if array.dtype != mlp.dtype:
-            raise ValueError(f"its {name} has weights of {array.dtype}, and dtype={mlp.dtype!r}")
+            raise ValueError(f"its {name} has weights of {array.dtype}, but dtype={mlp.dtype!r}")
         if not np.isfinite(array).all():
             raise ValueError(f"its {name} has weights that are not all finite")
     if (
@@ -214,9 +214,9 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
         or mlp.n_iter_ > len(mlp.loss_curve_)
         or (mlp.best_epoch_ or 0) > len(mlp.validation_scores_ or [])
     ):
-        raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not fit its other attributes")
+        raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not match its other attributes")
     recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:] or [np.nan]]
-    # As arrays, because NaN differs from itself.
+    # Compared as arrays, because NaN is not equal to itself.
     for found, expected in zip([mlp.loss_curve_, mlp.validation_scores_, [mlp.loss_]], recorded, strict=True):
         if (found is None) != (expected is None) or not np.array_equal(found or [], expected or [], equal_nan=True):
             raise ValueError(f"loss_, loss_curve_ or validation_scores_ of its {name} differs from history_")

@@ -1,6 +1,6 @@
-"""What a model may be that is saved or was loaded.
+"""Checks of a model before it is saved and after it is loaded.
 
-`save` and `load` check the same. Unpickling does not: a pickle can run code, so checks would promise too much.
+`save` and `load` run the same checks. Unpickling runs none: a pickle can run code, so checks would promise too much.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sk_mnist._sklearn import OUTPUT_CONFIG
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence._attributes import OWN_CHECKS, defaults, is_int, is_labels, is_output_config, is_plain, shown
 
-# More than the pixels of any image that a dense network would see.
+# More than the pixels of any image for a dense network.
 _MAX_FEATURES = 2**22
 
 
 def check_model(model: Any) -> None:
-    """Raise ValueError unless a model, and every estimator in it, is what fitting can leave behind."""
+    """Raise ValueError unless a model and every estimator in it are in a state that fitting can produce."""
     if not isinstance(model, BaseEstimator):
         raise ValueError(f"it holds a {type(model).__name__}, not an estimator")
     n_features = 0
@@ -39,7 +39,7 @@ def check_model(model: Any) -> None:
                 check(part)
         if check_named := _CHECKS_BY_NAME.get(f"{type(part).__module__}.{type(part).__name__}"):
             check_named(part)
-    # Printing an estimator makes a name for each of its features.
+    # Printing an estimator creates a name for each of its features.
     if n_features > _MAX_FEATURES:
         raise ValueError(f"its estimators have {n_features:,} features in all")
 
@@ -52,14 +52,14 @@ def _n_features(estimator: BaseEstimator) -> int:
 
 
 def parts_of(model: Any) -> Iterator[Any]:
-    """Yield a model and all that it is made of, once each."""
+    """Yield a model and all objects in it, each once."""
     seen: dict[int, Any] = {}
     waiting = [model]
     while waiting:
         part = waiting.pop()
         if id(part) in seen or part is None or isinstance(part, str | bytes | bool | Real | np.generic | type):
             continue
-        # Kept, or another object might get its id.
+        # Kept alive, so that no other object gets its id.
         seen[id(part)] = part
         yield part
         if isinstance(part, dict):
@@ -73,7 +73,7 @@ def parts_of(model: Any) -> Iterator[Any]:
 
 
 def complete(model: Any) -> None:
-    """Give this package's estimators and Pipelines that an older version saved the parameters that it did not have."""
+    """Set parameters that are newer than the file to their defaults, in this package's estimators and Pipelines."""
     for part in parts_of(model):
         if isinstance(part, (*OWN_CHECKS, Pipeline)):
             for name, default in defaults(type(part)).items():
@@ -85,13 +85,13 @@ def _check_estimator(estimator: BaseEstimator) -> None:
     estimator_class = type(estimator)
     parameters = defaults(estimator_class)
     for name in vars(estimator):
-        # Scikit-learn and notebooks act on some names, and search for all of them as regular expressions.
+        # Scikit-learn and notebooks treat some names specially, and search for all of them as regular expressions.
         is_plain_name = isinstance(name, str) and name.isidentifier()
         is_special = is_plain_name and name.startswith(("__", "_repr_", "_ipython", "_sk_"))
         if not is_plain_name or is_special or (hasattr(estimator_class, name) and name not in parameters):
             raise ValueError(f"its {estimator_class.__name__} has an attribute {shown(name)} that hides one of its own")
     if not is_output_config(vars(estimator).get(OUTPUT_CONFIG, {})):
-        raise ValueError(f"its {estimator_class.__name__} has an output that set_output does not have")
+        raise ValueError(f"its {estimator_class.__name__} has an output that set_output cannot set")
 
 
 def _check_pipeline(pipeline: Pipeline) -> None:
@@ -115,17 +115,17 @@ def _check_pipeline(pipeline: Pipeline) -> None:
 
 
 def _check_frozen(frozen: FrozenEstimator) -> None:
-    # It answers with whatever its estimator has, and an attribute of its own would come before that.
+    # It forwards attributes of its estimator, and an attribute of its own would take precedence.
     if vars(frozen).keys() != {"estimator"} or not isinstance(frozen.estimator, BaseEstimator):
         held = ", ".join(f"{name:.100}={shown(value)}" for name, value in vars(frozen).items())
-        raise ValueError(f"its FrozenEstimator has the attributes {held:.300}, not an estimator alone")
+        raise ValueError(f"its FrozenEstimator has the attributes {held:.300}, not only an estimator")
 
 
 def _check_name(name: Any, owner: BaseEstimator) -> None:
-    # Notebooks get names of parameters in JavaScript, and scikit-learn searches its own pages for them.
+    # Names of parameters end up in the JavaScript of notebooks, and scikit-learn searches its own pages for them.
     if not isinstance(name, str) or not re.fullmatch(r"[\w .:-]*", name) or "__" in name:
         raise ValueError(
-            f"{shown(name)} in its {type(owner).__name__} is not a name of letters, digits, blanks and single "
+            f"{shown(name)} in its {type(owner).__name__} is not a name of letters, digits, spaces, single "
             "underscores, dots, colons and dashes"
         )
 
@@ -149,19 +149,19 @@ def _check_label_encoder(encoder: BaseEstimator) -> None:
     labels = getattr(encoder, "classes_", np.arange(1))
     # NumPy compares times of different units after a conversion that can overflow.
     if not is_labels(labels, n_min=1) or labels.dtype.kind in "mM":
-        raise ValueError(f"its {type(encoder).__name__} has labels that are not sorted, or not different")
+        raise ValueError(f"its {type(encoder).__name__} has labels that are not sorted and unique")
 
 
 def _check_perceptron(perceptron: BaseEstimator) -> None:
-    # With fewer layers than it says, scikit-learn's writes to the rows that it is given.
+    # With fewer layers than n_layers_ says, scikit-learn's MLPClassifier writes to the rows that it is given.
     if vars(perceptron).get("n_layers_", 2) != len(vars(perceptron).get("coefs_", [0])) + 1:
-        raise ValueError("n_layers_ of its MLPClassifier does not fit its coefs_")
+        raise ValueError("n_layers_ of its MLPClassifier does not match its coefs_")
 
 
 def _check_sparse(matrix: Any) -> None:
     if matrix.format not in ("csr", "csc"):
         raise ValueError(f"it holds a sparse {matrix.format} matrix; only CSR and CSC can be checked")
-    # SciPy's compiled code follows these anywhere. Its own check leaves out a matrix that ends empty, and overflows.
+    # SciPy's compiled code does not bound these indices. Its own check skips matrices that end empty, and overflows.
     starts = matrix.indptr.astype(np.int64)
     n_vectors, length = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
     n_values = min(len(matrix.indices), len(matrix.data))
@@ -169,7 +169,7 @@ def _check_sparse(matrix: Any) -> None:
         len(starts) == n_vectors + 1 and starts[0] == 0 and starts[-1] <= n_values and (np.diff(starts) >= 0).all()
     )
     if not is_sound or ((matrix.indices < 0) | (matrix.indices >= length)).any():
-        raise ValueError("it holds a sparse matrix with indices outside of it")
+        raise ValueError("it holds a sparse matrix with indices out of bounds")
 
 
 def _check_random_state(random_state: np.random.RandomState) -> None:
@@ -177,7 +177,7 @@ def _check_random_state(random_state: np.random.RandomState) -> None:
     if state["bit_generator"] != "MT19937":
         raise ValueError(f"it holds a RandomState of {state['bit_generator']}; only MT19937 can be saved")
     key, position = state["state"]["key"], state["state"]["pos"]
-    # NumPy's compiled code reads the key at any position, and draws for ever from a key of zeros.
+    # NumPy's compiled code reads the key at any position, and never stops drawing from a key of zeros.
     if not 0 <= position <= len(key) or not (key[1:].any() or key[0] >> 31):
         raise ValueError(f"it holds a RandomState at position {position} of {len(key)} numbers, or of zeros only")
 
@@ -190,7 +190,7 @@ _CHECKS: dict[Any, Callable[[Any], None]] = {
     np.random.RandomState: _check_random_state,
 }
 
-# By name, because importing these modules takes time that most files do not need.
+# By name, because importing these modules takes time and most files do not need them.
 _CHECKS_BY_NAME: dict[str, Callable[[Any], None]] = {
     "sklearn.compose._column_transformer.ColumnTransformer": _check_named,
     "sklearn.ensemble._voting.VotingClassifier": _check_named,

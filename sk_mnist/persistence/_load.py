@@ -23,7 +23,7 @@ from sk_mnist.persistence._schema import Audit
 
 _MAX_SHOWN_TYPES = 30
 
-# Parameters that concern the machine on which an estimator is fitted, with what they would do there.
+# Parameters that affect the machine on which an estimator is fitted, with their effect there.
 _MACHINE_PARAMETERS = {
     "memory": "a later fit would unpickle the files in that directory",
     "n_jobs": "it would start that many processes or threads",
@@ -31,7 +31,7 @@ _MACHINE_PARAMETERS = {
 
 
 def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
-    """Load what :func:`save` saved, running nothing that is in the file.
+    """Load a model that :func:`save` wrote, without running any code in the file.
 
     Parameters
     ----------
@@ -39,20 +39,20 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
         The file.
     trusted : sequence of str, default=()
         Full names of further types and functions that the file may hold, such as ``"my_package.MyTransformer"``.
-        Trust only what you know: making an object can run its code, and what is in the file can make compiled code
+        Trust only what you know: creating an object can run its code, and data in the file can make compiled code
         crash.
 
     Returns
     -------
     estimator : estimator instance
-        As it was saved; this package's estimators predict the same, bit for bit. ``memory`` and ``n_jobs`` are None
-        in it, and parameters of this package's estimators that the file lacks have their defaults.
+        The saved estimator. This package's estimators predict the same, bit for bit. ``memory`` and ``n_jobs`` are
+        set to None, and parameters of this package's estimators that the file lacks have their defaults.
 
     Raises
     ------
     ValueError
-        If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, has
-        types or functions that are not trusted, or holds an estimator that fitting cannot have left so.
+        If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, holds
+        types or functions that are not trusted, or holds an estimator in a state that fitting cannot produce.
     TypeError
         If ``trusted`` is not a sequence of strings.
     OSError
@@ -63,12 +63,13 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     sklearn.exceptions.InconsistentVersionWarning
         If another version of scikit-learn saved the file.
     UserWarning
-        If another version of sk-mnist saved it, it does not say which one did, or ``memory`` or ``n_jobs`` was reset.
+        If another or an unknown version of sk-mnist saved the file, or ``memory`` or ``n_jobs`` was reset.
 
     Notes
     -----
-    Untrusted, a file may hold this package's estimators and those of scikit-learn that predict with the arithmetic of
-    NumPy and SciPy, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may hold no functions at all.
+    Without ``trusted``, a file may hold this package's estimators and those of scikit-learn that predict with the
+    arithmetic of NumPy and SciPy, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may not hold any
+    functions.
 
     Examples
     --------
@@ -87,18 +88,18 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
         content = file.read()
     try:
         estimator, versions, reset = _read(content, {*trusted})
-    except (MemoryError, InconsistentVersionWarning):  # the latter where warnings are errors
+    except (MemoryError, InconsistentVersionWarning):  # the latter if warnings are errors
         raise
     except _NotTrustedError as error:
         names = [*error.names[:_MAX_SHOWN_TYPES], *(["..."] if len(error.names) > _MAX_SHOWN_TYPES else [])]
         raise ValueError(
-            f"{path} holds types that are not trusted: {', '.join(names)}. If you know them, and where the file "
-            f"comes from, load it with trusted={names}."
+            f"{path} holds types that are not trusted: {', '.join(names)}. If you know them and trust the "
+            f"file's origin, load it with trusted={names}."
         ) from None
-    # A damaged file can make zipfile, json, NumPy and skops fail in any way; none of it has run code. The cause is left
-    # out because it can hold what is in the file.
+    # A damaged file can make zipfile, json, NumPy and skops fail in any way, but does not run code. The cause is left
+    # out because it can contain data from the file.
     except Exception as error:
-        raise ValueError(f"{path} is damaged, or no model saved by sk_mnist.save: {_printable(error)}") from None
+        raise ValueError(f"{path} is damaged or was not saved by sk_mnist.save: {_printable(error)}") from None
     for message in reset:
         warnings.warn(message, UserWarning, stacklevel=2)
     _versions.warn_of_other_versions(versions, type(estimator).__name__)
@@ -106,7 +107,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
 
 class _NotTrustedError(Exception):
-    """A file holds types or functions that nobody trusts."""
+    """A file holds types or functions that are not trusted."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__()
@@ -141,12 +142,12 @@ def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> Any:
             if name not in (_schema.MEMBER, _versions.MEMBER):
                 audited.writestr(name, archive.read(name))
         audited.writestr(_schema.MEMBER, json.dumps({**audit.root, "protocol": audit.protocol}))
-    # Each of these types is ours to read, or trusted.
+    # Each of these types is known or trusted.
     trusted = trusted | {name for _, name in audit.parts}
     try:
         return skops.io.loads(content.getvalue(), trusted=sorted(trusted))
     except UntrustedTypesFoundException:
-        # Of a method, skops wants the name of the method to be trusted as well.
+        # For a method, skops requires that the name of the method is trusted as well.
         raise _NotTrustedError(set(skops.io.get_untrusted_types(data=content.getvalue())) - trusted) from None
 
 
@@ -158,13 +159,13 @@ def _reset_machine_parameters(model: BaseEstimator) -> list[str]:
             if value is not None:
                 setattr(part, name, None)
                 messages.append(
-                    f"{name}={shown(value)} of {type(part).__name__} was set to None, because {effect}. If you want "
+                    f"{name}={shown(value)} of {type(part).__name__} was set to None, because {effect}. To use "
                     "it, set it with set_params."
                 )
     return messages
 
 
 def _printable(error: Exception) -> str:
-    """Words of an error about a file, without characters from the file that a terminal would obey."""
+    """Return the message of an error, and escape control characters from the file that a terminal would execute."""
     words = str(error)[:500] or type(error).__name__
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in words)

@@ -1,4 +1,4 @@
-"""`to_onnx`: converters of this package's estimators for skl2onnx."""
+"""`to_onnx` and the skl2onnx converters of this package's estimators."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     estimator : estimator instance
         A fitted :class:`~sk_mnist.KerasMLPClassifier`, or a Pipeline of this package's and scikit-learn's estimators.
     input_dtype : {"float32", "uint8"}, default="float32"
-        Type of the model's input. Bytes need an estimator that was fitted on bytes, because the scale is part of the
-        model, or a :class:`~sk_mnist.PixelScaler` with ``pixel_max="dtype"``.
+        Type of the model's input. "uint8" needs an estimator that was fitted on bytes, because the scale is part of
+        the model, or a :class:`~sk_mnist.PixelScaler` with ``pixel_max="dtype"``.
 
     Returns
     -------
     model : onnx.ModelProto
-        With the input "X", of the shape of the data in ``fit`` (any number of rows), and the outputs "label" of shape
+        Model with the input "X", shaped like the data in ``fit`` (any number of rows), and the outputs "label" of shape
         (n_samples,) and "probabilities", float32 of shape (n_samples, n_classes). Write it with
-        ``model.SerializeToString()``. It computes in float32, and leaves out the checks of its input.
+        ``model.SerializeToString()``. It computes in float32 and does not check its input.
 
     Raises
     ------
     ImportError
         If skl2onnx is missing.
     ValueError
-        If a label does not fit into int64, the type that ONNX has for labels.
+        If a label does not fit into int64, the type of labels in ONNX.
     sklearn.exceptions.NotFittedError
         If ``estimator`` is not fitted.
 
@@ -96,9 +96,9 @@ def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
 
 
 def register_onnx_converters() -> None:
-    """Teach skl2onnx this package's estimators, so that ``skl2onnx.to_onnx`` converts them as well.
+    """Register this package's estimators with skl2onnx, so that ``skl2onnx.to_onnx`` converts them as well.
 
-    One call in a process is enough, and :func:`to_onnx` makes it by itself.
+    One call per process is enough. :func:`to_onnx` calls it for you.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _input_white(tensor_type: Any) -> float:
-    """Return the value of a white pixel to ``PixelScaler(pixel_max="dtype")`` in an input of a type."""
+    """Return the value of white that ``PixelScaler(pixel_max="dtype")`` uses for an input of this type."""
     from skl2onnx.common import data_types as types
 
     floats = (types.FloatTensorType, types.DoubleTensorType, types.Float16TensorType, types.BooleanTensorType)
@@ -220,7 +220,7 @@ def _gelu(out: Any, op_version: int) -> Any:
 
 
 def _onnx_labels(classes: np.ndarray) -> np.ndarray:
-    # As skl2onnx declares a classifier's output: int64 for numbers (floats that are labels are whole), else strings.
+    # Like skl2onnx, which declares labels as int64 if they are numbers (float labels are whole), else as strings.
     if classes.dtype.kind == "u" and classes.max() >= 2**63:
         raise ValueError(
             f"classes_ go up to {classes.max()}, but ONNX labels are int64, at most 2**63 - 1. Fit on smaller labels, "

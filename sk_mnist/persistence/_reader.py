@@ -1,7 +1,7 @@
-"""Reading an audited schema: known estimators, plain data and arrays, and objects of types that the caller trusts.
+"""Read an audited schema: known estimators, plain data and arrays, and objects of types that the caller trusts.
 
-Other kinds of nodes, such as functions and sparse matrices, are left to skops, if the caller trusts them. Importing it
-takes as long as importing scikit-learn.
+Other kinds of nodes, such as functions and sparse matrices, are read by skops if the caller trusts them. Importing
+skops takes as long as importing scikit-learn.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sk_mnist.persistence._types import BUNCH, TYPES
 
 
 class Reader:
-    """Makes objects of the nodes of an audited schema.
+    """Creates objects from the nodes of an audited schema.
 
     Parameters
     ----------
     archive : Archive
         The arrays that nodes name.
     trusted : set of str
-        Names of types, beside those of `READERS`, of which the caller wants objects.
+        Names of types that the caller trusts, besides those of `READERS`.
     """
 
     def __init__(self, archive: Archive, trusted: set[str]) -> None:
@@ -35,11 +35,11 @@ class Reader:
         self._readers = {**{("ObjectNode", name): Reader._read_object for name in trusted}, **READERS}
 
     def can_read(self, audit: Audit) -> bool:
-        """Whether there is nothing in a schema but what `read` makes."""
+        """Whether `read` can create everything in a schema."""
         return audit.parts <= self._readers.keys()
 
     def read(self, node: dict) -> Any:
-        """Make the object that a node describes."""
+        """Create the object that a node describes."""
         return self._readers[node["__loader__"], type_name(node)](self, node)
 
     def _read_literal(self, node: dict) -> bool | int | float | str | None:
@@ -62,7 +62,7 @@ class Reader:
         module, _, name = type_name(node).rpartition(".")
         object_class = getattr(import_module(module), name)
         made = object_class.__new__(object_class)
-        # As pickle would, without what it may call instead.
+        # As pickle does by default, without the functions that a pickle can call instead.
         state = self.read(node["content"])
         if hasattr(made, "__setstate__"):
             made.__setstate__(state)
@@ -101,7 +101,7 @@ _SCALARS = [
     *("bool", "float16", "float32", "float64", "longdouble", "complex64", "complex128", "str_"),
 ]
 
-# All that a file may hold without the caller's trust, by kind and type.
+# Everything that a file may hold without the caller's trust, by kind and type.
 READERS: dict[tuple[str, str], Callable[[Reader, dict], Any]] = {
     ("JsonNode", "builtins.str"): Reader._read_literal,
     ("ListNode", "builtins.list"): Reader._read_list,
@@ -117,5 +117,5 @@ READERS: dict[tuple[str, str], Callable[[Reader, dict], Any]] = {
 
 
 def unknown_types(audit: Audit) -> set[str]:
-    """Names of the types and functions in a schema that the caller has to trust."""
+    """Return the names of the types and functions in a schema that the caller has to trust."""
     return {name for _, name in audit.parts - READERS.keys()}

@@ -1,4 +1,4 @@
-"""`save`: a skops file that `load` accepts, whole or not at all."""
+"""`save`: write a skops file that `load` accepts, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from sk_mnist.persistence._checks import check_model, parts_of
 from sk_mnist.persistence._reader import Reader, unknown_types
 from sk_mnist.persistence._schema import Audit
 
-# Attributes that scikit-learn sets beside an estimator's own. They refer to the estimator again, or to anything at all.
+# Attributes that scikit-learn adds to an estimator's own. They can refer to the estimator itself or to any object.
 _SESSION = {METADATA_REQUEST: "metadata requests", CALLBACKS: "callbacks"}
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     """Save an estimator or a Pipeline to a file that :func:`load` reads without running any code in it.
 
-    The file is a skops file, which ``skops.io.load`` opens too. It is written beside ``path`` and moved there when it
-    is whole.
+    The file is a skops file, which ``skops.io.load`` reads too. It is written beside ``path`` and moved there when
+    complete.
 
     Parameters
     ----------
     estimator : estimator instance
         Fitted or not: a :class:`~sk_mnist.KerasMLPClassifier`, a Pipeline, or any estimator that skops can save.
-        Of a search, save ``best_estimator_``.
+        For a search, save ``best_estimator_``.
     path : str or path-like
-        The file; ".skops" is the usual ending. An existing file is replaced.
+        The file; ".skops" is the usual suffix. An existing file is replaced.
 
     Returns
     -------
     path : Path
-        The file written.
+        Path of the file.
 
     Raises
     ------
     TypeError
         If ``estimator`` is not an estimator, or holds something that cannot be saved, such as a Keras object.
     ValueError
-        If ``load`` would refuse the file: a parameter of an estimator of this package is not valid, its fitted
-        attributes are not as ``fit`` leaves them, or it has further ones.
+        If ``load`` would refuse the file: an estimator of this package has a parameter that is not valid, fitted
+        attributes that ``fit`` cannot set, or other attributes.
     OSError
         If the file cannot be written.
 
@@ -60,8 +60,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
 
     See Also
     --------
-    load : Read it back.
-    to_onnx : For other languages and runtimes.
+    load : Read the file.
+    to_onnx : Convert to ONNX, for other languages and runtimes.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
 
 
 def _without_session(estimator: BaseEstimator) -> BaseEstimator:
-    """Return the estimator, or a copy of it without what belongs to the session that fits it."""
+    """Return the estimator, or a copy without metadata requests and callbacks, and warn about them."""
     found = {name for part in parts_of(estimator) for name in _SESSION.keys() & getattr(part, "__dict__", {}).keys()}
     if not found:
         return estimator
@@ -112,7 +112,7 @@ def _without_session(estimator: BaseEstimator) -> BaseEstimator:
 
 
 def _with_plain_paths(estimator: BaseEstimator) -> BaseEstimator:
-    """Return the estimator, or a copy of it in which directories are strings, which every system can read."""
+    """Return the estimator, or a copy in which directories are strings, which every system can read."""
     if not any(isinstance(getattr(part, "checkpoint_dir", None), os.PathLike) for part in parts_of(estimator)):
         return estimator
     estimator = copy.deepcopy(estimator)
@@ -132,13 +132,13 @@ def _dump(estimator: BaseEstimator) -> bytes:
         return skops.io.dumps(estimator)
     except (TypeError, RecursionError) as error:
         raise TypeError(
-            f"{type(estimator).__name__} holds something that cannot be saved: {error}. Parameters that are Keras "
-            "objects can be replaced by set_params before (optimizer by its name, keras_callbacks by None)."
+            f"{type(estimator).__name__} holds something that cannot be saved: {error}. Replace Keras objects first "
+            "with set_params (optimizer by its name, keras_callbacks by None)."
         ) from error
 
 
 def _complete(content: bytes) -> bytes:
-    """Add the versions to a file of skops', and store its sparse matrices uncompressed like all else."""
+    """Add the versions to a skops file, and store its sparse matrices uncompressed like everything else."""
     completed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as dumped, zipfile.ZipFile(completed, "w") as archive:
         for name in dumped.namelist():

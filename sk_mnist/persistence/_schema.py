@@ -1,4 +1,4 @@
-"""The schema of a model file, audited before anything is made of it.
+"""The schema of a model file, audited before any object is created from it.
 
 A skops file describes a model in its JSON member "schema.json" as a tree of nodes. Each node names a kind
 (``__loader__``) and a type (``__module__`` and ``__class__``); arrays are members of the file that nodes name.
@@ -18,16 +18,16 @@ from sk_mnist.persistence._versions import VERSION_PATTERN
 
 MEMBER = "schema.json"
 
-# skops' format since version 0.12. Nodes of older ones have other forms.
+# The format of skops since version 0.12. Older formats have other nodes.
 MIN_PROTOCOL = 2
 
-# A meta-estimator takes about 7 levels, and the largest models have some thousand nodes. Scikit-learn takes up to six
-# times as long to print an estimator with each further one in another.
+# A meta-estimator takes about 7 levels, and the largest models have a few thousand nodes. With each further level of
+# nested estimators, scikit-learn takes up to six times as long to print the model.
 MAX_DEPTH = 64
 MAX_NESTED_OBJECTS = 7
 MAX_NODES = 1_000_000
 
-# All that the nodes name may be this many times the file: a VotingClassifier rightly names an array more than once.
+# Largest ratio of unpacked size to file size: a VotingClassifier rightly refers to an array more than once.
 MAX_EXPANSION = 8
 
 _MAX_SCALAR_BYTES = 16
@@ -38,7 +38,7 @@ def _boolean(key: str) -> bool:
     return {"true": True, "false": False}[key]
 
 
-# Types that the keys of a dict may have, and how to make them from the strings that JSON has for keys.
+# Types that the keys of a dict may have, and how to create them from the strings that are keys in JSON.
 KEY_TYPES: dict[str, Callable[[str], Any]] = {
     "builtins.str": str,
     "builtins.int": int,
@@ -55,17 +55,17 @@ _SPARSE_MEMBERS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr
 
 
 class Audit:
-    """Checks a schema as it is made, and keeps what was found.
+    """Checks a schema on creation, and keeps the findings.
 
     Attributes
     ----------
     root : dict
-        The root node. Nodes have lost their ``__id__``, by which a few bytes can stand for a tree of any size: what is
-        written is what is read.
+        The root node. The ``__id__`` of all nodes is removed, because references by it let a few bytes stand for a tree
+        of any size.
     parts : set of (str, str)
         Kind and type of every node.
     has_boolean_keys : bool
-        Whether a dict has boolean keys, which skops writes but reads as True throughout.
+        Whether a dict has boolean keys, which skops writes but always reads as True.
     """
 
     def __init__(self, archive: Archive) -> None:
@@ -88,7 +88,7 @@ class Audit:
         self.root = root
 
     def visit(self, node: Any, depth: int) -> None:
-        """Check a node and all below it."""
+        """Check a node and all nodes below it."""
         form = _form(node)
         self._n_nodes += 1
         if self._n_nodes > MAX_NODES or depth > MAX_DEPTH:
@@ -98,13 +98,13 @@ class Audit:
         if node.keys() != fields.keys() | {"__class__", "__module__", "__loader__"}:
             raise ValueError(f"a {form} of its schema has the keys {sorted(map(str, node))!r:.200}")
         name = type_name(node)
-        # skops makes some kinds of objects whatever the type is called, and others by calling it.
+        # skops creates some kinds of objects whatever the name of the type is, and others by calling the type.
         if name not in _TYPES_OF_FORM.get(form, {name}):
             raise ValueError(f"a {form} of its schema is of the type {name:.100}")
         self.parts.add((node["__loader__"], name))
         self._n_open_objects += form == "ObjectNode"
         if self._n_open_objects > MAX_NESTED_OBJECTS:
-            raise ValueError(f"it has more than {MAX_NESTED_OBJECTS} estimators in each other")
+            raise ValueError(f"it has more than {MAX_NESTED_OBJECTS} levels of nested estimators")
         for field, check in fields.items():
             check(self, node[field], depth + 1)
         self._n_open_objects -= form == "ObjectNode"
@@ -112,14 +112,14 @@ class Audit:
             _RELATIONS[form](self, node)
 
     def charge(self, n_bytes: int) -> None:
-        """Count bytes that reading a node takes."""
+        """Count the bytes that reading a node takes."""
         self._n_bytes += n_bytes
         if self._n_bytes > MAX_EXPANSION * self.archive.n_bytes:
             raise ValueError(f"it would unpack to more than {MAX_EXPANSION} times its size")
 
 
 def type_name(node: dict) -> str:
-    """Full name of a node's type, checked to be a name."""
+    """Return the full name of a node's type, checked to be a valid name."""
     name = f"{node['__module__']}.{node['__class__']}"
     if not all(part.isidentifier() for part in name.split(".")):
         raise ValueError(f"its schema names the type {name!r:.100}")
@@ -127,7 +127,7 @@ def type_name(node: dict) -> str:
 
 
 def literal(node: dict) -> bool | int | float | str | None:
-    """Value of a JsonNode."""
+    """Return the value of a JsonNode."""
     if node["__loader__"] != "JsonNode":
         raise ValueError(f"a {node['__loader__']} of its schema stands where a plain value belongs")
     return json.loads(node["content"])
@@ -143,7 +143,7 @@ def _form(node: Any) -> str:
     return form
 
 
-# What a field of a node may hold. Each takes the audit, the field's value and its depth.
+# Checks of the fields of a node. Each takes the audit, the field's value and its depth.
 
 Check = Callable[[Audit, Any, int], None]
 
@@ -167,7 +167,7 @@ def _named_nodes(audit: Audit, value: Any, depth: int) -> None:
 
 
 def _key_types(audit: Audit, value: Any, depth: int) -> None:
-    # Not visited like other nodes: half of all nodes are these, and none makes an object.
+    # Not visited like other nodes, because they are half of all nodes and create no objects.
     _form(value)
     if not isinstance(value.get("content"), list):
         raise ValueError("the types of a dict's keys are not a list")
@@ -218,7 +218,7 @@ def _sparse_file(audit: Audit, value: Any, depth: int) -> None:
     _text(audit, value, depth)
     arrays = Archive(audit.archive.read(value))
     audit.charge(arrays.n_bytes)
-    # "_is_array" is in files of sparse arrays, and not in those of matrices.
+    # Files of sparse arrays have "_is_array", those of matrices do not.
     if arrays.members.keys() - {"_is_array.npy"} != _SPARSE_MEMBERS:
         raise ValueError(f"its member {value!r:.100} is not a CSR or CSC matrix")
     for name in arrays.members:
@@ -254,7 +254,7 @@ _FORMS: dict[str, dict[str, Check]] = {
 }
 
 
-# Types that nodes of a kind may have. Of the other kinds, the type is what is looked up.
+# Types that nodes of a kind may have. For the other kinds, the type is looked up.
 _TYPES_OF_FORM = {
     "JsonNode": {"builtins.str"},
     "ListNode": {"builtins.list"},
@@ -271,7 +271,7 @@ _TYPES_OF_FORM = {
     "PartialNode": {"functools.partial"},
 }
 
-# What holds between the fields of a node, all of which have been checked.
+# Checks across the fields of a node, after each field has been checked.
 
 
 def _check_dict(audit: Audit, node: dict) -> None:
@@ -293,7 +293,7 @@ def _check_dict(audit: Audit, node: dict) -> None:
 
 def _check_object(audit: Audit, node: dict) -> None:
     state = node["content"]
-    # Anything else that a dict can be updated with may name attributes by numbers of one hash.
+    # Anything else that can update a dict may name attributes by numbers with the same hash.
     if type_name(node) in TYPES and (state["__loader__"] != "DictNode" or _key_type_names(state) - {"builtins.str"}):
         raise ValueError(f"a {type_name(node)} in it has attributes that are not named by strings")
 
@@ -306,7 +306,7 @@ def _check_array(audit: Audit, node: dict) -> None:
     name = type_name(node)
     if name == "numpy.ndarray":
         return
-    # NumPy's types make a scalar from anything: numpy.bytes_(3_000_000_000) has that many bytes.
+    # NumPy's types create a scalar from anything: numpy.bytes_(3_000_000_000) has that many bytes.
     header = audit.archive.array_header(node["file"])
     is_small = header.dtype.itemsize <= _MAX_SCALAR_BYTES or header.dtype.kind == "U"
     if name != f"numpy.{header.dtype.type.__name__}" or header.dtype.kind in "SV" or header.shape or not is_small:
@@ -323,7 +323,7 @@ def _check_object_array(audit: Audit, node: dict) -> None:
         or shape[0] != len(node["content"])
     ):
         raise ValueError(f"an array of {len(node['content'])} objects in it has the shape {shape!r:.100}")
-    # Given more than one axis, NumPy spreads out other arrays into objects, one for each value.
+    # With more than one axis, NumPy expands other arrays into objects, one for each value.
     waiting = list(node["content"]) if len(shape) > 1 else []
     while waiting:
         item = waiting.pop()
@@ -344,12 +344,12 @@ def _check_method(audit: Audit, node: dict) -> None:
 
 
 def _check_generator(audit: Audit, node: dict) -> None:
-    # skops calls the name in numpy.random. PCG64 has no index that could point out of its state.
+    # skops calls this name in numpy.random. PCG64 has no index that could point outside its state.
     if _literals(node["content"]["bit_generator"]).get("bit_generator") != "PCG64":
         raise ValueError("a random generator in it is not a PCG64")
     # A larger pool takes time that grows with its square.
     if _literals(node["content"]["seed_seq"]).get("pool_size") != 4:
-        raise ValueError("a random generator in it has a seed sequence with another pool than NumPy's")
+        raise ValueError("a random generator in it has a seed sequence with a pool size other than NumPy's")
 
 
 def _literals(node: dict) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The types that a model file may hold without the caller's trust, beside plain data and arrays."""
+"""The types that a model file may hold without the caller's trust, besides plain data and arrays."""
 
 BUNCH = "sklearn.utils._bunch.Bunch"
 
-# This package's estimators, and those of scikit-learn that only do arithmetic of NumPy and SciPy with what a file says
-# of them. Others hand it to compiled code that does not check it: k-means reads past a centre that is too short, a
-# one-hot encoder writes past a matrix that is too narrow. Or they call methods that the file names: StackingClassifier.
+# This package's estimators, and those of scikit-learn that only use data from the file in NumPy and SciPy arithmetic.
+# Others pass it to compiled code that does not check it: k-means reads past a centre that is too short, a one-hot
+# encoder writes past a matrix that is too narrow. Or they call methods that the file names, like StackingClassifier.
 TYPES = {
     "sk_mnist.augmentation.RandomWarp",
     "sk_mnist.neural_network.KerasMLPClassifier",

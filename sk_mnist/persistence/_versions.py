@@ -1,4 +1,4 @@
-"""Which versions saved a model file: a member of its own beside skops', which reads only those that it knows."""
+"""The versions that saved a model file, in a separate member, because skops reads only the members that it knows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sk_mnist
 
 MEMBER = "sk-mnist-versions.json"
 
-# A version that a file names is printed in warnings; nothing else is.
+# Warnings print the versions that a file names, and nothing else from it.
 VERSION_PATTERN = re.compile(r"[0-9A-Za-z.!+_-]{1,40}")
 
 
@@ -33,10 +33,10 @@ def read_versions(content: bytes) -> dict[str, str]:
 
 
 def warn_of_other_versions(saved: dict[str, str] | None, estimator_name: str) -> None:
-    """Warn the caller of `load` if other versions than today's saved a file, or it does not say which."""
+    """Warn the caller of `load` if other versions than the installed ones, or unknown ones, saved a file."""
     if saved is None:
         warnings.warn(
-            "This file does not say which versions saved it: it comes from skops, not from sk_mnist.save. "
+            "This file does not name the versions that saved it: it was written by skops, not by sk_mnist.save. "
             "Check its predictions before you rely on them.",
             UserWarning,
             stacklevel=3,
@@ -53,7 +53,7 @@ def warn_of_other_versions(saved: dict[str, str] | None, estimator_name: str) ->
         )
     if saved["sk-mnist"] != sk_mnist.__version__:
         warnings.warn(
-            f"This file was saved by sk-mnist {saved['sk-mnist']}, and this is {sk_mnist.__version__}. Check its "
+            f"This file was saved by sk-mnist {saved['sk-mnist']}, but {sk_mnist.__version__} is installed. Check its "
             "predictions before you rely on them, or load it with the version that saved it.",
             UserWarning,
             stacklevel=3,

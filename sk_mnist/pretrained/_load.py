@@ -21,12 +21,12 @@ from sk_mnist.neural_network._classifier import fit_from
 from sk_mnist.neural_network._training import Layer
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
-# Of each model there are NAME.npz, its weights and the history of its training, and NAME.json, its card.
+# Each model has two files: NAME.npz, its weights and the history of its training, and NAME.json, its card.
 # examples/train_pretrained.py writes them.
 DATA = Path(__file__).parent / "data"
 NAMES = ("accurate",)
 
-# What reading a file that has changed, or building a Pipeline from it, may raise.
+# Exceptions that reading a changed file, or building a Pipeline from it, can raise.
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
@@ -34,35 +34,35 @@ _DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZip
 def load_pretrained(name: str = "accurate") -> Pipeline:
     """Return a trained Pipeline for MNIST, which comes with this package.
 
-    Its weights are checked by their digests, and code builds the Pipeline around them, so that it works with every
-    version of scikit-learn that this package works with. Nothing is downloaded, and TensorFlow is imported only to
-    train it further. Each call makes a new Pipeline.
+    The digests of the weights are checked. The Pipeline is built around them by code, so that it works with every
+    version of scikit-learn that this package supports. Nothing is downloaded, and TensorFlow is imported only if you
+    train the Pipeline further. Each call returns a new Pipeline.
 
     Parameters
     ----------
     name : {"accurate"}, default="accurate"
         "accurate" is the network of 784-128-64-32-10 units, trained on the 60,000 training images by the recipe
-        "accurate", as the student of three teachers. Its card, ``pretrained/data/accurate.json`` in the package, has
+        "accurate", as the student of three teachers. Its card, ``pretrained/data/accurate.json`` in the package, lists
         the command that trained it, its parameters and its figures on the test images.
 
     Returns
     -------
     pipeline : sklearn.pipeline.Pipeline
         Fitted, with the steps "flatten" (:class:`~sk_mnist.ImageFlattener`), "scale" (:class:`~sk_mnist.PixelScaler`)
-        and "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes images of shape (n_samples, 28, 28) or
-        (n_samples, 28, 28, 1), and rows of shape (n_samples, 784). Integers are pixels of 0 to 255, and floats of 0 to
-        1. The digits are white on black, as in MNIST.
+        and "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). It takes images of shape (n_samples, 28, 28) or
+        (n_samples, 28, 28, 1), or rows of shape (n_samples, 784). Integer pixels are in [0, 255], float pixels in
+        [0, 1]. Digits are white on black, as in MNIST.
 
     Raises
     ------
     ValueError
         If there is no such model.
     OSError
-        If its files cannot be read, or are not as they were when the package was built.
+        If its files cannot be read, or have changed since the package was built.
 
     See Also
     --------
-    make_mnist_pipeline : The same Pipeline, to be trained.
+    make_mnist_pipeline : The same Pipeline, not fitted.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def load_pretrained(name: str = "accurate") -> Pipeline:
 
 
 def _read(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the card and the arrays of a model, their digests checked."""
+    """Return the card and the arrays of a model, and check the digests."""
     card = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     arrays = {}
     # Opened here, because np.load leaves a damaged file open.
@@ -108,7 +108,7 @@ def _pipeline(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pipeline:
         {"loss": loss, "accuracy": accuracy}
         for loss, accuracy in zip(arrays["loss"].tolist(), arrays["accuracy"].tolist(), strict=True)
     ]
-    # All that the first two steps learn of the training images.
+    # Everything that the first two steps learn from the training images.
     image = np.full((1, SIDE, SIDE), card["min_image_max"], dtype=np.float32)
     flattener = ImageFlattener().fit(image)
     scaler = PixelScaler(pixel_max="dtype").fit(flattener.transform(image))

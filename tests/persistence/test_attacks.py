@@ -266,7 +266,7 @@ def test_a_sparse_matrix_that_passes_scipys_own_check_is_checked(data, indptr, n
         )
 
     change_schema(path, change)
-    with pytest.raises(ValueError, match="a sparse matrix with indices outside of it"):
+    with pytest.raises(ValueError, match="a sparse matrix with indices out of bounds"):
         load(path, trusted=[name])
     assert run_python(CRASH, path).returncode < 0
 
@@ -409,7 +409,7 @@ def test_no_attribute_takes_the_place_of_a_method(saved, owner):
 @pytest.mark.parametrize("owner", ["KerasMLPClassifier", "PixelScaler", "ImageFlattener"])
 def test_no_attribute_is_taken_that_fitting_does_not_leave(saved, owner):
     change_schema(saved, lambda schema, _: add_attribute(schema, owner, "note", literal("mine")))
-    with pytest.raises(ValueError, match=f"its {owner} has an attribute 'note', which fitting does not leave"):
+    with pytest.raises(ValueError, match=f"its {owner} has an attribute 'note', which fit does not set"):
         load(saved)
     assert load_unguarded(saved) is not None
 
@@ -446,7 +446,7 @@ def test_steps_are_named_by_names(data, name, tmp_path):
 def test_an_output_that_set_output_does_not_have_is_refused(saved_scaler, output):
     config = dict_of({"transform": literal(output)})
     change_schema(saved_scaler, lambda s, _: add_attribute(s, "StandardScaler", "_sklearn_output_config", config))
-    with pytest.raises(ValueError, match="an output that set_output does not have"):
+    with pytest.raises(ValueError, match="an output that set_output cannot set"):
         load(saved_scaler)
     assert load_unguarded(saved_scaler)._sklearn_output_config == {"transform": output}
 
@@ -466,7 +466,7 @@ def nested_estimators(depth):
 @pytest.mark.parametrize("depth", [5, 9])
 def test_estimators_in_estimators_take_no_time_to_refuse(saved, depth):
     change_schema(saved, lambda schema, _: attributes(schema, "PixelScaler").update(pixel_max=nested_estimators(depth)))
-    reason = "is or holds a LogisticRegression" if depth < 7 else "more than 7 estimators in each other"
+    reason = "is or holds a LogisticRegression" if depth < 7 else "more than 7 levels of nested estimators"
     calls = 0
 
     def count(frame, event, argument):
@@ -612,7 +612,7 @@ def test_a_seed_sequence_with_a_pool_of_its_own_is_refused(data, pool_size, tmp_
         generator["content"]["seed_seq"]["content"]["pool_size"] = literal(pool_size)
 
     change_schema(path, change)
-    with pytest.raises(ValueError, match="another pool than NumPy's"):
+    with pytest.raises(ValueError, match="a pool size other than NumPy's"):
         load(path, trusted=["numpy.random._generator.Generator"])
     if pool_size == 5:
         assert load_unguarded(path).generator_.bit_generator.seed_seq.pool_size == 5
@@ -947,7 +947,7 @@ NONSENSE = {
 @pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE)
 def test_a_model_that_fitting_cannot_leave_is_refused(saved, change):
     change_schema(saved, change)
-    with pytest.raises(ValueError, match="is damaged, or no model"):
+    with pytest.raises(ValueError, match="is damaged or was not saved"):
         load(saved)
     assert isinstance(load_unguarded(saved), Pipeline)
 
@@ -1058,7 +1058,7 @@ def test_a_warp_of_a_type_that_is_not_trusted_is_refused(saved, trap):
         ({"image_shape": tuple_of([literal(2), literal(3.0)])}, "image_shape of its RandomWarp is not two integers"),
         ({"image_shape": tuple_of([literal(6)])}, "image_shape of its RandomWarp is not two integers"),
         ({"image_shape": literal("6")}, "The 'image_shape' parameter of RandomWarp"),
-        ({"note": literal("mine")}, "its RandomWarp has an attribute 'note', which fitting does not leave"),
+        ({"note": literal("mine")}, "its RandomWarp has an attribute 'note', which fit does not set"),
         ({"transform": literal("mine")}, "its RandomWarp has an attribute 'transform' that hides one of its own"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -1130,7 +1130,7 @@ def test_a_chain_of_teachers_is_no_longer_than_estimators_may_be_in_each_other(s
             attributes(innermost, "KerasMLPClassifier")["teacher"] = innermost = json.loads(mlp)
 
     change_schema(saved, change)
-    with pytest.raises(ValueError, match="more than 7 estimators in each other"):
+    with pytest.raises(ValueError, match="more than 7 levels of nested estimators"):
         load(saved)
 
 
@@ -1158,7 +1158,7 @@ def test_a_frozen_estimator_has_an_estimator_and_nothing_else(saved, content, pl
             attributes(schema, "Pipeline")["steps"]["content"][2]["content"][1] = frozen
 
     change_schema(saved, change)
-    with pytest.raises(ValueError, match="is damaged, or no model"):
+    with pytest.raises(ValueError, match="is damaged or was not saved"):
         load(saved)
     loaded = load_unguarded(saved)
     found = loaded["mlp"].teacher if place == "teacher" else loaded["mlp"]
