@@ -1,4 +1,4 @@
-"""Metrics for classifiers that give probabilities, and `evaluate`, which computes them all."""
+"""Metrics for classifiers that predict probabilities, and `evaluate`, which computes all of them."""
 
 from sk_mnist.metrics._calibration import expected_calibration_error
 from sk_mnist.metrics._comparison import ClassifierComparison, compare_classifiers

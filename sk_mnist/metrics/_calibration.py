@@ -13,7 +13,7 @@ from sk_mnist._sklearn import Interval, StrOptions, validate_params
 
 
 class CalibrationBins(NamedTuple):
-    """The bins that are not empty, in the order of confidence."""
+    """The bins that are not empty, in order of confidence."""
 
     confidence: NDArray[np.float64]  # weighted mean of the largest probability
     accuracy: NDArray[np.float64]  # weighted share of correct predictions
@@ -47,9 +47,8 @@ def calibration_bins(checked: CheckedPredictions, n_bins: int, strategy: str) ->
 
 
 def _quantiles(values: NDArray, weight: NDArray, n_bins: int) -> NDArray:
-    """Return the values at which the cumulated weight first reaches 1/n_bins, 2/n_bins, ... of the total."""
-    # Not numpy.quantile, for its 0.3 * 10 > 3 would move an edge; m * total / n_bins is exact where it can
-    # be.
+    """Return the values at which the cumulative weight first reaches 1/n_bins, 2/n_bins, ... of the total."""
+    # Not numpy.quantile, because its 0.3 * 10 > 3 would move an edge; m * total / n_bins is exact where possible.
     order = np.argsort(values)
     cumulated = np.cumsum(weight[order])
     targets = np.arange(1, n_bins) * cumulated[-1] / n_bins
@@ -80,23 +79,23 @@ def expected_calibration_error(
 ) -> float:
     """Gap between confidence and accuracy over bins of confidence (top-label calibration).
 
-    The confidence of a row is its largest probability; the prediction is the class that has it (the first one
-    of equals). Rows are binned by confidence; a bin's gap is the absolute difference of its mean confidence
-    and its accuracy; empty bins do not count.
+    The confidence of a row is its largest probability; the prediction is the class with this probability (the first
+    one in case of ties). Rows are binned by confidence. The gap of a bin is the absolute difference between its mean
+    confidence and its accuracy; empty bins do not count.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         Class labels.
     y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, rows summing to one, columns in the order of the sorted labels.
+        Probabilities; each row sums to one. Columns follow the sorted labels.
     n_bins : int, default=15
         Number of bins.
     strategy : {"uniform", "quantile"}, default="uniform"
         "uniform" cuts [0, 1] into bins of equal width, ``(m / n_bins, (m + 1) / n_bins]``. "quantile" cuts
-        at the confidences where the cumulated weight first reaches ``m / n_bins`` of the total; rows of equal
-        confidence are never parted, so bins can differ in weight or be empty. In both an edge belongs to the
-        bin below it.
+        at the confidences where the cumulative weight first reaches ``m / n_bins`` of the total; rows of equal
+        confidence are never separated, so bins can differ in weight or be empty. In both, an edge belongs to
+        the bin below it.
     norm : {"l1", "max"}, default="l1"
         "l1" averages the gaps, weighted by the weight of the bins (expected calibration error); "max" takes
         the largest (maximum calibration error).
@@ -108,7 +107,7 @@ def expected_calibration_error(
     Returns
     -------
     error : float
-        In [0, 1]; 0 is perfectly calibrated.
+        In [0, 1]; 0 means perfectly calibrated.
 
     Raises
     ------
@@ -122,7 +121,7 @@ def expected_calibration_error(
 
     Examples
     --------
-    Sure of both, right about one:
+    Certain of both rows, right about one:
 
     >>> from sk_mnist.metrics import expected_calibration_error
     >>> expected_calibration_error([0, 1], [[1.0, 0.0], [1.0, 0.0]])

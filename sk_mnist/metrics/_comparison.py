@@ -1,4 +1,4 @@
-"""Whether one classifier is better than another on the same rows, or luckier."""
+"""Comparison of two classifiers on the same rows, with a test of the difference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sk_mnist._tables import html_table, text_table
 
 @dataclass(frozen=True, repr=False)
 class ClassifierComparison:
-    """Two classifiers on the same rows; made by :func:`compare_classifiers`. ``print`` shows it as a table.
+    """Result of :func:`compare_classifiers`: two classifiers on the same rows. ``print`` shows a table.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class ClassifierComparison:
     accuracy_a, accuracy_b : float
         Accuracies of the two.
     only_a_correct, only_b_correct : int
-        Number of rows that one classifier alone got right.
+        Number of rows that only one of the classifiers got right.
     difference : float
         ``accuracy_a - accuracy_b``.
     difference_interval : tuple of (float, float)
@@ -40,7 +40,7 @@ class ClassifierComparison:
     1
     """
 
-    __module__ = "sk_mnist.metrics"  # what pickles remember
+    __module__ = "sk_mnist.metrics"  # stored in pickles
 
     n_samples: int
     accuracy_a: float
@@ -81,9 +81,9 @@ class ClassifierComparison:
 def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> ClassifierComparison:
     """Compare two classifiers by their predictions for the same rows.
 
-    Only the rows that one of the two alone gets right tell them apart. The exact McNemar test asks whether
-    these are shared out like tosses of a fair coin. Both it and the interval take the test rows as the
-    sample; neither accounts for what another training run (another seed) would give.
+    Two classifiers differ only on the rows that exactly one of them gets right. The exact McNemar test asks
+    whether these rows are split like tosses of a fair coin. The test and the interval take the test rows as
+    the sample; neither accounts for the variation between training runs (seeds).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a classifier gets wrong: the pairs it confuses and the rows it is most wrongly sure of."""
+"""The errors of a classifier: the pairs of classes that it confuses and its most confident errors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from sk_mnist._sklearn import Interval, validate_params
 
 
 class ConfusedPair(NamedTuple):
-    """A true label, the wrong label predicted for it, and how often.
+    """A true label, the wrong label predicted for it, and the frequency of this error.
 
     Attributes
     ----------
     true, predicted : label
         The labels.
     frequency : int or float
-        How often, or with what sample weight in all.
+        Number of these errors, or their total sample weight.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class ConfusedPair(NamedTuple):
     frequency: float
 
 
-ConfusedPair.__module__ = "sk_mnist.metrics"  # what pickles remember
+ConfusedPair.__module__ = "sk_mnist.metrics"  # stored in pickles
 
 
 @validate_params(
@@ -64,7 +64,7 @@ def most_confused_pairs(
     labels: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> list[ConfusedPair]:
-    """Find the pairs of true and wrongly predicted label that occur most often.
+    """Find the most frequent pairs of a true label and a wrong prediction.
 
     Parameters
     ----------
@@ -73,17 +73,17 @@ def most_confused_pairs(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     n_pairs : int, default=10
-        Number of pairs at most.
+        Maximum number of pairs.
     labels : array-like of shape (n_classes,), default=None
-        All labels, sorted; any other is an error. None allows those that occur.
+        All labels, sorted; any other label is an error. None uses the labels that occur.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights.
 
     Returns
     -------
     pairs : list of ConfusedPair
-        Named tuples ``(true, predicted, frequency)``, the most frequent first, equals in the order of the
-        labels. Directions count apart: 4 taken for 9 is one pair, 9 taken for 4 another.
+        Named tuples ``(true, predicted, frequency)``, most frequent first, ties in the order of the labels.
+        The two directions are separate pairs: 4 predicted as 9, and 9 predicted as 4.
 
     Raises
     ------
@@ -137,24 +137,24 @@ def most_confident_errors(
     n_errors: int | None = 10,
     labels: ArrayLike | None = None,
 ) -> NDArray[np.intp]:
-    """Find the rows that are wrong, those with the highest confidence first.
+    """Find the wrongly predicted rows, highest confidence first.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
         True labels.
     y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, rows summing to one, columns in the order of the sorted labels. The class with the
-        largest is the prediction.
+        Probabilities; each row sums to one. Columns follow the sorted labels. The class with the largest
+        probability is the prediction.
     n_errors : int or None, default=10
-        Number of rows at most; None for all that are wrong.
+        Maximum number of rows; None returns all errors.
     labels : array-like of shape (n_classes,), default=None
         All labels, sorted. Needed when `y_true` does not contain every class.
 
     Returns
     -------
     rows : ndarray of shape (<= n_errors,), dtype intp
-        Row numbers; equals in their order.
+        Row numbers; ties stay in row order.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`evaluate`: every figure one wants of a fitted classifier, in one result that prints as a table."""
+"""`evaluate`: the metrics of a fitted classifier in one result, which prints as a table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sk_mnist.metrics._log_loss import estimator_log_loss
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EvaluationResult:
-    """Figures of a classifier on a data set; made by :func:`evaluate`. ``print`` shows them as a table.
+    """Result of :func:`evaluate`: metrics of a classifier on a data set. ``print`` shows a table.
 
     Attributes
     ----------
@@ -37,14 +37,14 @@ class EvaluationResult:
     accuracy : float
         Share of rows predicted correctly.
     accuracy_interval : tuple of (float, float) or None
-        95 % Wilson score interval of the accuracy. None with `sample_weight`, for weighted rows are no
+        95 % Wilson score interval of the accuracy. None with `sample_weight`, because weighted rows are not a
         binomial count.
     balanced_accuracy : float
         Mean recall of the classes that occur.
     top_2_accuracy : float
         Share of rows whose true class has one of the two highest probabilities.
     log_loss : float
-        Mean negative log-probability of the true class, from the classifier's `predict_log_proba` where that is finite;
+        Mean negative log-probability of the true class, from the classifier's `predict_log_proba` if that is finite;
         else as :func:`sklearn.metrics.log_loss`, which replaces a probability of 0 by the rounding error of its type.
     brier_score : float
         As :func:`sklearn.metrics.brier_score_loss`: in [0, 2] with more than two classes, in [0, 1] with two.
@@ -53,17 +53,17 @@ class EvaluationResult:
     label_broadcast_mse : float or None
         See :func:`label_broadcast_mse`; None if the labels are not numbers.
     classes : ndarray of shape (n_classes,)
-        The classifier's labels, the order of everything below.
+        The classifier's labels, in the order of the arrays below.
     precision, recall, f1 : ndarray of shape (n_classes,), dtype float64
-        Per class; NaN where undefined (a class that was never predicted, or never occurred).
+        Scores of each class; NaN if undefined (a class that was never predicted, or never occurred).
     support : ndarray of shape (n_classes,)
         Number (or weight) of rows of each class.
     confusion_matrix : ndarray of shape (n_classes, n_classes)
-        Rows are true, columns predicted classes.
+        Rows are true classes, columns predicted classes.
     most_confused_pairs : list of ConfusedPair
-        The 5 most frequent, see :func:`most_confused_pairs`.
+        The 5 most frequent pairs, see :func:`most_confused_pairs`.
     most_confident_errors : ndarray of shape (<= 10,), dtype intp
-        Rows, see :func:`most_confident_errors`.
+        Row numbers, see :func:`most_confident_errors`.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class EvaluationResult:
            [ 0,  1, 49]])
     """
 
-    __module__ = "sk_mnist.metrics"  # what pickles remember
+    __module__ = "sk_mnist.metrics"  # stored in pickles
 
     n_samples: int
     accuracy: float
@@ -99,12 +99,12 @@ class EvaluationResult:
     most_confident_errors: NDArray[np.intp]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain Python values, ready for ``json.dump``.
+        """Return the result as plain Python values, ready for ``json.dump``.
 
         Returns
         -------
         result : dict of str to object
-            One entry for each attribute; arrays become lists, and undefined figures None.
+            One entry for each attribute. Arrays become lists, and undefined values None.
 
         Examples
         --------
@@ -184,14 +184,14 @@ class EvaluationResult:
 def evaluate(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> EvaluationResult:
-    """Evaluate a fitted classifier: accuracy with its interval, probabilities, and each class.
+    """Evaluate a fitted classifier by its accuracy, its probabilities and its scores for each class.
 
     Parameters
     ----------
     estimator : estimator instance
         Fitted classifier, or Pipeline that ends in one, with `predict` and `predict_proba`.
     X : array-like of shape (n_samples, ...)
-        Data that `estimator` takes.
+        Data for `estimator`.
     y : array-like of shape (n_samples,)
         True labels. Each must be among the estimator's `classes_`; not every class needs to occur.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -200,7 +200,7 @@ def evaluate(
     Returns
     -------
     result : EvaluationResult
-        The figures as attributes; ``print(result)`` shows a table, ``result.to_dict()`` is ready for JSON.
+        The metrics as attributes. ``print(result)`` shows a table; ``result.to_dict()`` is ready for JSON.
 
     Raises
     ------
@@ -230,13 +230,13 @@ def evaluate(
     y_pred = check_labels_1d(estimator.predict(X), "the result of predict")
     checked = check_predictions(y, y_proba, estimator.classes_, sample_weight)
     y_true, codes, y_proba, classes, weight = checked
-    # From here on positions in `classes` stand for the labels, whatever their type and dtype.
+    # From here on, labels are positions in `classes`, whatever their type and dtype.
     predicted = encode_labels(y_pred, classes, "the result of predict")
     every_code = np.arange(len(classes))
     precision, recall, f1, _ = precision_recall_fscore_support(
         codes, predicted, labels=every_code, sample_weight=weight, zero_division=np.nan
     )
-    # Not balanced_accuracy_score, which warns of predicted classes that do not occur.
+    # Not balanced_accuracy_score, which warns about predicted classes that do not occur.
     balanced_accuracy = float(np.nanmean(recall))
     matrix = confusion_matrix(codes, predicted, labels=every_code, sample_weight=weight)
     numeric = y_true.dtype.kind in "biuf"
@@ -276,7 +276,7 @@ def _wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _to_plain(value: Any) -> Any:
-    """Turn arrays, numpy scalars and tuples into what JSON knows; NaN, which JSON lacks, into None."""
+    """Convert arrays, NumPy scalars and tuples to JSON types, and NaN, which JSON lacks, to None."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The label-broadcast MSE: the reference's "MSE" under an honest name."""
+"""The label-broadcast MSE, which the reference published as "MSE"."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def label_broadcast_mse(
 ) -> float:
     """Mean squared difference between the integer label and *every* probability of its row.
 
-    This is what Keras computes when ``metrics=["mse"]`` meets integer labels and a softmax: the label, of
-    shape ``(n_samples, 1)``, is broadcast against the ``(n_samples, n_classes)`` probabilities. The figure is
-    the mean over rows i and classes j of ``(y_i - p_ij) ** 2``. It is here only to compare with figures
-    published that way. **Lower is not better**: on the 10,000 MNIST test labels a perfect classifier gets
-    27.3403 and one that says 0.1 for every digit gets 27.2503. What was meant is the Brier score
+    Keras computes this for ``metrics=["mse"]`` with integer labels and a softmax: the label, of shape
+    ``(n_samples, 1)``, is broadcast against the ``(n_samples, n_classes)`` probabilities. The result is the mean
+    over rows i and classes j of ``(y_i - p_ij) ** 2``. Use it only to compare with figures published that way.
+    **Lower is not better**: on the 10,000 MNIST test labels a perfect classifier gets 27.3403, and one that
+    predicts 0.1 for every digit gets 27.2503. The intended metric is the Brier score
     (:func:`sklearn.metrics.brier_score_loss`).
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Class labels, which have to be numbers.
+        Class labels, which must be numbers.
     y_proba : array-like of shape (n_samples, n_classes)
-        Probabilities, rows summing to one, columns in the order of the sorted labels.
+        Probabilities; each row sums to one. Columns follow the sorted labels.
     labels : array-like of shape (n_classes,), default=None
         All labels, sorted. Needed when `y_true` does not contain every class.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -48,7 +48,7 @@ def label_broadcast_mse(
     Returns
     -------
     mse : float
-        Not negative; says little about the classifier.
+        Not negative. It tells little about the classifier.
 
     Raises
     ------

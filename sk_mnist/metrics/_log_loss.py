@@ -19,7 +19,7 @@ def estimator_log_loss(estimator: Any, X: ArrayLike, checked: CheckedPredictions
     estimator : estimator instance
         Fitted classifier.
     X : array-like of shape (n_samples, ...)
-        Data that it takes.
+        Data for `estimator`.
     checked : CheckedPredictions
         The labels of the rows and the classifier's probabilities.
 

@@ -1,4 +1,4 @@
-"""Scorers for ``scoring=``, where scikit-learn has none or its own fails in a fold that lacks a class."""
+"""Scorers for ``scoring=`` that scikit-learn lacks, or whose scikit-learn version fails if a fold lacks a class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sk_mnist.metrics._calibration import expected_calibration_error
 from sk_mnist.metrics._log_loss import estimator_log_loss
 
 
-# Plain functions rather than `make_scorer`, which does not hand the estimator's `classes_` to the metric.
+# Plain functions instead of `make_scorer`, which does not pass the estimator's `classes_` to the metric.
 def neg_ece_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Score a classifier by its negated expected calibration error (15 bins of equal width).
 
@@ -48,10 +48,9 @@ def neg_ece_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: Ar
 
 
 def neg_brier_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Score a classifier by its negated Brier score, as scikit-learn's "neg_brier_score".
+    """Score a classifier by its negated Brier score, like scikit-learn's "neg_brier_score".
 
-    It differs from scikit-learn's in one thing: it knows the classifier's classes, so `y` need not contain
-    them all.
+    Unlike scikit-learn's, it uses the classifier's `classes_`, so `y` need not contain all of them.
 
     Parameters
     ----------
@@ -86,11 +85,11 @@ def neg_brier_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: 
 
 
 def neg_log_loss_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Score a classifier by its negated log loss, as scikit-learn's "neg_log_loss", but without rounding.
+    """Score a classifier by its negated log loss, like scikit-learn's "neg_log_loss" but without rounding.
 
-    scikit-learn's takes the logarithm of `predict_proba`, where a probability below the rounding error of its type
-    counts as if it had that size: in float32 no label is ever less probable than 1e-7. This one takes
-    `predict_log_proba` where it is finite. It also knows the classifier's classes, so `y` need not contain them all.
+    scikit-learn takes the logarithm of `predict_proba`, and raises probabilities below the rounding error of their type
+    to that size: in float32, no label is ever less probable than 1e-7. This scorer uses `predict_log_proba` if it is
+    finite. It also uses the classifier's `classes_`, so `y` need not contain all of them.
 
     Parameters
     ----------
@@ -119,7 +118,7 @@ def neg_log_loss_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weigh
     return -estimator_log_loss(estimator, X, checked)
 
 
-#: For ``cross_validate(..., scoring=SCORING)``; every score is such that higher is better.
+#: For ``cross_validate(..., scoring=SCORING)``. For every score, higher is better.
 SCORING = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced_accuracy",
