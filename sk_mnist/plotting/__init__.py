@@ -1,4 +1,4 @@
-"""Displays in scikit-learn's manner. They need matplotlib: ``pip install matplotlib``."""
+"""Displays in the style of scikit-learn. They need matplotlib: ``pip install matplotlib``."""
 
 from sk_mnist.plotting._digits import DigitsDisplay
 from sk_mnist.plotting._history import TrainingHistoryDisplay

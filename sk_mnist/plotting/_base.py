@@ -1,4 +1,4 @@
-"""What the Displays share: the optional import, the axes, the palette."""
+"""Code that the Displays share: the optional import, the axes, the palette."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart, less its yellow, too pale on white.
-# Line styles and markers vary along with it, so that the pictures can be read in black and white.
+# Okabe and Ito's palette, which colour-blind readers can distinguish, without its yellow, which is too pale on white.
+# Line styles and markers vary as well, so that the pictures are readable in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
 
 
 def import_pyplot(caller: str) -> Any:
-    """Return `matplotlib.pyplot`, or say in one sentence how to install it."""
+    """Return `matplotlib.pyplot`, or raise an error that tells how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

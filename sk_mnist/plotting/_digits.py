@@ -1,4 +1,4 @@
-"""A grid of digits with what they are and what the classifier took them for."""
+"""A grid of digits with their true and predicted labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDERS = ("given", "confidently_wrong")
 class DigitsDisplay:
     """Grid of images with true label, predicted label and confidence.
 
-    Make it with :meth:`from_estimator` or :meth:`from_predictions`. Wrong predictions stand in bold type in a
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`. Wrong predictions have a bold caption and a
     heavy frame.
 
     Parameters
@@ -28,7 +28,7 @@ class DigitsDisplay:
     y_true : ndarray of shape (n_images,)
         True labels.
     y_pred : ndarray of shape (n_images,), default=None
-        Predicted labels. None draws the true labels alone.
+        Predicted labels. None draws only the true labels.
     confidence : ndarray of shape (n_images,), default=None
         Probability of the predicted label, in [0, 1].
 
@@ -39,7 +39,7 @@ class DigitsDisplay:
     text_ : list of matplotlib Text
         The caption of each image.
     ax_ : matplotlib Axes
-        The axes, which hold all images.
+        The axes with all images.
     figure_ : matplotlib Figure
         The figure of the axes.
 
@@ -57,7 +57,7 @@ class DigitsDisplay:
     8
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(
         self,
@@ -92,20 +92,20 @@ class DigitsDisplay:
         estimator : estimator instance
             Fitted classifier, or Pipeline that ends in one. Confidence is shown if it has `predict_proba`.
         X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
-            Images, in the form `estimator` takes.
+            Images, in the form that `estimator` accepts.
         y : array-like of shape (n_samples,)
             True labels.
         order : {"given", "confidently_wrong"}, default="given"
-            "given" draws the first images; "confidently_wrong" only those that are predicted wrongly, the
-            most confident first.
+            "given" draws the first images; "confidently_wrong" draws only wrong predictions, most confident
+            first.
         n_images : int, default=25
-            Number of images at most.
+            Maximum number of images.
         image_shape : tuple of (int, int), default=None
-            Height and width of flat rows; None takes them for square.
+            Height and width of images in flat rows. None assumes square images.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
         n_columns : int, default=None
-            Images in a row of the grid. None makes the grid about square.
+            Images per row of the grid. None makes the grid about square.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, shapes disagree, or the rows are no images.
+            If `order` is unknown, shapes disagree, or the rows are not images.
         ImportError
             If matplotlib is missing.
 
@@ -163,7 +163,7 @@ class DigitsDisplay:
         ax: Any = None,
         n_columns: int | None = None,
     ) -> DigitsDisplay:
-        """Draw images, with predictions where they are given.
+        """Draw images, with predictions if given.
 
         Parameters
         ----------
@@ -176,16 +176,16 @@ class DigitsDisplay:
         confidence : array-like of shape (n_samples,), default=None
             Probability of the predicted label, in [0, 1].
         order : {"given", "confidently_wrong"}, default="given"
-            "given" draws the first images; "confidently_wrong" only those that are predicted wrongly, the
-            most confident first (in the given order, if there is no `confidence`).
+            "given" draws the first images; "confidently_wrong" draws only wrong predictions, most confident
+            first (in the given order if there is no `confidence`).
         n_images : int, default=25
-            Number of images at most.
+            Maximum number of images.
         image_shape : tuple of (int, int), default=None
-            Height and width of flat rows; None takes them for square.
+            Height and width of images in flat rows. None assumes square images.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
         n_columns : int, default=None
-            Images in a row of the grid. None makes the grid about square.
+            Images per row of the grid. None makes the grid about square.
 
         Returns
         -------
@@ -195,7 +195,7 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, shapes disagree, or the rows are no images.
+            If `order` is unknown, shapes disagree, or the rows are not images.
         ImportError
             If matplotlib is missing.
 
@@ -240,7 +240,7 @@ class DigitsDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure that fits the grid.
         n_columns : int, default=None
-            Images in a row of the grid. None makes the grid about square.
+            Images per row of the grid. None makes the grid about square.
 
         Returns
         -------
@@ -264,7 +264,7 @@ class DigitsDisplay:
         ax = make_axes(
             ax,
             f"{type(self).__name__}.plot",
-            # The title needs its width, however few the images.
+            # The title needs a minimum width, even with few images.
             figsize=(max(1.15 * n_columns * cell_width, 3.2), 1.15 * n_rows * cell_height + 0.4),
         )
         self.images_: list[Any] = []

@@ -15,17 +15,17 @@ PANELS = ("loss", "accuracy")
 class TrainingHistoryDisplay:
     """Loss and accuracy by epoch, of one run or of several overlaid.
 
-    Make it with :meth:`from_history` or :meth:`from_estimator`. Training curves are solid, validation curves
-    dashed; a star marks the best epoch: ``best_epoch_`` of an estimator, else that of the best validation accuracy.
-    Epochs without validation (NaN) leave a gap.
+    Create it with :meth:`from_history` or :meth:`from_estimator`. Training curves are solid, validation curves
+    dashed. A star marks the best epoch: ``best_epoch_`` of an estimator, else the epoch with the best validation
+    accuracy. Epochs without validation (NaN) leave a gap.
 
     Parameters
     ----------
     histories : dict of str to dict
-        By the name of the run, its history: the keys "loss" and "accuracy", and optionally "val_loss" and
+        The history of each run, by name: the keys "loss" and "accuracy", and optionally "val_loss" and
         "val_accuracy", each a sequence with one value for each epoch.
     best_epochs : dict of str to int, default=None
-        By the name of the run, the epoch (counted from 1) to mark. Runs that are not in it are marked at the best
+        The epoch to mark (counted from 1) of each run, by name. Runs that are not in it are marked at the best
         validation accuracy.
 
     Attributes
@@ -33,7 +33,7 @@ class TrainingHistoryDisplay:
     lines_ : list of matplotlib Line2D
         The curves.
     best_epochs_ : dict of str to int
-        By the name of the run, the epoch (counted from 1) that is marked. Runs without validation are left out.
+        The marked epoch (counted from 1) of each run, by name. Runs without validation are left out.
     ax_ : ndarray of shape (2,) of matplotlib Axes
         The axes of the loss and of the accuracy.
     figure_ : matplotlib Figure
@@ -50,7 +50,7 @@ class TrainingHistoryDisplay:
     {'run': 2}
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class TrainingHistoryDisplay:
         *,
         ax: Any = None,
     ) -> TrainingHistoryDisplay:
-        """Draw a history, or several by name.
+        """Draw one history, or several named ones.
 
         Parameters
         ----------
         history : dict
-            Either one history (keys "loss", "accuracy" and optionally "val_loss", "val_accuracy"; values
-            sequences with one value for each epoch), or a dict of such histories by the names of the runs.
+            Either one history (keys "loss", "accuracy" and optionally "val_loss", "val_accuracy", each a
+            sequence with one value for each epoch), or a dict of such histories by name of the run.
         ax : array-like of 2 matplotlib Axes, default=None
             Axes for the loss and for the accuracy. None makes a new figure.
 
@@ -220,7 +220,7 @@ class TrainingHistoryDisplay:
 
 
 def _named_histories(history: Mapping[str, Any]) -> Mapping[str, Mapping[str, Sequence[float]]]:
-    """Return histories by the names of their runs, checked; a single one is called "run"."""
+    """Return checked histories by name of the run; a single one is named "run"."""
     if not history:
         raise ValueError("history is empty.")
     is_single = not all(isinstance(value, Mapping) for value in history.values())

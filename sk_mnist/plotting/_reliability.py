@@ -15,9 +15,9 @@ from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot,
 class ReliabilityDisplay:
     """Accuracy against confidence in bins of confidence, with the expected calibration error.
 
-    Make it with :meth:`from_estimator` or :meth:`from_predictions`. Points below the diagonal are
-    overconfident. The bars show the share of the samples in each bin. Drawn into the same axes, several
-    classifiers compare.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`. Points below the diagonal are
+    overconfident. The bars show the share of the samples in each bin. To compare several classifiers, draw
+    them into the same axes.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class ReliabilityDisplay:
     accuracy : ndarray of shape (n_filled_bins,)
         Share of correct predictions in the bin.
     share : ndarray of shape (n_filled_bins,)
-        Share of the samples (of their weight) in the bin.
+        Share of the samples (by weight) in the bin.
     ece : float
         Expected calibration error over these bins.
     name : str, default=None
@@ -54,7 +54,7 @@ class ReliabilityDisplay:
     'GaussianNB'
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(
         self, confidence: NDArray, accuracy: NDArray, share: NDArray, ece: float, *, name: str | None = None
@@ -85,7 +85,7 @@ class ReliabilityDisplay:
         estimator : estimator instance
             Fitted classifier with `predict_proba`, or Pipeline that ends in one.
         X : array-like of shape (n_samples, ...)
-            Data that `estimator` takes.
+            Data for `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
         n_bins : int, default=15
@@ -95,7 +95,7 @@ class ReliabilityDisplay:
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
         name : str, default=None
-            Name for the legend; None takes the estimator's class.
+            Name for the legend. None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
 
@@ -147,14 +147,14 @@ class ReliabilityDisplay:
         name: str | None = None,
         ax: Any = None,
     ) -> ReliabilityDisplay:
-        """Draw the diagram of given probabilities.
+        """Draw the diagram for given probabilities.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
             True labels.
         y_proba : array-like of shape (n_samples, n_classes)
-            Probabilities, rows summing to one, columns in the order of the sorted labels.
+            Probabilities; each row sums to one. Columns follow the sorted labels.
         n_bins : int, default=15
             Number of bins.
         strategy : {"uniform", "quantile"}, default="uniform"
@@ -188,7 +188,7 @@ class ReliabilityDisplay:
         0.4
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        # First, for it also checks n_bins and strategy.
+        # First, because it also checks n_bins and strategy.
         ece = expected_calibration_error(
             y_true, y_proba, n_bins=n_bins, strategy=strategy, labels=labels, sample_weight=sample_weight
         )

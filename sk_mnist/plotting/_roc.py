@@ -19,15 +19,15 @@ CLASS_COLORS = COLORS[:-1]  # black is for the averages
 class MulticlassRocDisplay:
     """Receiver operating characteristic of each class against the rest, with micro and macro average.
 
-    Make it with :meth:`from_estimator` or :meth:`from_predictions`.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     curves : dict of str to tuple of (ndarray, ndarray)
-        By the name of the curve ("micro-average", "macro-average" and the labels), its false positive rates
-        and true positive rates.
+        The false positive rates and true positive rates of each curve, by name: "micro-average",
+        "macro-average" and the labels.
     roc_auc : dict of str to float
-        By the same names, the area under the curve.
+        The area under each curve, by the same names.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class MulticlassRocDisplay:
     1.0
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(self, curves: Mapping[str, tuple[NDArray, NDArray]], roc_auc: Mapping[str, float]) -> None:
         self.curves = curves
@@ -74,14 +74,14 @@ class MulticlassRocDisplay:
         estimator : estimator instance
             Fitted classifier with `predict_proba`, or Pipeline that ends in one.
         X : array-like of shape (n_samples, ...)
-            Data that `estimator` takes.
+            Data for `estimator`.
         y : array-like of shape (n_samples,)
             True labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
         xscale : {"linear", "log"}, default="linear"
-            Scale of the false positive rate. "log" tells good classifiers apart, whose curves else lie in the
-            corner.
+            Scale of the false positive rate. "log" separates the curves of good classifiers, which otherwise
+            lie in the corner.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
 
@@ -129,23 +129,23 @@ class MulticlassRocDisplay:
         xscale: str = "linear",
         ax: Any = None,
     ) -> MulticlassRocDisplay:
-        """Draw the curves of given probabilities.
+        """Draw the curves for given probabilities.
 
-        Classes that do not occur in `y_true` have no curve and no part in the macro average.
+        Classes that do not occur in `y_true` have no curve and do not count in the macro average.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
             True labels.
         y_proba : array-like of shape (n_samples, n_classes)
-            Probabilities, rows summing to one, columns in the order of the sorted labels.
+            Probabilities; each row sums to one. Columns follow the sorted labels.
         labels : array-like of shape (n_classes,), default=None
             All labels, sorted. Needed when `y_true` does not contain every class.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights.
         xscale : {"linear", "log"}, default="linear"
-            Scale of the false positive rate. "log" tells good classifiers apart, whose curves else lie in the
-            corner.
+            Scale of the false positive rate. "log" separates the curves of good classifiers, which otherwise
+            lie in the corner.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
 
@@ -215,7 +215,7 @@ class MulticlassRocDisplay:
                     "marker": MARKERS[k % len(CLASS_COLORS)],
                     "markersize": 5,
                     "markerfacecolor": "white" if cycle % 2 else None,
-                    # Markers at other places on each curve, so that they do not cover each other.
+                    # Markers at different places on each curve, so that they do not cover each other.
                     "markevery": (0.02 * (k % 10), 0.25),
                 }
             label = f"{name} (AUC {self.roc_auc[name]:.4f})"
@@ -258,7 +258,7 @@ def _one_vs_rest_curves(
     areas = {name: float(auc(fpr, tpr)) for name, (fpr, tpr) in by_class.items()}
     roc_auc = {
         "micro-average": float(auc(*micro)),
-        # The mean of the areas, as roc_auc_score has it: the area under the mean curve depends on the grid.
+        # The mean of the areas, as in roc_auc_score: the area under the mean curve depends on the grid.
         "macro-average": float(np.mean(list(areas.values()))),
         **areas,
     }

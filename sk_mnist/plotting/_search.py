@@ -1,4 +1,4 @@
-"""Score against the parameters of a search."""
+"""The scores of a search against its parameters."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _BEST = {
 
 
 class SearchResultsDisplay:
-    """Mean cross-validated score of a search against one parameter or two.
+    """Mean cross-validated score of a search against one or two parameters.
 
-    Make it with :meth:`from_estimator` or :meth:`from_cv_results`. Where candidates differ in other
-    parameters too, the best of them counts. One parameter gives a line with a band of one standard deviation
-    over the folds to either side; two give a heat map, or, where candidates were drawn from distributions,
+    Create it with :meth:`from_estimator` or :meth:`from_cv_results`. If candidates differ in other parameters
+    too, the best of them counts. One parameter gives a line with a band of one standard deviation over the
+    folds on either side. Two parameters give a heat map or, if candidates were drawn from distributions,
     points.
 
     Parameters
@@ -35,9 +35,9 @@ class SearchResultsDisplay:
     params : list of str
         One or two parameter names.
     values : list of list
-        For each parameter its values, in order.
+        The values of each parameter, in order.
     mean_score : ndarray of shape (n_values,) or (n_values_0, n_values_1)
-        Mean score of the best candidate with these values; NaN where there is none.
+        Mean score of the best candidate with these values; NaN if there is none.
     std_score : ndarray of the shape of `mean_score`
         Its standard deviation over the folds.
     score_name : str, default="score"
@@ -54,7 +54,7 @@ class SearchResultsDisplay:
     points_ : matplotlib PathCollection or None
         The candidates, with two numeric parameters whose grid would be mostly empty.
     text_ : list of matplotlib Text
-        The figures in the heat map.
+        The numbers in the heat map.
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
@@ -72,7 +72,7 @@ class SearchResultsDisplay:
     (3, 2)
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(
         self,
@@ -103,11 +103,11 @@ class SearchResultsDisplay:
         Parameters
         ----------
         search : estimator instance
-            Fitted `GridSearchCV`, `RandomizedSearchCV`, `HalvingGridSearchCV` or the like.
+            Fitted `GridSearchCV`, `RandomizedSearchCV`, `HalvingGridSearchCV` or a similar search.
         params : str or list of str, default=None
-            One or two parameters to draw. None takes those that vary, if they are one or two.
+            One or two parameters to draw. None uses the parameters that vary, if there are one or two.
         scoring : str, default=None
-            Which score, if the search has several. None takes the one of `refit`.
+            Name of the score, if the search has several. None uses the score of `refit`.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
 
@@ -119,7 +119,7 @@ class SearchResultsDisplay:
         Raises
         ------
         ValueError
-            If `search` is not a fitted search, or as :meth:`from_cv_results`.
+            If `search` is not a fitted search, or for the reasons of :meth:`from_cv_results`.
         ImportError
             If matplotlib is missing.
 
@@ -156,10 +156,10 @@ class SearchResultsDisplay:
         Parameters
         ----------
         cv_results : dict
-            The attribute `cv_results_`. Of a successive halving only the last, most informed score of each
-            candidate is used.
+            The attribute `cv_results_`. For successive halving, only the last score of each candidate is used,
+            which comes from the most resources.
         params : str or list of str, default=None
-            One or two parameters to draw. None takes those that vary, if they are one or two.
+            One or two parameters to draw. None uses the parameters that vary, if there are one or two.
         scoring : str, default="score"
             Name of the score: results are taken from ``mean_test_<scoring>``.
         ax : matplotlib Axes, default=None
@@ -173,7 +173,7 @@ class SearchResultsDisplay:
         Raises
         ------
         ValueError
-            If a parameter or score is unknown, or `params` is None and not one or two parameters vary.
+            If a parameter or score is unknown, or if `params` is None and no or more than two parameters vary.
         ImportError
             If matplotlib is missing.
 
@@ -217,7 +217,7 @@ class SearchResultsDisplay:
         Returns
         -------
         display : SearchResultsDisplay
-            This display, with `ax_`, `figure_` and what was drawn.
+            This display, with `ax_`, `figure_` and the drawn artists.
 
         Examples
         --------
@@ -318,7 +318,7 @@ class SearchResultsDisplay:
 
 
 def _last_setting_of_each_candidate(cv_results: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    """Return the rows to draw and their parameters; of a successive halving the last row of each candidate."""
+    """Return the rows to draw and their parameters; for successive halving, the last row of each candidate."""
     settings = cv_results["params"]
     if "iter" not in cv_results:
         return dict(enumerate(settings))
@@ -345,12 +345,12 @@ def _chosen_params(params: str | Sequence[str] | None, settings: Collection[Mapp
         return varying
     chosen = [params] if isinstance(params, str) else list(params)
     if len(chosen) not in (1, 2) or any(name not in known for name in chosen):
-        raise ValueError(f"params={params!r} must be one or two of the parameters searched: {known}.")
+        raise ValueError(f"params={params!r} must be one or two of the searched parameters: {known}.")
     return chosen
 
 
 def _in_order(values: Sequence[Any]) -> list[Any]:
-    """Return the distinct values, numbers sorted, others in the order of their first occurrence."""
+    """Return the distinct values, numbers sorted, others in order of first occurrence."""
     distinct: list[Any] = []
     for value in values:
         if value not in distinct:

@@ -1,4 +1,4 @@
-"""What the units of the first layer look for, as images."""
+"""The weights of the first layer as images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sk_mnist.plotting._base import import_pyplot, last_step, make_axes
 class WeightsDisplay:
     """First-layer weights of a network as images, one for each unit.
 
-    Make it with :meth:`from_estimator`. Mid-grey is zero, white is positive and black negative.
+    Create it with :meth:`from_estimator`. Mid-grey is zero, white is positive and black is negative.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class WeightsDisplay:
     (16, 8, 8)
     """
 
-    __module__ = "sk_mnist.plotting"  # what pickles remember
+    __module__ = "sk_mnist.plotting"  # stored in pickles
 
     def __init__(self, weights: NDArray) -> None:
         self.weights = weights
@@ -65,9 +65,9 @@ class WeightsDisplay:
             Fitted estimator with `coefs_`, such as `KerasMLPClassifier` or scikit-learn's `MLPClassifier`,
             or a Pipeline or search that ends in one.
         n_units : int, default=64
-            Number of units at most, those with the largest weights (in Euclidean norm) first.
+            Maximum number of units. Units with the largest weights (in Euclidean norm) come first.
         image_shape : tuple of (int, int), default=None
-            Height and width; None takes the pixels for a square.
+            Height and width of the images. None assumes square images.
         ax : matplotlib Axes, default=None
             Axes to draw into. None makes a new figure.
 
@@ -79,7 +79,7 @@ class WeightsDisplay:
         Raises
         ------
         ValueError
-            If the estimator has no `coefs_`, or its inputs are no image.
+            If the estimator has no `coefs_`, or its inputs are not images.
         ImportError
             If matplotlib is missing.
 
@@ -127,7 +127,7 @@ class WeightsDisplay:
         n_columns = int(np.ceil(n_units**0.5))
         n_rows = -(-n_units // n_columns)
         gap = max(1, width // 10)
-        # NaN is drawn in no colour and so makes the gaps between the images.
+        # NaN is not drawn, which leaves gaps between the images.
         mosaic = np.full((n_rows * (height + gap) - gap, n_columns * (width + gap) - gap), np.nan)
         for i, unit in enumerate(self.weights):
             top, left = (i // n_columns) * (height + gap), (i % n_columns) * (width + gap)
