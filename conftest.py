@@ -1,4 +1,4 @@
-"""A data home of its own for every test, page and docstring, and no figure left open."""
+"""Give tests, pages and docstrings a temporary data home, and close their figures."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ import pytest
 
 from sk_mnist.datasets._sources import BUNDLED
 
-# Sphinx' configuration, and what it generates.
+# The configuration of Sphinx and the files that it generates.
 collect_ignore_glob = ["docs/conf.py", "docs/auto_examples/*", "docs/api/*", "docs/_build/*", "build/*"]
 
 
 def pytest_configure(config):
     """Point SK_MNIST_DATA and KERAS_HOME at temporary directories, for subprocesses too.
 
-    The data home holds MNIST already, so code that calls fetch_mnist() without arguments asks no network.
+    The data home holds MNIST already, so code that calls fetch_mnist() without arguments needs no network.
     """
     temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-tests-"))
     data_home = temporary / "data-home"
@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def no_figure_left_open():
-    """Close what a test has drawn."""
+    """Close all figures after each test."""
     yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")

@@ -1,4 +1,4 @@
-"""What every test gets: no way out to the network, and a little of MNIST."""
+"""Fixtures for all tests: no access to the network, and a sample of MNIST."""
 
 import shutil
 import socket
@@ -11,7 +11,7 @@ from sk_mnist.datasets._sources import BUNDLED
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch):
-    """Fail any test that asks for a name or opens a connection beyond this machine."""
+    """Fail any test that looks up or connects to another machine."""
     strayed = []
 
     def is_local(host):
@@ -23,7 +23,7 @@ def loopback_only(monkeypatch):
             host = host_of(*args, **kwargs)
             if not is_local(host):
                 strayed.append(host)
-                raise OSError(f"the tests do not go beyond this machine, but {host} was asked for")
+                raise OSError(f"tests must not use the network, but this one tried to reach {host}")
             return function(*args, **kwargs)
 
         return call
@@ -45,7 +45,7 @@ def loopback_only(monkeypatch):
 def mnist_sample():
     """The first 3,000 training rows: X float32 of shape (3000, 784) in [0, 1], y int64 of shape (3000,).
 
-    The arrays are shared by all tests, and therefore read-only.
+    All tests share the arrays, which are therefore read-only.
     """
     with np.load(BUNDLED, allow_pickle=False) as archive:
         X = archive["x_train"][:3000].reshape(-1, 784).astype(np.float32) / np.float32(255)
@@ -59,7 +59,7 @@ def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        pytest.skip("There is no Chromium: apt-get install -y chromium")
+        pytest.skip("Chromium is not installed: apt-get install -y chromium")
     with playwright.sync_playwright() as driver:
         # Without a sandbox, because it does not start for root.
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -1,4 +1,4 @@
-"""The table of instances that the common checks run on, with the reason for every parameter that is not a default."""
+"""The estimators for the common checks, with the reason for every parameter that is not a default."""
 
 from typing import NamedTuple
 
@@ -14,10 +14,10 @@ class Case(NamedTuple):
     is_slow: bool = False
 
 
-# The checks fit 9 to 200 rows and compare to 1e-7, which float32 cannot hold and mini-batches cannot repeat.
+# The checks fit 9 to 200 rows and compare to 1e-7, which float32 and mini-batches cannot reach.
 EXACT = {"dtype": "float64", "batch_size": 1000, "learning_rate": 0.03, "hidden_layer_sizes": (16, 8), "epochs": 60}
 EXACT_REASON = (
-    "float64 and full batches make row weights exactly repetitions, to the 1e-7 of the checks; "
+    "with float64 and full batches, weighted rows equal repeated rows to the 1e-7 of the checks; "
     "60 steps at 0.03 of a small network are enough to learn the checks' blobs"
 )
 

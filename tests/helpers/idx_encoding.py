@@ -1,4 +1,4 @@
-"""An IDX writer, from the format's description and independent of the reader under test."""
+"""An IDX writer that follows the format's description and is independent of the reader under test."""
 
 import struct
 

@@ -1,7 +1,7 @@
-"""A process that loads the files it is told to, within 10 seconds and 1 GiB each, and says what came of it.
+"""A process that loads given files, within 10 seconds and 1 GiB each, and reports the results.
 
-Reads one JSON object a line: the file's path, the path of rows to predict or None, and the types to trust; answers with
-one. It dies of a file that takes too long or crashes it.
+It reads one JSON object per line (the path of the file, the path of rows to predict or None, and the types to trust)
+and answers with one. A file that takes too long or crashes it ends the process.
 """
 
 import json
@@ -12,7 +12,7 @@ import tracemalloc
 import warnings
 
 import numpy as np
-import skops.io  # noqa: F401  (its memory is not what is measured)
+import skops.io  # noqa: F401  (imported first, so that its memory is not measured)
 
 from sk_mnist import load
 
@@ -47,7 +47,7 @@ def answer(path, X, trusted, measure=False):
 
 
 def measured_load(path, trusted, found):
-    """Load, and count calls and bytes: unlike seconds, they are the same on every machine."""
+    """Load, and count calls and bytes, which are the same on every machine, unlike seconds."""
     found["calls"] = 0
 
     def count(frame, event, argument):

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that serves files, or misbehaves as it is told to, and counts what it is asked."""
+"""A real HTTP server on loopback that serves files or misbehaves on demand, and counts requests."""
 
 import threading
 import time
@@ -47,11 +47,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request, client_address):
-        """A client that went away is what these tests are about."""
+        """Ignore clients that hang up, as these tests intend."""
 
 
 def serve(body):
-    """Answer well."""
+    """Answer correctly."""
 
     def respond(request):
         _start(request, len(body))
@@ -72,7 +72,7 @@ def status(code):
 
 
 def status_then(code, respond, times):
-    """Answer with an HTTP status so many times, and then by another response."""
+    """Answer with an HTTP status a number of times, then with another response."""
     left = iter(range(times))
 
     def respond_by_turn(request):
@@ -82,7 +82,7 @@ def status_then(code, respond, times):
 
 
 def redirect_to_itself(request):
-    """Send the client round in a circle."""
+    """Redirect the client to the same path."""
     request.send_response(302)
     request.send_header("Location", request.path)
     request.send_header("Content-Length", "0")
@@ -95,7 +95,7 @@ def silence(request):
 
 
 def drip(size, seconds):
-    """Promise a file, and send so many bytes at a time, often enough for no read to time out; hang up at last."""
+    """Promise a file and send `size` bytes at a time, often enough that no read times out; hang up after 15 s."""
 
     def respond(request):
         _start(request, 11_490_434)
@@ -108,7 +108,7 @@ def drip(size, seconds):
 
 
 def flood(request):
-    """Send far more than was asked for, without saying how much."""
+    """Send far too many bytes, without a Content-Length."""
     _start(request, None)
     for _ in range(200):
         request.wfile.write(bytes(1_000_000))

@@ -1,4 +1,4 @@
-"""How much memory a function takes."""
+"""Measure the memory of a function."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""Model files made by hand: a good one taken apart, changed and put together again."""
+"""Model files made by hand: a valid one is unpacked, changed and packed again."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def pack(members):
 
 
 def change_schema(path, change):
-    """Rewrite a model file with the schema that ``change(schema, members)`` left, and the members that it added."""
+    """Rewrite a model file after ``change(schema, members)`` has changed its schema and added members."""
     members = members_of(path.read_bytes())
     schema = json.loads(members["schema.json"])
     change(schema, members)
@@ -48,7 +48,7 @@ def attributes(schema, class_name):
 
 
 def add_attribute(schema, class_name, name, node):
-    """Give the first object of a class one more attribute."""
+    """Add an attribute to the first object of a class."""
     found = next(n for n in nodes_of(schema) if n["__class__"] == class_name and n["__loader__"] == "ObjectNode")
     found["content"]["content"][name] = node
     found["content"]["key_types"]["content"].append(type_node("builtins.str"))

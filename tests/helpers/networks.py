@@ -1,4 +1,4 @@
-"""Small networks that train in a moment, and comparisons of what was trained."""
+"""Small networks that train quickly, and comparisons of their weights."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "ra
 
 
 def small(**params):
-    """A classifier of these parameters, and of `SMALL` otherwise."""
+    """A classifier with these parameters, and with those of `SMALL` otherwise."""
     return KerasMLPClassifier(**SMALL | params)
 
 

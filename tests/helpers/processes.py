@@ -1,4 +1,4 @@
-"""Python code that runs in a process of its own."""
+"""Run Python code in a separate process."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ def run_python(code, *arguments, timeout=300, **options):
 
 
 def output_of(code, *arguments, **options):
-    """Run code that succeeds, and return what it printed."""
+    """Run code, check that it succeeds, and return its output."""
     process = run_python(code, *arguments, **options)
     assert process.returncode == 0, process.stderr
     return process.stdout

@@ -3,12 +3,12 @@
 import io
 import re
 
-# What moves the cursor, colours or erases.
+# Control sequences that move the cursor, set colours or erase.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal(io.TextIOWrapper):
-    """A text stream that says it is a terminal, and keeps what is written to it."""
+    """A text stream that claims to be a terminal and keeps what is written to it."""
 
     def __init__(self, encoding="utf-8"):
         super().__init__(io.BytesIO(), encoding=encoding, errors="strict", write_through=True)
@@ -18,12 +18,12 @@ class Terminal(io.TextIOWrapper):
 
     @property
     def text(self):
-        """All that was ever written, with control sequences."""
+        """Everything that was written, with control sequences."""
         return self.buffer.getvalue().decode(self.encoding)
 
     @property
     def lines(self):
-        """Each line as it was drawn at some time, in order."""
+        """Each line as it was ever drawn, in order."""
         return re.split(r"[\r\n]+", CONTROL.sub("", self.text))
 
 

@@ -1,11 +1,11 @@
-"""How many bytes a process has received over TCP, as its kernel counts them (Linux)."""
+"""Count the bytes that a process has received over TCP, from the kernel's statistics (Linux)."""
 
 import os
 import socket
 import struct
 from contextlib import suppress
 
-# Where the kernel's struct tcp_info has tcpi_bytes_received.
+# Offset and type of tcpi_bytes_received in the kernel's struct tcp_info.
 BYTES_RECEIVED = struct.Struct("128xQ")
 
 
