@@ -720,7 +720,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         path = sk_mnist.save(model.fit(np.eye(4), [0, 1, 0, 1]), tmp_path / "model.skops")
         process = run("predict", "--model", str(path), str(pictures / "seven.png"))
         assert process.returncode == 1
-        assert process.stderr.startswith(f"sk-mnist: The model is a {type(model).__name__} for 4 pixels; Reader takes")
+        assert process.stderr.startswith(f"sk-mnist: The model is a {type(model).__name__} for 4 pixels; it must be")
 
     def test_a_model_of_ones_own_reads(self, trained, pictures, capfd):
         model = trained[0] / "model.skops"

@@ -171,7 +171,8 @@ def _report(
     console.print(f"best_params = {plain(search.best_params_)}", soft_wrap=True)  # in one line, to copy
     say(
         console,
-        f"Trained with these on all {plan.n_images:,} images, the test accuracy is {result.accuracy:.2%}.",
+        f"Trained with these on all {plan.n_images:,} images, the network reaches a test accuracy of "
+        f"{result.accuracy:.2%}.",
     )
     say(console, f"The search took {duration(seconds)}.")
     _output.print_written(console, _directory.files_in(output, OUTPUTS))

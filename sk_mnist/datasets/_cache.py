@@ -36,7 +36,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     ----------
     data_home : str or path-like, default=None
         The directory. A leading ``~`` is your home directory. By default, the environment variable ``SK_MNIST_DATA``
-        or, if that is empty or not set, the platform's cache directory for the user, on Linux ``~/.cache/sk_mnist``.
+        or, if that is empty or not set, the platform's user cache directory, on Linux ``~/.cache/sk_mnist``.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def check_data_home_argument(data_home: str | os.PathLike | None) -> None:
     text = os.fspath(data_home)
     if not text or "\0" in text:
         raise ValueError(
-            f"data_home must be the path of a directory; got {text!r}. Give '.' for the working directory, or None for "
+            f"data_home must be the path of a directory; got {text!r}. Use '.' for the working directory, or None for "
             "the default."
         )
 

@@ -123,7 +123,7 @@ def _receive(
     explain: Callable[[Path, RemoteFile], str],
     progressbar: bool,
 ) -> None:
-    """Downloader for pooch, which writes to a temporary file of pooch."""
+    """Downloader for pooch; `output_file` is pooch's temporary file."""
     with open(output_file, "wb") as output, _progress(file, progressbar) as show:
         transfer = _Transfer(url, output)
         transfer.start()

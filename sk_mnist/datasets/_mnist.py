@@ -111,7 +111,7 @@ def fetch_mnist(
         The 60,000 training images, the 10,000 test images, or the first followed by the second.
     data_home : str or path-like, default=None
         Directory of the cache. By default, the environment variable ``SK_MNIST_DATA`` or, if that is not set, the
-        platform's cache directory for the user. See :func:`get_data_home`. A directory that already holds
+        platform's user cache directory. See :func:`get_data_home`. A directory that already holds
         ``mnist.npz`` or the four IDX files, gzipped or not, is used as it is.
     download_if_missing : bool, default=True
         If False, open no connection and write nothing: only the caches and the package's copy are used.

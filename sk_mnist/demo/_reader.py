@@ -41,7 +41,7 @@ class Reader:
         n_features = getattr(model, "n_features_in_", SIDE**2)
         if not (hasattr(model, "predict_proba") and hasattr(model, "classes_")) or n_features != SIDE**2:
             raise ValueError(
-                f"The model is a {type(model).__name__} for {n_features} pixels; Reader takes a fitted "
+                f"The model is a {type(model).__name__} for {n_features} pixels; it must be a fitted "
                 f"classifier with predict_proba for images of {SIDE} x {SIDE} pixels, such as sk-mnist train writes."
             )
         self.model = model

@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         here = self.headers.get("Host") in self.server.names
         if here and origin in {None, *(f"http://{name}" for name in self.server.names)}:
             return True
-        self._refuse(HTTPStatus.FORBIDDEN, f"This server answers only its own page, {self.server.url}")
+        self._refuse(HTTPStatus.FORBIDDEN, f"This server only answers its own page, {self.server.url}")
         return False
 
     def _is_known(self, paths: set[str]) -> bool:

@@ -197,7 +197,7 @@ function mean(values) {
   return sum / values.length;
 }
 
-// Labels connected pixels above a level from 1; diagonal neighbours are connected.
+// Labels connected pixels above a level with 1, 2, ...; diagonal neighbours are connected.
 function label(values, width, height, least) {
   const labels = new Int32Array(values.length);
   let n = 0;

@@ -25,7 +25,7 @@ class ClassifierComparison:
     accuracy_a, accuracy_b : float
         Accuracies of the two.
     only_a_correct, only_b_correct : int
-        Number of rows that only one of the classifiers got right.
+        Number of rows that only a, or only b, got right.
     difference : float
         ``accuracy_a - accuracy_b``.
     difference_interval : tuple of (float, float)

@@ -1,4 +1,4 @@
-"""Scorers for ``scoring=`` that scikit-learn lacks, or whose scikit-learn version fails if a fold lacks a class."""
+"""Scorers for ``scoring=``, where scikit-learn has none or its own fails if a fold lacks a class."""
 
 from __future__ import annotations
 

@@ -166,6 +166,6 @@ def _reset_machine_parameters(model: BaseEstimator) -> list[str]:
 
 
 def _printable(error: Exception) -> str:
-    """Return the message of an error, and escape control characters from the file that a terminal would execute."""
+    """Return the message of an error, with characters from the file escaped that could control a terminal."""
     words = str(error)[:500] or type(error).__name__
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in words)

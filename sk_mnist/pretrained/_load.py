@@ -34,7 +34,7 @@ _DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZip
 def load_pretrained(name: str = "accurate") -> Pipeline:
     """Return a trained Pipeline for MNIST, which comes with this package.
 
-    The digests of the weights are checked. The Pipeline is built around them by code, so that it works with every
+    The weights are checked by their digests, and code builds the Pipeline around them, so that it works with every
     version of scikit-learn that this package supports. Nothing is downloaded, and TensorFlow is imported only if you
     train the Pipeline further. Each call returns a new Pipeline.
 

@@ -852,7 +852,7 @@ def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
 @pytest.mark.parametrize("function", [fetch_mnist, get_data_home, clear_data_home])
 def test_a_path_that_is_none_is_refused_by_name(function, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"^data_home must be the path of a directory; got '(a\\x00b)?'\. Give '\.'"):
+    with pytest.raises(ValueError, match=r"^data_home must be the path of a directory; got '(a\\x00b)?'\. Use '\.'"):
         function(data_home=path)
     assert files_in(tmp_path) == []
 

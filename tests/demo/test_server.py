@@ -127,7 +127,7 @@ def test_another_page_cannot_use_it(server, seven, headers, method, path):
     headers = {name: value.format(port=server.server_port) for name, value in headers.items()}
     response, content = ask(server, method, path, seven if method == "POST" else None, **headers)
     assert response.status == 403
-    assert "answers only its own page" in json.loads(content)["error"]
+    assert "only answers its own page" in json.loads(content)["error"]
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
