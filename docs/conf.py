@@ -15,7 +15,7 @@ from sk_mnist import start_tensorflow
 from sk_mnist.datasets._sources import BUNDLED
 from sk_mnist.demo import draw_page
 
-# Examples see MNIST in a cache of their own, filled from the package's copy, and so ask no network.
+# Examples find MNIST in a separate cache, filled from the package's copy, and so need no network.
 _temporary = Path(tempfile.mkdtemp(prefix="sk-mnist-docs-"))
 atexit.register(shutil.rmtree, _temporary, ignore_errors=True)
 (_temporary / "data-home").mkdir()
@@ -77,7 +77,7 @@ numpydoc_xref_aliases = {
     "KerasMLPClassifier": "sk_mnist.KerasMLPClassifier",
     "RandomWarp": "sk_mnist.RandomWarp",
 }
-# Words of a type that are no names.
+# Link names only, not the other words of a type.
 numpydoc_xref_ignore = "all"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

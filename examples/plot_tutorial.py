@@ -96,5 +96,5 @@ with TemporaryDirectory() as directory:
 print((loaded.predict(X_test) == search.predict(X_test)).all())
 
 # %%
-# The :doc:`example in under 15 lines </auto_examples/plot_tuned_in_15_lines>` puts a search, a cross-validation and four
-# plots into one script.
+# The :doc:`example in under 15 lines </auto_examples/plot_tuned_in_15_lines>` puts a search, a cross-validation and
+# four plots into one script.

@@ -80,7 +80,7 @@ class RandomWarp(BaseEstimator):
 
     See Also
     --------
-    KerasMLPClassifier : Trains on images that are distorted anew in each epoch.
+    KerasMLPClassifier : Trains on images that are distorted differently in each epoch.
 
     Notes
     -----

@@ -91,7 +91,7 @@ class TestRandomness:
         np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=3), expected)
         generator = np.random.RandomState(3)
         np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=generator), expected)
-        # A generator goes on, a seed starts again.
+        # A generator continues, a seed starts again.
         assert (RandomWarp().transform(IMAGES, random_state=generator) != expected).any()
         assert (RandomWarp().transform(IMAGES, random_state=4) != expected).any()
 

@@ -461,7 +461,7 @@ class TestOutput:
             main([command, "--output", str(tmp_path)])
         assert stopped.value.code == 2
         assert f"{tmp_path} holds model.skops of an earlier run: use --force" in capsys.readouterr().err
-        assert main([command, "--force", "--output", str(tmp_path)]) == 1  # goes on, until there is no space
+        assert main([command, "--force", "--output", str(tmp_path)]) == 1  # continues, until there is no space
         assert (tmp_path / "model.skops").read_text() == "earlier"
 
     def test_an_earlier_run_is_kept_until_the_training_has_succeeded(self, tmp_path, monkeypatch):
@@ -626,7 +626,7 @@ def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypa
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Pictures of a 7, and of a row of 7 2 1; what is no picture; nothing."""
+    """Pictures of a 7, and of a row of 7 2 1; a file that is not a picture; nothing."""
     directory = tmp_path_factory.mktemp("pictures")
     images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in _test_images(3)]
     Image.fromarray(255 - images[0]).save(directory / "seven.png")

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import sk_mnist
 from tests.helpers.estimator_cases import CASES
 
-# The checks fit PixelScaler on numbers of a few units, which are no pictures.
+# The checks fit PixelScaler on numbers of a few units, which are not pictures.
 not_pictures = pytest.mark.filterwarnings("ignore:The brightest pixel of X is")
 
 

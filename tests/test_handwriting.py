@@ -333,7 +333,7 @@ class TestSplitDigits:
         paper[70:150, 50:60] = 1
         paper[140:150, 50:110] = 1
         paper[40:50, 60:110] = 1  # the loose bar
-        paper[40:150, 200:210] = 1  # a one beside it
+        paper[40:150, 200:210] = 1  # a one next to it
         assert [digit.box for digit in split_digits(paper)] == [(50, 40, 110, 150), (200, 40, 210, 150)]
 
     def test_digits_that_touch_by_a_thin_stroke_are_cut(self, test_images):

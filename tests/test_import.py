@@ -8,7 +8,7 @@ import pytest
 import sk_mnist
 from tests.helpers.processes import output_of, run_python
 
-# Importing scikit-learn's base imports pandas where it is installed, to tell frames apart.
+# Importing scikit-learn's base imports pandas where it is installed, to recognise frames.
 SCIKIT_LEARN_LOADS = {"pandas"}
 HEAVY = ["tensorflow", "keras", "scikeras", "matplotlib", "pandas"]
 # Parts of scikit-learn that take a tenth of a second each, and that predicting needs no more than a Pipeline does.

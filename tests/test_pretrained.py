@@ -238,7 +238,7 @@ def test_the_script_goes_on_where_it_was_interrupted_and_makes_the_same_files_ag
     trained, files = run()
     assert len(trained) == 4
     assert json.loads(files[1])["command"] == "python examples/train_pretrained.py --epochs 1 --rows 2000"
-    # One of the teachers, and the student, are trained anew, and are the same.
+    # One of the teachers, and the student, are trained again, and are the same.
     (tmp_path / trained[1]).unlink()
     (tmp_path / trained[3]).unlink()
     assert run() == ([trained[1], trained[3]], files)

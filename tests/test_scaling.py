@@ -45,7 +45,7 @@ class TestInfiniteMnist:
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
         assert [point["rows"] for point in points] == [ROWS // 2**k for k in range(6, -1, -1)]
-        # The first two fill caches; a stream that was kept would be 1.2 GB in the end.
+        # The first two fill caches; a stream that was kept would be 1.2 GB at the end.
         assert points[-1]["peak_mebibytes"] - points[1]["peak_mebibytes"] < 60
 
     @pytest.mark.slow

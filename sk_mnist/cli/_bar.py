@@ -16,7 +16,7 @@ MIN_BAR, MAX_BAR = 5, 40  # columns
 
 
 class Figure(NamedTuple):
-    """A figure beside a bar. If the line is too narrow, the least important figures are left out."""
+    """A figure next to a bar. If the line is too narrow, the least important figures are left out."""
 
     text: str
     importance: int = 0

@@ -50,7 +50,7 @@ def replacing_all(directory: Path, names: Sequence[str]) -> Iterator[Path]:
     """Yield a temporary directory and, if the block succeeds, move its files to `directory`.
 
     Those of `names` that were not written are deleted from `directory`, so that no picture of an earlier run stays
-    beside the figures of this one.
+    next to the figures of this one.
     """
     with TemporaryDirectory(prefix=".sk-mnist-", dir=directory) as staging:
         yield Path(staging)

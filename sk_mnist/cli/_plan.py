@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, log
 from typing import NamedTuple
 
-HALVING_FACTOR = 3  # one candidate out of this many goes on to the next round
+HALVING_FACTOR = 3  # one candidate out of this many enters the next round
 
 
 class Round(NamedTuple):

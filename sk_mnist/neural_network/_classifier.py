@@ -117,7 +117,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share in [0, 1) of each label that the loss spreads evenly over all classes [5]_.
 
     augmentation : RandomWarp, {"affine", "elastic"} or None, default=None
-        Random distortions of the images in ``X``, drawn anew in each epoch [6]_: "elastic" is ``RandomWarp()`` and
+        Random distortions of the images in ``X``, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and
         "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, up to 16 images share
         a distortion. Rows are treated as square images unless a :class:`~sk_mnist.RandomWarp` sets ``image_shape``, and
         the background must be 0.

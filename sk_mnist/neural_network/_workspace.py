@@ -1,4 +1,4 @@
-"""Keras: workspaces, which are compiled networks that one fit after another reuses."""
+"""Keras: workspaces, which are compiled networks that fits reuse."""
 
 import gc
 import threading

@@ -115,7 +115,7 @@ def _check_pipeline(pipeline: Pipeline) -> None:
 
 
 def _check_frozen(frozen: FrozenEstimator) -> None:
-    # It forwards attributes of its estimator, and an attribute of its own would take precedence.
+    # It forwards attributes of its estimator, and its own attribute would take precedence.
     if vars(frozen).keys() != {"estimator"} or not isinstance(frozen.estimator, BaseEstimator):
         held = ", ".join(f"{name:.100}={shown(value)}" for name, value in vars(frozen).items())
         raise ValueError(f"its FrozenEstimator has the attributes {held:.300}, not only an estimator")

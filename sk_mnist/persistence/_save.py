@@ -27,7 +27,7 @@ _SESSION = {METADATA_REQUEST: "metadata requests", CALLBACKS: "callbacks"}
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     """Save an estimator or a Pipeline to a file that :func:`load` reads without running any code in it.
 
-    The file is a skops file, which ``skops.io.load`` reads too. It is written beside ``path`` and moved there when
+    The file is a skops file, which ``skops.io.load`` reads too. It is written next to ``path`` and moved there when
     complete.
 
     Parameters

@@ -393,7 +393,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         return float(self.pixel_max)
 
     def _check_not_negative(self, X: np.ndarray) -> None:
-        # The message begins like that of scikit-learn's check, which does not say what to do.
+        # The message begins like that of scikit-learn's check, which does not suggest a fix.
         if (darkest := X.min()) < 0:
             raise ValueError(
                 f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and "

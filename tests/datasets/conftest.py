@@ -17,7 +17,7 @@ def arrays():
 
 @pytest.fixture
 def delays(monkeypatch):
-    """Seconds that were to be waited before retries, which are made at once."""
+    """Seconds that each retry would have waited. Retries are made at once."""
     delays = []
     monkeypatch.setattr(time, "sleep", delays.append)
     return delays

@@ -1,4 +1,4 @@
-"""A fit that was stopped, by an error or by SIGKILL, goes on from its checkpoint to the same weights."""
+"""A fit that was stopped, by an error or by SIGKILL, resumes from its checkpoint to the same weights."""
 
 import json
 import logging

@@ -133,7 +133,7 @@ def test_dropout_is_that_of_keras(rates):
             for layer, rate in zip(found, rates, strict=True):
                 layer.rate = rate
 
-    # Training steps of almost no length give the loss of the same weights under one mask after another.
+    # Training steps of almost no length give the loss of the same weights under different masks.
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(500, 10)).astype(np.float32), rng.integers(0, 3, 500)
     params = {"hidden_layer_sizes": (12, 6), "learning_rate": 1e-30, "batch_size": 500}

@@ -194,7 +194,7 @@ def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
 
 @pytest.mark.slow
 def test_tensorflow_says_nothing_of_retracing():
-    # In a process of its own, because TensorFlow's logger does not pass its records on.
+    # In a separate process, because TensorFlow's logger does not pass its records on.
     code = """
 from sklearn.datasets import load_iris
 from sk_mnist import KerasMLPClassifier

@@ -289,7 +289,7 @@ class TestRefusals:
 
 
 class TestAverages:
-    """``use_ema=True``: the average is validated and kept, and training goes on from the weights that are averaged."""
+    """``use_ema=True``: the average is validated and kept; training continues from the weights that are averaged."""
 
     def make(self):
         return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)

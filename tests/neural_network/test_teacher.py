@@ -1,4 +1,4 @@
-"""A teacher, whose probabilities a network learns beside the labels."""
+"""A teacher, whose probabilities a network learns in addition to the labels."""
 
 import copy
 import pickle
@@ -587,7 +587,7 @@ class TestScikitLearn:
         whole = taught(teacher, epochs=4).fit(*blobs)
         parts = taught(teacher, epochs=2, warm_start=True).fit(*blobs).fit(*blobs)
         assert_same_model(parts, whole)
-        # Without it the same network goes on to learn the labels.
+        # Without it the same network continues to learn the labels.
         parts.set_params(teacher=None).fit(*blobs)
         assert len(parts.loss_curve_) == 6
 
@@ -598,7 +598,7 @@ class TestScikitLearn:
         for _ in range(2):
             model.partial_fit(X, y, classes=[0, 1, 2])
         assert_same_model(model, taught(teacher, epochs=2).fit(X, y))
-        # A part without every class is no mismatch.
+        # A part that lacks a class is not a mismatch.
         model.partial_fit(X[y == 1], y[y == 1])
         assert len(model.loss_curve_) == 3
 

@@ -809,7 +809,7 @@ class TestRepresentation:
         assert html.count('class="user-set"') == 1
 
 
-# Any sequence of fits gives the weights that each gives in a process of its own.
+# Any sequence of fits gives the weights that each gives in a separate process.
 FITS = {
     "plain": {},
     "another rate": {"learning_rate": 0.1},
