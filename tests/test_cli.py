@@ -126,6 +126,19 @@ def test_evaluate_finds_the_figures_of_training_again(trained, tmp_path):
         assert (tmp_path / "plots" / name).read_bytes() == (output / name).read_bytes()
 
 
+def test_evaluate_replaces_pictures_only_if_told_to(trained, tmp_path, capsys):
+    model = str(trained[0] / "model.skops")
+    picture = tmp_path / "misclassified.png"
+    picture.write_text("mine")
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", model, "--plots", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "holds misclassified.png of an earlier run: use --force to replace it, or" in capsys.readouterr().err
+    assert picture.read_text() == "mine"
+    assert main(["evaluate", model, "--plots", str(tmp_path), "--force"]) == 0
+    assert picture.read_bytes().startswith(PNG)
+
+
 def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
     (tmp_path / "model.skops").write_text("none")
     assert main(["evaluate", str(tmp_path / "model.skops")]) == 1
@@ -305,7 +318,7 @@ def _interrupted(*args, **kwargs):
         (["--rows", "100", "--validation", "59950"], "exceed the 60000 training images"),
         (["--output", __file__], "File exists"),
         (["tune", "--cv", "1"], "--cv must be at least 2; got 1 (see sk-mnist tune --help)"),
-        (["tune", "--cv", "3", "--rows", "30"], "--rows 30: one digit has 1 of the 3 images that --cv 3 needs"),
+        (["tune", "--cv", "3", "--rows", "30"], "--cv 3 needs 3 images of each digit, but the 30 training"),
         (["tune", "--search", "best"], "(choose from 'grid', 'random', 'halving') (see sk-mnist tune --help)"),
         (["export", "model.skops"], "the following arguments are required: --onnx"),
         (["tune", "--grid", "huge"], "argument --grid: invalid choice: 'huge'"),

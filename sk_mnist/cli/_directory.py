@@ -35,13 +35,14 @@ def files_in(directory: Path, names: Sequence[str]) -> list[Path]:
     return [directory / name for name in names if os.path.lexists(directory / name)]
 
 
-def refuse_earlier_run(directory: Path, names: Sequence[str]) -> None:
+def refuse_earlier_run(directory: Path, names: Sequence[str], option: str) -> None:
     """Raise a UsageError if the directory holds files of an earlier run."""
     earlier = files_in(directory, names)
     if earlier:
         found = ", ".join(path.name for path in earlier)
+        them = "it" if len(earlier) == 1 else "them"
         raise UsageError(
-            f"{directory} holds {found} of an earlier run: use --force to replace them, or choose another --output"
+            f"{directory} holds {found} of an earlier run: use --force to replace {them}, or choose another {option}"
         )
 
 

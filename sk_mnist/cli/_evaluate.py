@@ -21,6 +21,7 @@ def add_command(commands: Any) -> None:
     evaluate.set_defaults(run=run)
     evaluate.add_argument("model", type=Path, metavar="MODEL", help="a file written by train or sk_mnist.save")
     evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write pictures to this directory")
+    evaluate.add_argument("--force", action="store_true", help="replace earlier pictures in --plots")
     add_data_home(evaluate)
     add_threads(evaluate)
     add_json(evaluate)
@@ -37,6 +38,8 @@ def run(options: argparse.Namespace) -> None:
     console = make_console(stderr=options.json)
     model = load(options.model)
     if options.plots is not None:
+        if not options.force:
+            _directory.refuse_earlier_run(options.plots, PICTURES, "--plots")
         _directory.prepare(options.plots, PICTURES, "--plots")
     test = fetch_mnist(subset="test", data_home=options.data_home)
     with threadpool_limits(options.threads, user_api="blas"):

@@ -140,7 +140,7 @@ def _make_pipeline(options: argparse.Namespace) -> Pipeline:
 def _prepare_output(console: Console, options: argparse.Namespace) -> Path:
     """Return the output directory, checked to be writable."""
     if options.output is not None and not options.force:
-        _directory.refuse_earlier_run(options.output, OUTPUTS)
+        _directory.refuse_earlier_run(options.output, OUTPUTS, "--output")
     output = options.output or DEFAULT_OUTPUT
     _directory.prepare(output, OUTPUTS, "--output")
     if _directory.files_in(output, OUTPUTS):

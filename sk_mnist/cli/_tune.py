@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"--cv must be at least 2; got {options.cv}")
     console = make_console(stderr=options.json)
     if not options.force:
-        _directory.refuse_earlier_run(options.output, OUTPUTS)
+        _directory.refuse_earlier_run(options.output, OUTPUTS, "--output")
     _directory.prepare(options.output, OUTPUTS, "--output")
     train, test = read_images(console, options.data_home)
     X, y = _images(train, options)
@@ -98,7 +98,8 @@ def _images(train: Any, options: argparse.Namespace) -> tuple[np.ndarray, np.nda
     fewest = np.bincount(y, minlength=10).min()
     if fewest < options.cv:
         raise UsageError(
-            f"--rows {options.rows}: one digit has {fewest} of the {options.cv} images that --cv {options.cv} needs"
+            f"--cv {options.cv} needs {options.cv} images of each digit, but the {len(y):,} training images "
+            f"have only {fewest} of one digit"
         )
     return X, y
 
