@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sk_mnist.preprocessing import PixelScaler as PixelScaler
     from sk_mnist.pretrained import load_pretrained as load_pretrained
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 check_scikit_learn()
 
