@@ -26,7 +26,7 @@ ROWS = 8_000_000
 N_SIZES = 7  # each is half of the next
 BLOCK_ROWS = 10_000
 BLOCKS_PER_FILE = 50
-# Those of the recipe "accurate", which were chosen on validation images.
+# Those of the recipe "accurate".
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 256
 
