@@ -56,7 +56,7 @@ def test_each_choice_repeats_itself(blobs, jit_compile):
         pytest.param({"keras_callbacks": [keras.callbacks.History]}, marks=pytest.mark.slow),
         {"keras_callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]},
     ],
-    ids=str,
+    ids=lambda params: ", ".join(params) or "defaults",
 )
 def test_the_choices_differ_by_rounding(blobs, params):
     X, y = blobs

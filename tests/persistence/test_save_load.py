@@ -212,7 +212,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
             {"early_stopping": True, "dtype": "float64", "warm_start": True},
             {"random_state": np.random.RandomState(0), "optimizer": "sgd", "verbose": 1},
         ],
-        ids=str,
+        ids=", ".join,
     )
     def test_parameters_of_every_kind(self, params, tmp_path):
         X = np.random.default_rng(0).normal(size=(60, 4))
