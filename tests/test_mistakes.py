@@ -217,7 +217,7 @@ class TestPixelScaler:
             scaler.transform(white - X[:1])
 
     def test_the_pretrained_model_warns_of_it(self, rows):
-        with pytest.warns(UserWarning, match=r"but 40% in the brightest image .* give 1 - X"):
+        with pytest.warns(UserWarning, match=r"but only 40% in the brightest image .* give 1 - X"):
             MODEL.predict(1 - rows)
         with pytest.warns(UserWarning, match="give 255 - X"):
             MODEL.predict(255 - np.rint(rows * 255).astype(np.uint8))

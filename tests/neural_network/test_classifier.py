@@ -198,7 +198,7 @@ class TestInputOfPredictions:
         X = np.repeat(blobs[0][:5].astype(np.float32), 2, axis=0)
         X[7] = 3e38
         arguments = [blobs[1][:10]] if method == "score" else []
-        with pytest.raises(ValueError, match=r"X has values of up to 3e\+38, for which .* overflow float32\. Scale X"):
+        with pytest.raises(ValueError, match=r"X has values of up to 3e\+38, .* outputs overflow float32\. Scale X"):
             getattr(model, method)(self.CONTAINERS[container](X), *arguments)
 
     def test_large_but_finite_values_are_no_error(self, model):
