@@ -7,11 +7,11 @@ help:  ## list what there is
 install:  ## install the package from this directory, with everything to work on it
 	python -m pip install --editable '.[dev]'
 
-test:  ## run the tests, which takes about six minutes
-	python -m pytest
+test:  ## run the tests, which takes about four minutes
+	python -m pytest -n 2
 
 test-all:  ## run the slow tests too
-	python -m pytest -m "slow or not slow"
+	python -m pytest -n 2 -m "slow or not slow"
 
 lint:  ## check style, spelling and types
 	ruff check .
