@@ -152,10 +152,17 @@ html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_logo = html_favicon = "_static/logo.svg"
-_WIDE = ["index", "coming_from", "performance", *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER)]
+_WIDE = [
+    "index",
+    "coming_from",
+    "performance",
+    "verification",
+    *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER),
+]
 _WITHOUT_SUBPAGES = [
     "index",
     "install",
+    "auto_examples/plot_tutorial",
     "coming_from",
     "troubleshooting",
     "reproducing",
