@@ -153,7 +153,10 @@ def has_lost_threads() -> bool:
     threads = Path("/proc/self/task")
     if not _is_running() or not threads.is_dir():
         return False
-    return not any(_thread_name(thread).startswith("tf_") for thread in threads.iterdir())
+    names = [_thread_name(thread) for thread in threads.iterdir()]
+    if sys.modules["tensorflow"].__version__.startswith("2.20."):  # which does not name its threads
+        return len(names) == 1
+    return not any(name.startswith("tf_") for name in names)
 
 
 def _is_running() -> bool:
