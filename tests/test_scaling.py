@@ -131,10 +131,10 @@ class TestCostModel:
     @pytest.mark.slow
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
-        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 8)
+        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 4)
         printed, errors = process.communicate(timeout=600)
         rows = re.findall(
-            r"^(\d) workers?: .* predicted for 16 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
+            r"^(\d) workers?: .* predicted for 8 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
         )
         assert [row[0] for row in rows] == ["1", "2"], errors
         is_close = all(abs(float(predicted) / float(taken) - 1) <= 0.2 for _, predicted, taken in rows)
