@@ -80,8 +80,8 @@ from sk_mnist.plotting import TrainingHistoryDisplay
 TrainingHistoryDisplay.from_estimator(search)
 
 # %%
-# These are the test images that the model gets wrong with the highest confidence. A notebook shows such plots by itself.
-# In a script, save one with ``wrong.figure_.savefig("wrong.png")``.
+# These are the test images that the model gets wrong with the highest confidence. A notebook shows such plots by
+# itself. In a script, save one with ``wrong.figure_.savefig("wrong.png")``.
 
 wrong = DigitsDisplay.from_estimator(search, X_test, y_test, order="confidently_wrong", n_images=12, n_columns=6)
 
