@@ -9,8 +9,8 @@ OLDEST = (1, 9)
 def check_scikit_learn() -> None:
     """If scikit-learn is missing or too old, raise an ImportError that says what to install."""
     spec = find_spec("sklearn")
-    # sklearn.callback is new in 1.9. Finding its folder takes a fraction of a millisecond, reading the version takes 30,
-    # and importing pathlib 5.
+    # sklearn.callback is new in 1.9. Finding its folder takes a fraction of a millisecond. Reading the version takes 30
+    # milliseconds, and importing pathlib 5.
     folders = (spec.submodule_search_locations or ()) if spec is not None else ()
     if any(os.path.isdir(os.path.join(folder, "callback")) for folder in folders):
         return
