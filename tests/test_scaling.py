@@ -128,13 +128,18 @@ class TestCostModel:
         assert "fit-seconds: 3.0" in printed
         assert len(re.findall(r"^ +[\d,]+ +[\d,]+ s +[\d.]+ +[\d.]+ GB( +[\d.]+%){5}$", printed, re.MULTILINE)) == 4
 
+    def test_too_few_candidates_to_predict_from_are_refused(self):
+        process = start("cost_model", "--check", "--check-candidates", 5)
+        assert "--check-candidates must be at least 6" in process.communicate(timeout=60)[1]
+        assert process.returncode == 2
+
     @pytest.mark.slow
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
-        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 4)
+        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 6)
         printed, errors = process.communicate(timeout=600)
         rows = re.findall(
-            r"^(\d) workers?: .* predicted for 8 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
+            r"^(\d) workers?: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
         )
         assert [row[0] for row in rows] == ["1", "2"], errors
         is_close = all(abs(float(predicted) / float(taken) - 1) <= 0.2 for _, predicted, taken in rows)

@@ -32,6 +32,8 @@ import numpy as np
 
 N_WORKERS = (10, 100, 1000)
 MAX_DEVIATION = 0.2
+# The shortest search from which times are predicted has a sixth of the candidates, and at least one.
+MIN_CHECK_CANDIDATES = 6
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def check(epochs, n_candidates, rows):
     timed_search(1, 1, 1, X, y)
     for n_workers in (1, 2):
         # The additional fits give the time of one fit; the rest is the time to start.
-        few, more = n_candidates // 6, n_candidates // 2
+        few, more = n_candidates // MIN_CHECK_CANDIDATES, n_candidates // 2
         of_few, of_more = (timed_search(n_workers, n, epochs, X, y) for n in (few, more))
         fit_seconds = (of_more - of_few) * n_workers / (2 * (more - few))
         measured = Assumptions(
@@ -191,6 +193,8 @@ def main():
     parser.add_argument("--check-candidates", type=int, default=24, help="candidates of these searches (default: 24)")
     parser.add_argument("--check-rows", type=int, default=6000, help="rows of these searches (default: 6,000)")
     options = parser.parse_args()
+    if options.check_candidates < MIN_CHECK_CANDIDATES:
+        parser.error(f"--check-candidates must be at least {MIN_CHECK_CANDIDATES}; got {options.check_candidates}")
     if options.check:
         return 0 if check(options.check_epochs, options.check_candidates, options.check_rows) else 1
     given = {field.name: getattr(options, field.name) for field in fields(Assumptions)}
