@@ -7,7 +7,7 @@ help:  ## list what there is
 install:  ## install the package from this directory, with everything to work on it
 	python -m pip install --editable '.[dev]'
 
-test:  ## run the tests, which takes about four minutes
+test:  ## run the tests, which takes four to five minutes
 	python -m pytest -n 2
 
 test-all:  ## run the slow tests too
