@@ -145,8 +145,8 @@ def _configured_backend() -> str:
 def has_lost_threads() -> bool:
     """Whether this process was forked from one in which TensorFlow was running, whose threads are lost.
 
-    A process that has only imported TensorFlow may be forked. On Linux, lost threads are always detected; on other
-    systems, only if this module was imported before the fork.
+    A process that has only imported TensorFlow may be forked. On Linux, lost threads are detected even if this module
+    was imported after the fork; with TensorFlow 2.20, then only as long as the process has a single thread.
     """
     if _forked_while_running:
         return True
