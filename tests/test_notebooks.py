@@ -113,6 +113,8 @@ def test_the_notebook_runs_and_shows_a_bar_tables_and_pictures_and_nothing_on_st
     command = [sys.executable, "-c", "from nbclient.cli import main; main()", FIRST_STEPS, f"--output={executed}"]
     # Under pytest, a kernel does not show what C code writes to stderr.
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    # With a backend that is set from outside, a kernel shows no pictures.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     subprocess.run([*command, "--timeout=300"], check=True)
     cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
     outputs = {"".join(cell["source"]).splitlines()[-1]: cell["outputs"] for cell in cells}

@@ -307,7 +307,7 @@ def compare_groups(options: argparse.Namespace) -> int:
             return in_new_process(train_in_groups, sizes[way], seed, data, options.rows, n_scored, options.groups)
 
         results = by_turns(work, list(sizes), options.rounds, measure)
-        noise = in_new_process(gradient_noise, data, options.rows)
+        noise = in_new_process(gradient_noise, data, options.rows, GRADIENT_EPOCHS, N_GRADIENT_BLOCKS)
     relative = {size: relative_variances(noise[size], noise[GROUP_SIZES[0]]) for size in GROUP_SIZES}
     options.settings["groups"] = options.groups
     report("augmentation_groups", results, {}, options, extra={"relative_gradient_variances": relative})
@@ -349,7 +349,7 @@ def group_size(size: int) -> Any:
     return mock.patch.object(_classifier, "n_shared_warps", lambda n_rows: -(-n_rows // size))
 
 
-def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def gradient_noise(data: Path, n_rows: int, epochs: int, n_blocks: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Compute gradients at the weights of a trained network for each group size, as input of ``relative_variances``.
 
     All group sizes see the same rows in the same order. One block is distorted at a time: its batches share
@@ -364,12 +364,12 @@ def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.nd
     from sk_mnist.augmentation import warp_rows
 
     X, y = load_mnist(data, "train", n_rows)
-    network = elastic_classifier(GRADIENT_EPOCHS, seed=0).fit(X, y)
+    network = elastic_classifier(epochs, seed=0).fit(X, y)
     noise = {}
     for size in GROUP_SIZES:
         orders, generator = np.random.default_rng(0), np.random.default_rng(1)
         squares, means = [], []
-        for _ in range(N_GRADIENT_BLOCKS):
+        for _ in range(n_blocks):
             rows = orders.choice(len(X), block_rows())
             warped = warp_rows(RandomWarp(), X[rows], SHAPE, generator, n_warps=len(rows) // size)
             batches = [slice(start, start + BATCH_SIZE) for start in range(0, len(rows), BATCH_SIZE)]
@@ -383,12 +383,13 @@ def gradient_noise(data: Path, n_rows: int) -> dict[int, tuple[np.ndarray, np.nd
 
 def relative_variances(noise: tuple, reference: tuple) -> list[tuple[float, float]]:
     """Variances of a batch's gradient and of a block's mean, divided by reference variances; with standard errors."""
-    everything = np.arange(N_GRADIENT_BLOCKS)
+    n_blocks = len(noise[0])
+    everything = np.arange(n_blocks)
     ratios = variances(*noise, everything) / variances(*reference, everything)
     # The jackknife: leave out one block at a time, the same in both.
     others = [np.delete(everything, block) for block in everything]
     left_out = np.array([variances(*noise, rest) / variances(*reference, rest) for rest in others])
-    errors = np.sqrt((N_GRADIENT_BLOCKS - 1) * left_out.var(axis=0))
+    errors = np.sqrt((n_blocks - 1) * left_out.var(axis=0))
     return list(zip(ratios.tolist(), errors.tolist(), strict=True))
 
 
