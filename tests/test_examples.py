@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
@@ -18,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from sk_mnist import KerasMLPClassifier, fetch_mnist, save
+from sk_mnist.cli import main
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 N_TRIALS = 4
@@ -93,21 +95,43 @@ def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
     assert len(list(tmp_path.iterdir())) == len(places)
 
 
+@contextmanager
+def serving(*arguments):
+    """The address of examples/serve.py."""
+    command = [sys.executable, EXAMPLES / "serve.py", "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
+
+
 @pytest.fixture(scope="module")
 def service():
-    """The address of examples/serve.py, with the pretrained model."""
-    command = [sys.executable, EXAMPLES / "serve.py", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        yield process.stdout.readline().split()[-1]
-        process.terminate()
+    """The address of the service, with the pretrained model."""
+    with serving() as address:
+        yield address
+
+
+def answer_to(address, images):
+    with urlopen(address, json.dumps(images.tolist()).encode(), timeout=30) as response:
+        return json.load(response)
 
 
 def test_a_service_reads_digits(service):
     mnist = fetch_mnist(subset="test", normalize=False)
-    with urlopen(service, json.dumps(mnist.data[:20].tolist()).encode(), timeout=30) as response:
-        answer = json.load(response)
+    answer = answer_to(service, mnist.data[:20])
     assert answer["digits"] == mnist.target[:20].tolist()
     assert min(answer["probabilities"]) > 0.5
+
+
+def test_a_service_reads_digits_with_a_model_of_the_train_command(tmp_path):
+    train = ["train", "--epochs", "1", "--rows", "5000", "--no-plots", "--quiet", "--output", str(tmp_path)]
+    assert main(train) == 0
+    mnist = fetch_mnist(subset="test", normalize=False)
+    with serving(tmp_path / "model.skops") as address:
+        answer = answer_to(address, mnist.data[:200])
+    assert np.mean(np.equal(answer["digits"], mnist.target[:200])) > 0.8
 
 
 @pytest.mark.parametrize("body", [b"", b"[1, 2", b"[[1, 2]]", b'"text"', b"{}", b"[[-1]]", b"null"])

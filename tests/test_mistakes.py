@@ -140,6 +140,10 @@ class TestUnscaledPixels:
             classifier = quick().partial_fit(X, labels, classes=range(10))
         classifier.partial_fit(X, labels)
 
+    def test_validation_data_on_another_scale_is_a_warning(self, rows, labels):
+        with pytest.warns(UserWarning, match="X_val has whole numbers from 0 to 255, .* name it in transform_input"):
+            quick().fit(rows, labels, X_val=np.rint(rows * 255), y_val=labels)
+
     def test_a_pipeline_scales_them(self, rows, labels):
         quick_pipeline().fit(np.rint(rows * 255), labels)
 

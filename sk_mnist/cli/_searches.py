@@ -66,7 +66,9 @@ def _halving_search(options: argparse.Namespace) -> Search:
 def _pipeline(options: argparse.Namespace, jit_compile: Any = True) -> Any:
     from sk_mnist.pipeline import make_mnist_pipeline
 
-    return make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
+    pipe = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
+    # So the saved model reads bytes too.
+    return pipe.set_params(scale__pixel_max="dtype")
 
 
 SEARCHES = {"grid": _grid_search, "random": _random_search, "halving": _halving_search}

@@ -130,11 +130,13 @@ def _make_pipeline(options: argparse.Namespace) -> Pipeline:
     from sk_mnist.pipeline import make_mnist_pipeline
 
     given = {parameter: getattr(options, name) for name, parameter in PARAMETERS.items()}
-    return make_mnist_pipeline(
+    pipe = make_mnist_pipeline(
         options.recipe,
         random_state=options.seed,
         **{parameter: value for parameter, value in given.items() if value is not None},
     )
+    # So the saved model reads bytes too.
+    return pipe.set_params(scale__pixel_max="dtype")
 
 
 def _prepare_output(console: Console, options: argparse.Namespace) -> Path:

@@ -820,7 +820,13 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; got only " + ("y_val." if X_val is None else "X_val."))
         if X_val is not None:
-            return data, self._given_validation_data(X_val, y_val, sample_weight_val)
+            validation = self._given_validation_data(X_val, y_val, sample_weight_val)
+            if look_like_bytes(validation.X) and not look_like_bytes(data.X):
+                warnings.warn(
+                    "X_val has whole numbers from 0 to 255, like unscaled pixels, but X has not, so scores on X_val "
+                    "say nothing. Scale X_val like X: in a Pipeline, name it in transform_input."
+                )
+            return data, validation
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
         if not self.early_stopping:
@@ -1157,8 +1163,13 @@ def _check_memory(layer_sizes: list[int], dtype: str) -> None:
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    if isinstance(hidden_layer_sizes, (set, frozenset, dict)):
+        raise ValueError(
+            f"hidden_layer_sizes must be a sequence, such as a tuple, because layers have an order; got "
+            f"{hidden_layer_sizes!r}."
+        )
     sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral) else tuple(hidden_layer_sizes)
-    if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")
     return tuple(int(size) for size in sizes)
 

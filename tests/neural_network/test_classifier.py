@@ -485,7 +485,12 @@ class TestParameters:
         with pytest.raises(ValueError, match=rf"The '{name}' parameter of KerasMLPClassifier"):
             small(**wrong).fit(*blobs)
 
-    @pytest.mark.parametrize("sizes", [(16, 0), (16, 2.5), (-1,), ("a",)], ids=str)
+    @pytest.mark.parametrize("sizes", [{8, 4}, frozenset([8]), {8: 1}], ids=str)
+    def test_layers_without_an_order_are_refused(self, blobs, sizes):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes must be a sequence, .*; got (\{|frozenset)"):
+            small(hidden_layer_sizes=sizes).fit(*blobs)
+
+    @pytest.mark.parametrize("sizes", [(16, 0), (16, 2.5), (-1,), ("a",), (True,)], ids=str)
     def test_a_layer_without_units_is_refused(self, blobs, sizes):
         with pytest.raises(ValueError, match="hidden_layer_sizes must be integers of at least 1"):
             small(hidden_layer_sizes=sizes).fit(*blobs)
