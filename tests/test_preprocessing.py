@@ -136,6 +136,14 @@ def test_a_scaler_of_bytes_refuses_pixels_in_0_to_1():
         PixelScaler().fit(ROWS).transform(ROWS / 255)
 
 
+def test_a_blank_image_in_fit_does_not_hide_the_scale():
+    scaler = PixelScaler().fit(np.vstack([ROWS, np.zeros_like(ROWS[:1])]))
+    assert scaler.min_image_max_ == ROWS.max(axis=1).min()
+    with pytest.raises(ValueError, match="fitted on pixels of 0 to 255"):
+        scaler.transform(ROWS / 255)
+    assert PixelScaler().fit(np.zeros((2, 3))).min_image_max_ == 0
+
+
 def test_a_scaler_of_pixels_in_0_to_1_refuses_bytes():
     with pytest.raises(ValueError, match=r"white is 1 for this PixelScaler \(fitted on pixels of 0 to 1\)"):
         PixelScaler().fit(ROWS / 255).transform(ROWS)

@@ -218,8 +218,8 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         The value of a white pixel in the data of ``fit``.
 
     min_image_max_ : float
-        The brightest pixel of the darkest image in ``fit``. Used to detect images on another scale, unless
-        ``pixel_max="dtype"``.
+        The brightest pixel of the darkest image in ``fit`` that is not blank; 0 if all are blank. Used to detect images
+        on another scale, unless ``pixel_max="dtype"``.
 
     max_image_mean_ : float
         The mean pixel of the brightest image in ``fit``. Used to detect images of black on white.
@@ -296,7 +296,8 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         # First, because it rejects data that is not numeric, such as times.
         self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
         brightest = float(image_max.max())
-        self.min_image_max_ = float(image_max.min())
+        # A blank image is on any scale.
+        self.min_image_max_ = float(image_max[image_max > 0].min()) if brightest > 0 else 0.0
         self._check_not_above_white(brightest, self.pixel_max_)
         # The mean of white pixels may be rounded to above white.
         self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), self.pixel_max_)
