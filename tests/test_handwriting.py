@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -79,6 +79,19 @@ class TestPictures:
     def test_every_kind_gives_the_same(self, convert, seven):
         np.testing.assert_array_equal(normalized(convert(seven)), normalized(seven))
 
+    def test_a_mask_is_booleans_or_bytes(self, seven):
+        mask = seven < 128
+        images = DigitImageNormalizer().transform([mask, mask * 255, mask.astype(float)])
+        assert images.max() == 255
+        np.testing.assert_array_equal(images, images[[0, 0, 0]])
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_a_rounding_above_white_is_white(self, dtype, seven):
+        picture = (seven / 255).astype(dtype)
+        np.testing.assert_array_equal(normalized(picture * dtype(1 + 5e-7)), normalized(picture))
+        with pytest.raises(ValueError, match="they must be floats of 0 to 1"):
+            normalized(picture * dtype(1 + 1e-5))
+
     @pytest.mark.parametrize("as_path", [str, lambda path: path])
     def test_a_path_is_read(self, as_path, seven, tmp_path):
         path = tmp_path / "seven.jpg"
@@ -119,6 +132,8 @@ class TestBadPictures:
             (np.full((5, 5), np.nan), "has pixels of nan to nan"),
             (np.full((5, 5), 300), "has pixels of 300 to 300; with dtype int64, they must be integers of 0 to 255"),
             (np.full((5, 5), -1), "has pixels of -1"),
+            (np.eye(28, dtype=np.int64), r"integers of at most 1, .* give mask.astype\(bool\) or 255 \* mask"),
+            (np.eye(28, dtype=np.uint8), r"integers of at most 1, .* give mask.astype\(bool\) or 255 \* mask"),
             (np.full((5, 5), "a"), "has dtype <U1; pixels are integers of 0 to 255, or floats of 0 to 1"),
             (np.full((5, 5), 1j), "has dtype complex128"),
             (io.BytesIO(b""), "is not a picture in a supported format: PNG, JPEG, GIF, BMP, TIFF, WEBP"),
@@ -284,6 +299,7 @@ class TestNormalizer:
     @settings(max_examples=200)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
     def test_any_picture_gives_an_image(self, picture):
+        assume(picture.max() != 1)  # masks are refused
         image = normalized(picture)
         assert (image.shape, image.dtype) == ((28, 28), np.uint8)
         assert image.max() in (0, 255)
@@ -384,6 +400,7 @@ class TestSplitDigits:
     @settings(max_examples=100)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)), st.booleans())
     def test_any_picture_can_be_split(self, picture, with_margin):
+        assume(picture.max() != 1)  # masks are refused
         if with_margin:
             picture = np.pad(picture, 10)
         height, width = picture.shape

@@ -105,9 +105,9 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         X : sequence of n_samples pictures
             Each picture is a file name (str or path-like), a binary file, a ``PIL.Image.Image``, or an array of shape
             (height, width) or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for RGBA.
-            Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans. ``X`` may also be an array of shape
-            (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be PNG, JPEG, GIF, BMP,
-            TIFF or WebP; only the first image in a file is used.
+            Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans; masks of 0 and 1 must be booleans. ``X`` may
+            also be an array of shape (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be
+            PNG, JPEG, GIF, BMP, TIFF or WebP; only the first image in a file is used.
 
         Returns
         -------

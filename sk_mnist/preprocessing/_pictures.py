@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
+from sk_mnist.preprocessing._pixels import ABOVE_WHITE
+
 # Pillow reads many more formats, some of them by starting other programs: EPS starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 
@@ -133,13 +135,18 @@ def _image_of_array(picture: Any, name: str) -> Image.Image:
 
 def _bytes(levels: NDArray, name: str) -> NDArray[np.uint8]:
     """Convert grey levels to integers of 0 to 255."""
+    if levels.dtype.kind in "iu" and levels.max() == 1:  # a mask; as grey levels, it would be blank
+        raise ValueError(
+            f"{name} has integers of at most 1, but white is 255 in integers. For a mask of 0 and 1, give "
+            "mask.astype(bool) or 255 * mask."
+        )
     if levels.dtype == np.uint8:
         return np.ascontiguousarray(levels)
     white = {"b": 1, "i": 255, "u": 255, "f": 1}.get(levels.dtype.kind)
     if white is None:
         raise ValueError(f"{name} has dtype {levels.dtype}; pixels are integers of 0 to 255, or floats of 0 to 1.")
     least, most = levels.min(), levels.max()
-    if not (least >= 0 and most <= white):  # NaN is neither
+    if not (least >= 0 and most <= white * ABOVE_WHITE):  # NaN is neither
         kind = "floats of 0 to 1" if white == 1 else "integers of 0 to 255"
         raise ValueError(f"{name} has pixels of {least} to {most}; with dtype {levels.dtype}, they must be {kind}.")
     return np.floor(levels.astype(np.float64) * (255 / white) + 0.5).astype(np.uint8)

@@ -23,7 +23,7 @@ from sk_mnist._sklearn import (
 )
 
 # Interpolation may round pixels to slightly above white.
-_ABOVE_WHITE = 1 + 1e-6
+ABOVE_WHITE = 1 + 1e-6
 
 # Shapes that the two transformers take, for error messages.
 _IMAGES = "(n_samples, height, width) or (n_samples, n_pixels)"
@@ -388,7 +388,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     def _white_in_fit(self, dtype: np.dtype, brightest: Any) -> float:
         if self.pixel_max == "auto":
-            return 255.0 if dtype.kind in "iu" or brightest > _ABOVE_WHITE else 1.0
+            return 255.0 if dtype.kind in "iu" or brightest > ABOVE_WHITE else 1.0
         if self.pixel_max == "dtype":
             return _white_of_dtype(dtype)
         return float(self.pixel_max)
@@ -414,7 +414,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             )
 
     def _check_not_above_white(self, brightest: float, white: float) -> None:
-        if brightest <= white * _ABOVE_WHITE:
+        if brightest <= white * ABOVE_WHITE:
             return
         if self.pixel_max == "dtype":
             advice = "Scale X to floats of 0 to 1" if white > 1 else "Convert pixels of 0 to 255 by X.astype('uint8')"
