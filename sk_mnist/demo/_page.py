@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sk_mnist._images import SIDE
 from sk_mnist.demo._reader import SURE
@@ -32,7 +33,16 @@ def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
     -------
     page : str
         HTML including the styles, the script and the network.
+
+    Raises
+    ------
+    ValueError
+        If the page cannot run the classifier: it is another estimator, or has another activation or number of inputs.
+    NotFittedError
+        If the classifier is not fitted.
     """
+    if classifier is not None:
+        _check_runs_in_page(classifier)
     parts = {name: (FILES / name).read_text(encoding="utf-8") for name in ("page.css", "reader.js", "page.js")}
     parts["constants"] = "\n".join(f"const {name} = {value};" for name, value in _constants().items())
     parts["model"] = f"const MODEL = {'null' if classifier is None else _model(classifier)};"
@@ -64,12 +74,28 @@ def _constants() -> dict[str, float]:
     }
 
 
+def _check_runs_in_page(classifier: Any) -> None:
+    wanted = (
+        f"the draw page runs a fitted KerasMLPClassifier with activation='relu' for {SIDE**2} pixels in [0, 1], such "
+        "as load_pretrained()['mlp']."
+    )
+    if not isinstance(classifier, KerasMLPClassifier):
+        raise ValueError(f"classifier is a {type(classifier).__name__}; {wanted}")
+    check_is_fitted(classifier)
+    if classifier.activation != "relu":
+        raise ValueError(f"classifier has activation={classifier.activation!r}; {wanted}")
+    if classifier.n_features_in_ != SIDE**2:
+        raise ValueError(f"classifier is fitted on {classifier.n_features_in_} pixels; {wanted}")
+
+
 def _model(classifier: KerasMLPClassifier) -> str:
     layers = [
         {"weights": _encoded(weights), "biases": _encoded(biases)}
         for weights, biases in zip(classifier.coefs_, classifier.intercepts_, strict=True)
     ]
-    return f"decoded({json.dumps({'layers': layers, 'classes': classifier.classes_.tolist(), 'sure': SURE})})"
+    model = json.dumps({"layers": layers, "classes": classifier.classes_.tolist(), "sure": SURE})
+    escaped = model.replace("<", "\\u003c")  # a label such as "</script>" would end the script
+    return f"decoded({escaped})"
 
 
 def _encoded(values: Any) -> str:

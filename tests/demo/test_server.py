@@ -4,6 +4,7 @@ import http.client
 import io
 import json
 import logging
+import re
 import socket
 import sys
 import threading
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sk_mnist import fetch_mnist, load_pretrained
-from sk_mnist.demo import DrawServer, Reader, _server
+from sk_mnist import KerasMLPClassifier, fetch_mnist, load_pretrained
+from sk_mnist.demo import DrawServer, Reader, _server, draw_page
 from sk_mnist.demo._server import MAX_BYTES, MAX_CONNECTIONS
 
 
@@ -57,6 +58,35 @@ def test_the_page_has_all_it_needs_and_forbids_the_rest(server):
     head, nothing = ask(server, "HEAD", "/")
     assert head.headers["Content-Length"] == str(len(content))
     assert nothing == b""
+
+
+def small_network(n_pixels=784, labels=(0, 1), **parameters):
+    X = np.random.default_rng(0).random((20, n_pixels), dtype=np.float32)
+    return KerasMLPClassifier((4,), epochs=1, random_state=0, **parameters).fit(X, np.resize(labels, 20))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (load_pretrained, r"classifier is a Pipeline; the draw page runs .* such as load_pretrained\(\)\['mlp'\]"),
+        (KerasMLPClassifier, "not fitted yet"),
+        (lambda: small_network(activation="tanh"), "activation='tanh'; the draw page runs .* activation='relu'"),
+        (lambda: small_network(64), "is fitted on 64 pixels; the draw page runs .* for 784 pixels"),
+    ],
+    ids=["a pipeline", "not fitted", "another activation", "another number of pixels"],
+)
+def test_a_page_is_drawn_only_for_a_network_that_it_runs(make, message):
+    with pytest.raises(ValueError, match=message):
+        draw_page(make())
+
+
+def test_a_label_cannot_end_the_script():
+    label = "</script><script>alert(1)</script>"
+    page = draw_page(small_network(labels=[label, "<!--"]))
+    assert label not in page
+    assert page.count("</script>") == draw_page().count("</script>")
+    (classes,) = re.findall(r'"classes": (\[.*?\])', page)
+    assert sorted(json.loads(classes)) == ["<!--", label]
 
 
 def test_it_reads_a_picture(server, seven):
