@@ -26,8 +26,8 @@ class Reader:
     Parameters
     ----------
     model : classifier
-        Fitted on MNIST's images, with ``predict_proba``. In a Pipeline, a PixelScaler sets the value of white; other
-        models take pixels in [0, 1].
+        Fitted on MNIST's images, with ``predict_proba``. In a Pipeline, also nested or in a search, a PixelScaler sets
+        the value of white; other models take pixels in [0, 1].
 
     Raises
     ------
@@ -36,6 +36,7 @@ class Reader:
     """
 
     def __init__(self, model: Any) -> None:
+        model = getattr(model, "best_estimator_", model)  # of a search
         if isinstance(model, Pipeline) and isinstance(model[0], DigitImageNormalizer):
             model = model[1:]  # pictures are normalised before they reach the model
         n_features = getattr(model, "n_features_in_", SIDE**2)
@@ -46,9 +47,11 @@ class Reader:
             )
         self.model = model
         self.classes = np.asarray(model.classes_).tolist()
-        self._white = _white_of(model)
-        # Fail now, and not at the first picture, if the model cannot predict.
-        self._probabilities(np.zeros((1, SIDE, SIDE), dtype=np.uint8))
+        self._white = _white_of(model) or 1.0
+        # Fail now, and not at the first picture, if the model cannot predict. A black image would be on any scale.
+        probe = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
+        probe[0, SIDE // 2, SIDE // 2] = 255
+        self._probabilities(probe)
 
     def read(self, picture: Any, name: str, *, split: bool = True) -> dict[str, Any]:
         """Read the digits in a picture.
@@ -97,11 +100,10 @@ class Reader:
         }
 
 
-def _white_of(model: Any) -> float:
-    """Return the value of a white pixel in the data that a model was fitted on: 1 unless a scaler sets another."""
-    for _, step in getattr(model, "steps", []):
-        if isinstance(step, PixelScaler):
-            return 1.0 if step.pixel_max == "dtype" else float(step.pixel_max_)
-        if isinstance(step, Pipeline):
-            return _white_of(step)
-    return 1.0
+def _white_of(model: Any) -> float | None:
+    """Return the value of a white pixel in the data that a model was fitted on; None if no scaler sets it."""
+    model = getattr(model, "best_estimator_", model)  # of a search
+    if isinstance(model, PixelScaler):
+        return 1.0 if model.pixel_max == "dtype" else float(model.pixel_max_)
+    whites = (_white_of(step) for _, step in getattr(model, "steps", []))
+    return next((white for white in whites if white is not None), None)

@@ -14,8 +14,12 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
-from sk_mnist import KerasMLPClassifier, fetch_mnist, load_pretrained
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, fetch_mnist, load_pretrained
 from sk_mnist.demo import DrawServer, Reader, _server, draw_page
 from sk_mnist.demo._server import MAX_BYTES, MAX_CONNECTIONS
 
@@ -97,6 +101,34 @@ def test_it_reads_a_picture(server, seven):
     assert digit["confidence"] == max(share for _, share in digit["probabilities"])
     assert sum(share for _, share in digit["probabilities"]) == pytest.approx(1)
     assert len(digit["image"]) == 784
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(make_pipeline(ImageFlattener()), PixelScaler(), KNeighborsClassifier()),
+        make_pipeline(make_pipeline(ImageFlattener(), PixelScaler()), KNeighborsClassifier()),
+        GridSearchCV(make_pipeline(ImageFlattener(), PixelScaler(), KNeighborsClassifier()), {}, cv=2),
+        make_pipeline(ImageFlattener(), GridSearchCV(make_pipeline(PixelScaler(), KNeighborsClassifier()), {}, cv=2)),
+    ],
+    ids=["after a nested pipeline", "in a nested pipeline", "in a search", "in a search in a pipeline"],
+)
+def test_a_scaler_of_bytes_is_found_wherever_it_is(model, seven):
+    train = fetch_mnist(subset="train", normalize=False)
+    reader = Reader(clone(model).fit(train.images[:2000], train.target[:2000]))
+    (digit,) = reader.read(io.BytesIO(seven), "seven")["digits"]
+    assert digit["label"] == 7
+
+
+def test_a_model_on_another_scale_fails_before_the_first_picture():
+    class Picky(KNeighborsClassifier):
+        def predict_proba(self, X):
+            assert X.max() in (0, 255), "bytes are wanted"
+            return super().predict_proba(X)
+
+    train = fetch_mnist(subset="train", normalize=False)
+    with pytest.raises(AssertionError, match="bytes are wanted"):
+        Reader(Picky().fit(train.data[:100], train.target[:100]))
 
 
 def test_a_connection_takes_several_requests(server, seven):
