@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -98,6 +99,14 @@ class TestPictures:
         path.write_bytes(file_of(seven, "JPEG", quality=95).read())
         difference = normalized(as_path(path)).astype(int) - normalized(seven)
         assert np.abs(difference).max() < 30
+
+    @pytest.mark.parametrize("sequence", [tuple, np.array, pd.Series, lambda names: np.array(names, dtype=object)])
+    def test_file_names_may_be_in_any_sequence(self, sequence, seven, tmp_path):
+        names = [str(tmp_path / f"{k}.png") for k in range(2)]
+        for name in names:
+            Image.fromarray(seven).save(name)
+        images = DigitImageNormalizer().transform(sequence(names))
+        np.testing.assert_array_equal(images, [normalized(seven)] * 2)
 
     def test_pictures_may_have_several_sizes(self, seven):
         images = DigitImageNormalizer().transform([seven, seven[20:180, 40:]])
@@ -205,11 +214,18 @@ class TestBadPictures:
             (np.zeros((28, 28)), r"an array of shape \(28, 28\)"),
             (np.zeros((2, 784)), r"an array of shape \(2, 784\)"),
             (np.zeros((20, 30, 3)), r"an array of shape \(20, 30, 3\)"),
-            (3, "a int"),
+            (Image.new("L", (28, 28)), "a Image"),
+            (io.BytesIO(), "a BytesIO"),
         ],
     )
     def test_one_picture_alone_is_refused(self, X, given):
-        with pytest.raises(ValueError, match=f"X is {given}; DigitImageNormalizer takes a sequence of pictures"):
+        message = f"X is {given}; DigitImageNormalizer takes a sequence of pictures. Put a single one into a list"
+        with pytest.raises(ValueError, match=message):
+            DigitImageNormalizer().transform(X)
+
+    @pytest.mark.parametrize("X", [3, None, {"a.png"}, np.zeros(784), pd.Series([1.0]), pd.DataFrame({"a": ["a.png"]})])
+    def test_other_things_are_refused_without_useless_advice(self, X):
+        with pytest.raises(ValueError, match=r"takes a sequence of pictures\. Give a list of file names"):
             DigitImageNormalizer().transform(X)
 
 

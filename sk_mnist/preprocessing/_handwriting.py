@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -103,8 +104,9 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         Parameters
         ----------
         X : sequence of n_samples pictures
-            Each picture is a file name (str or path-like), a binary file, a ``PIL.Image.Image``, or an array of shape
-            (height, width) or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for RGBA.
+            A list, a tuple, a Series or a 1-D array. Each picture is a file name (str or path-like), a binary file, a
+            ``PIL.Image.Image``, or an array of shape (height, width) or (height, width, 1) for grey, (height, width, 3)
+            for RGB, (height, width, 4) for RGBA.
             Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans; masks of 0 and 1 must be booleans. ``X`` may
             also be an array of shape (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be
             PNG, JPEG, GIF, BMP, TIFF or WebP; only the first image in a file is used.
@@ -235,10 +237,19 @@ def _as_sequence(X: Any, caller: str) -> Any:
         return X
     if isinstance(X, (list, tuple)):
         return X
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1:
+    if hasattr(X, "to_numpy") and len(X.shape) == 1:  # a Series
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OU" and X.ndim == 1:
         return X
     given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else f"a {type(X).__name__}"
-    raise ValueError(f"X is {given}; {caller} takes a sequence of pictures. Put a single one into a list: [X].")
+    advice = "Put a single one into a list: [X]." if _may_be_picture(X) else "Give a list of file names, for example."
+    raise ValueError(f"X is {given}; {caller} takes a sequence of pictures. {advice}")
+
+
+def _may_be_picture(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        return X.ndim in (2, 3) and X.dtype.kind in "biuf"
+    return isinstance(X, (str, os.PathLike, Image.Image)) or hasattr(X, "read")
 
 
 def normalized(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
