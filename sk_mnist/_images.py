@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from math import isqrt, prod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -164,8 +165,15 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     Raises
     ------
     ValueError
-        If ``X`` has a different number of dimensions, or its rows do not have as many pixels as an image.
+        If ``X`` has a different number of dimensions, its rows do not have as many pixels as an image, or
+        ``image_shape`` is not a pair of positive integers.
     """
+    if image_shape is not None and not (
+        isinstance(image_shape, (tuple, list))
+        and len(image_shape) == 2
+        and all(isinstance(side, Integral) and side > 0 for side in image_shape)
+    ):
+        raise ValueError(f"image_shape={image_shape!r} must be (height, width), two integers of at least 1, or None.")
     X = np.asarray(X)
     if X.ndim == 4 and X.shape[3] == 1:
         X = X[..., 0]

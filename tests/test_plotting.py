@@ -234,6 +234,34 @@ def test_digits_that_do_not_fit_are_an_error(arguments, message):
 # --- TrainingHistoryDisplay ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wrong", [{"n_images": -1}, {"n_images": 0}, {"n_columns": -3}, {"n_columns": 0}])
+def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, test_digits):
+    (name,) = wrong
+    X, y = test_digits
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of .*from_predictions must be an int"):
+        DigitsDisplay.from_predictions(X, y, **wrong)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of .*from_estimator must be an int"):
+        DigitsDisplay.from_estimator(classifier, X, y, **wrong)
+    if name == "n_columns":
+        with pytest.raises(ValueError, match=r"The 'n_columns' parameter of .*plot must be an int"):
+            DigitsDisplay.from_predictions(X[:4], y[:4]).plot(**wrong)
+
+
+@pytest.mark.parametrize("image_shape", [(8,), 8, (8, 8, 1), (-8, -8), (8.0, 8.0), ()])
+def test_the_shape_of_an_image_is_two_positive_integers(image_shape, network, test_digits):
+    message = r"image_shape=.* must be \(height, width\), two integers of at least 1"
+    with pytest.raises(ValueError, match=message):
+        DigitsDisplay.from_predictions(*test_digits, image_shape=image_shape)
+    with pytest.raises(ValueError, match=message):
+        WeightsDisplay.from_estimator(network, image_shape=image_shape)
+
+
+@pytest.mark.parametrize("n_units", [0, -1, 2.5])
+def test_weights_are_those_of_at_least_one_unit(n_units, network):
+    with pytest.raises(ValueError, match=r"The 'n_units' parameter of .*from_estimator must be an int"):
+        WeightsDisplay.from_estimator(network, n_units=n_units)
+
+
 def test_a_history_is_drawn_against_epochs_from_one():
     display = TrainingHistoryDisplay.from_history(HISTORY)
     loss, val_loss, accuracy, val_accuracy = display.lines_

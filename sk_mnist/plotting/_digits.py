@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sk_mnist._images import as_images
 from sk_mnist._labels import check_label_set, check_labels_1d, check_same_kind, encode_labels
+from sk_mnist._sklearn import Interval, validate_params
 from sk_mnist.plotting._base import import_pyplot, make_axes
 
 ORDERS = ("given", "confidently_wrong")
+
+_AT_LEAST_1 = [Interval(Integral, 1, None, closed="left")]
 
 
 class DigitsDisplay:
@@ -73,6 +77,7 @@ class DigitsDisplay:
         self.confidence = confidence
 
     @classmethod
+    @validate_params({"n_images": _AT_LEAST_1, "n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
     def from_estimator(
         cls,
         estimator: Any,
@@ -115,7 +120,7 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, shapes disagree, or the rows are not images.
+            If `order` is unknown, shapes disagree, the rows are not images, or a number is less than 1.
         ImportError
             If matplotlib is missing.
 
@@ -150,6 +155,7 @@ class DigitsDisplay:
         )
 
     @classmethod
+    @validate_params({"n_images": _AT_LEAST_1, "n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
     def from_predictions(
         cls,
         X: ArrayLike,
@@ -195,7 +201,7 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, shapes disagree, or the rows are not images.
+            If `order` is unknown, shapes disagree, the rows are not images, or a number is less than 1.
         ImportError
             If matplotlib is missing.
 
@@ -232,6 +238,7 @@ class DigitsDisplay:
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax, n_columns=n_columns)
 
+    @validate_params({"n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
     def plot(self, *, ax: Any = None, n_columns: int | None = None) -> DigitsDisplay:
         """Draw the grid.
 

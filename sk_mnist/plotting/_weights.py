@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_mnist._images import as_images
+from sk_mnist._sklearn import Interval, validate_params
 from sk_mnist.plotting._base import import_pyplot, last_step, make_axes
 
 
@@ -49,6 +51,7 @@ class WeightsDisplay:
         self.weights = weights
 
     @classmethod
+    @validate_params({"n_units": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
     def from_estimator(
         cls,
         estimator: Any,
@@ -79,7 +82,7 @@ class WeightsDisplay:
         Raises
         ------
         ValueError
-            If the estimator has no `coefs_`, or its inputs are not images.
+            If the estimator has no `coefs_`, its inputs are not images, or `n_units` is less than 1.
         ImportError
             If matplotlib is missing.
 
