@@ -564,6 +564,40 @@ def test_unknown_parameters_and_scores_are_an_error(grid_search, arguments, mess
         SearchResultsDisplay.from_estimator(grid_search, **arguments)
 
 
+def results(settings, scores):
+    return {"params": settings, "mean_test_score": np.array(scores), "std_test_score": np.zeros(len(scores))}
+
+
+@pytest.mark.parametrize("make", [np.array, lambda value: (np.array(value), 1)], ids=["array", "array in a tuple"])
+def test_parameters_may_be_arrays(make):
+    settings = [{"priors": priors, "a": a} for priors in (None, make([0.2, 0.8]), make([0.5, 0.5])) for a in (1, 2)]
+    display = SearchResultsDisplay.from_cv_results(results(settings, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
+    np.testing.assert_array_equal(display.mean_score, [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+
+
+def test_arrays_may_stand_beside_the_resource_of_a_halving_search():
+    settings = [{"priors": np.array([0.2, 0.8])}, {"priors": np.array([0.5, 0.5])}]
+    halving = results(settings, [0.8, 0.9]) | {"iter": [0, 0], "n_resources": [10, 10]}
+    np.testing.assert_array_equal(SearchResultsDisplay.from_cv_results(halving).mean_score, [0.8, 0.9])
+
+
+@pytest.mark.parametrize("settings", [[{"a": 1}, {"a": 2}], [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]])
+def test_a_search_without_a_score_is_an_error(settings):
+    with pytest.raises(ValueError, match=r"All values of mean test score are NaN, .* error_score='raise'"):
+        SearchResultsDisplay.from_cv_results(results(settings, [np.nan, np.nan]))
+
+
+def test_parameters_that_never_come_together_are_an_error():
+    with pytest.raises(ValueError, match=r"No candidate of the search sets both of params=\['a', 'b'\]"):
+        SearchResultsDisplay.from_cv_results(results([{"a": 1}, {"b": 2}], [0.8, 0.9]), params=["a", "b"])
+
+
+def test_a_parameter_named_twice_is_an_error(grid_search):
+    (name, _) = grid_search.best_params_
+    with pytest.raises(ValueError, match="names a parameter twice"):
+        SearchResultsDisplay.from_estimator(grid_search, params=[name, name])
+
+
 def test_three_parameters_need_a_choice():
     cv_results = {
         "params": [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}],

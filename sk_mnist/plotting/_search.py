@@ -173,7 +173,8 @@ class SearchResultsDisplay:
         Raises
         ------
         ValueError
-            If a parameter or score is unknown, or if `params` is None and no or more than two parameters vary.
+            If a parameter or score is unknown, if `params` is None and no or more than two parameters vary, or if all
+            scores are NaN.
         ImportError
             If matplotlib is missing.
 
@@ -196,11 +197,13 @@ class SearchResultsDisplay:
         names = _chosen_params(params, settings.values())
         # A grid given as a list of dicts has candidates without some of the parameters.
         settings = {row: setting for row, setting in settings.items() if all(name in setting for name in names)}
+        if not settings:
+            raise ValueError(f"No candidate of the search sets both of params={names!r}. Draw one of them.")
         values = [_in_order([setting[name] for setting in settings.values()]) for name in names]
         mean = np.full([len(column) for column in values], np.nan)
         std = np.full_like(mean, np.nan)
         for row, setting in settings.items():
-            cell = tuple(column.index(setting[name]) for name, column in zip(names, values, strict=True))
+            cell = tuple(_position(setting[name], column) for name, column in zip(names, values, strict=True))
             score = cv_results[f"mean_test_{scoring}"][row]
             if np.isnan(mean[cell]) or score > mean[cell]:
                 mean[cell], std[cell] = score, cv_results[f"std_test_{scoring}"][row]
@@ -227,6 +230,11 @@ class SearchResultsDisplay:
         >>> display.plot().ax_.get_ylabel()
         'Mean test score'
         """
+        if np.isnan(self.mean_score).all():
+            raise ValueError(
+                f"All values of mean test {self.score_name} are NaN, so there is nothing to draw. Fit the search with "
+                "error_score='raise' to see why."
+            )
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=self._figure_size())
         self.line_: Any = None
         self.band_: Any = None
@@ -327,7 +335,7 @@ def _last_setting_of_each_candidate(cv_results: Mapping[str, Any]) -> dict[int, 
     resources = {
         name
         for name in settings[0]
-        if all(setting.get(name) == amount for setting, amount in zip(settings, amounts, strict=True))
+        if all(_is_same(setting.get(name), amount) for setting, amount in zip(settings, amounts, strict=True))
     }
     last = {}
     for row, setting in enumerate(settings):
@@ -346,6 +354,8 @@ def _chosen_params(params: str | Sequence[str] | None, settings: Collection[Mapp
     chosen = [params] if isinstance(params, str) else list(params)
     if len(chosen) not in (1, 2) or any(name not in known for name in chosen):
         raise ValueError(f"params={params!r} must be one or two of the searched parameters: {known}.")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"params={params!r} names a parameter twice; choose one or two different ones of {known}.")
     return chosen
 
 
@@ -353,9 +363,24 @@ def _in_order(values: Sequence[Any]) -> list[Any]:
     """Return the distinct values, numbers sorted, others in order of first occurrence."""
     distinct: list[Any] = []
     for value in values:
-        if value not in distinct:
+        if not any(_is_same(value, other) for other in distinct):
             distinct.append(value)
     return sorted(distinct) if _are_numbers(distinct) else distinct
+
+
+def _position(value: Any, values: Sequence[Any]) -> int:
+    return next(k for k, other in enumerate(values) if _is_same(value, other))
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    if value is other:
+        return True
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
+        return type(value) is type(other) and np.array_equal(value, other)
+    try:
+        return bool(value == other)
+    except ValueError:  # frames, or tuples that hold arrays
+        return repr(value) == repr(other)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
