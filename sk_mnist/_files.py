@@ -36,6 +36,10 @@ def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to ``path``, and rename it to ``path`` if the block succeeds."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such directory", os.fspath(path.parent))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     # Created here and not by tempfile, so that the system applies the umask. The umask can only be read by changing it,
     # which would affect every thread.

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 
 from sk_mnist import _stderr_filter
@@ -68,6 +69,8 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
     ------
     ImportError
         If Keras runs on a backend other than TensorFlow, or TensorFlow cannot be imported.
+    TypeError, ValueError
+        If ``n_threads`` is not an integer of at least 1.
 
     Notes
     -----
@@ -81,6 +84,8 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
     >>> from sk_mnist import start_tensorflow
     >>> start_tensorflow()
     """
+    if n_threads is not None:
+        n_threads = _checked_threads(n_threads)
     check_backend()
     with _start_lock:
         if _is_running():
@@ -90,6 +95,15 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
             tensorflow = import_module("tensorflow")
             limit_threads(n_threads, override=override)
             tensorflow.config.list_logical_devices()
+
+
+def _checked_threads(n_threads: int) -> int:
+    # TensorFlow aborts the process if the number is negative.
+    if isinstance(n_threads, bool) or not isinstance(n_threads, Integral):
+        raise TypeError(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
+    if n_threads < 1:
+        raise ValueError(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
+    return int(n_threads)
 
 
 def announce_start() -> None:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sk_mnist import _tensorflow
+from sk_mnist import _tensorflow, start_tensorflow
 from sk_mnist._stderr_filter import is_chatter
 from tests.helpers.processes import run_python
 
@@ -138,6 +138,14 @@ def test_a_fit_that_is_about_to_start_tensorflow_says_how_to_hide_its_chatter(ca
     _tensorflow.announce_start()
     assert [record.name for record in caplog.records] == ["sk_mnist"]
     assert "Call sk_mnist.start_tensorflow() first" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "error"), [(-5, ValueError), (0, ValueError), ("4", TypeError), (2.5, TypeError), (True, TypeError)]
+)
+def test_a_number_of_threads_that_tensorflow_aborts_at_is_refused(n_threads, error):
+    with pytest.raises(error, match=f"n_threads must be None or an integer of at least 1; got {n_threads!r}"):
+        start_tensorflow(n_threads)
 
 
 FITS = """

@@ -184,10 +184,13 @@ class Training:
                 if self.validation is not None:
                     self._best.update(MONITORS[plan.monitor] * logs[plan.monitor], self.network.get_layers)
             self.history.append(logs)
-            self._is_finished = bool(is_stopped or self.callbacks.stops or self._best.is_past)
+            self._is_finished = self._best.is_past
             if plan.checkpoint is not None:
                 plan.checkpoint.save(self._progress())
             report_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs, is_verbose=plan.is_verbose)
+            # A callback stops this call of fit; one that resumes from the checkpoint trains the other epochs.
+            if is_stopped or self.callbacks.stops:
+                break
         return logs
 
     @contextmanager

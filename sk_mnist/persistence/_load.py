@@ -27,6 +27,7 @@ _MAX_SHOWN_TYPES = 30
 _MACHINE_PARAMETERS = {
     "memory": "a later fit would unpickle the files in that directory",
     "n_jobs": "it would start that many processes or threads",
+    "checkpoint_dir": "a later fit would write files to that directory",
 }
 
 
@@ -45,8 +46,9 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     Returns
     -------
     estimator : estimator instance
-        The saved estimator. This package's estimators predict the same, bit for bit. ``memory`` and ``n_jobs`` are
-        set to None, and parameters of this package's estimators that the file lacks have their defaults.
+        The saved estimator. This package's estimators predict the same, bit for bit. ``memory``, ``n_jobs`` and
+        ``checkpoint_dir`` are set to None, and parameters of this package's estimators that the file lacks have their
+        defaults.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -73,11 +73,12 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
 
     check_is_fitted(estimator)
+    row_shape = _row_shape(estimator)
     register_onnx_converters()
     tensor_type = {"float32": FloatTensorType, "uint8": UInt8TensorType}[input_dtype]
     return skl2onnx.to_onnx(
         estimator,
-        initial_types=[("X", tensor_type([None, *_row_shape(estimator)]))],
+        initial_types=[("X", tensor_type([None, *row_shape]))],
         target_opset=TARGET_OPSET,
         options={"zipmap": False},
     )
@@ -91,8 +92,23 @@ def _require_skl2onnx(function: str) -> None:
 
 
 def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
-    first = estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
-    return getattr(first, "image_shape_", (estimator.n_features_in_,))
+    if not is_classifier(estimator):
+        raise ValueError(f"to_onnx converts classifiers, and Pipelines that end in one; got {estimator!r}.")
+    first = _first_step(estimator)
+    if hasattr(first, "image_shape_"):
+        return first.image_shape_
+    if not hasattr(first, "n_features_in_"):
+        shown = repr(first) if isinstance(first, str) else type(first).__name__
+        raise ValueError(
+            f"to_onnx cannot convert {shown}, the first step of a Pipeline, because it has no fixed number of features. "
+            "Convert the steps after it, such as model[1:], and apply it before the ONNX model."
+        )
+    return (first.n_features_in_,)
+
+
+def _first_step(estimator: Any) -> Any:
+    """Return the first step of a Pipeline, also of one in it, or the estimator itself."""
+    return _first_step(estimator.steps[0][1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def register_onnx_converters() -> None:

@@ -19,9 +19,11 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, RandomWarp
+from sk_mnist.neural_network import _checkpoint
 
 CURVES = ("loss_curve_", "validation_scores_", "history_", "n_iter_", "best_epoch_", "loss_")
 
@@ -324,10 +326,13 @@ def test_a_file_in_the_place_of_the_directory_is_an_error(images, tmp_path):
         network(tmp_path / "file").fit(*images)
 
 
-def test_a_saved_model_keeps_the_directory_as_a_string(images, tmp_path):
+def test_a_model_with_a_directory_is_saved_and_loads_without_it(images, tmp_path):
     clf = network(tmp_path / "checkpoints", epochs=1).fit(*images)
     sk_mnist.save(clf, tmp_path / "clf.skops")
-    assert sk_mnist.load(tmp_path / "clf.skops").checkpoint_dir == str(tmp_path / "checkpoints")
+    assert clf.checkpoint_dir == tmp_path / "checkpoints"
+    with pytest.warns(UserWarning, match="^checkpoint_dir=.* was set to None"):
+        loaded = sk_mnist.load(tmp_path / "clf.skops")
+    np.testing.assert_array_equal(loaded.predict_proba(images[0]), clf.predict_proba(images[0]))
 
 
 def test_what_killed_processes_left_is_removed(images, tmp_path):
@@ -462,3 +467,35 @@ def test_the_teacher_may_be_frozen(images, tmp_path):
     whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
     interrupted(clf, 3, *images)
     assert_same_fit(clf.fit(*images), whole)
+
+
+class Stop(StopAfter):
+    """A callback that stops the fit at the end of an epoch."""
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name == "epoch"
+
+
+def test_a_fit_that_a_callback_stopped_is_not_finished(images, tmp_path):
+    params = {"hidden_layer_sizes": (8,), "epochs": 4, "random_state": 0}
+    stopped = KerasMLPClassifier(**params, checkpoint_dir=tmp_path).set_callbacks(Stop(1)).fit(*images)
+    assert stopped.n_iter_ == 1
+    resumed = KerasMLPClassifier(**params, checkpoint_dir=tmp_path).fit(*images)
+    whole = KerasMLPClassifier(**params).fit(*images)
+    assert resumed.loss_curve_ == whole.loss_curve_
+    for one, other in zip(resumed.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_trees_that_agree_on_the_training_rows_have_files_of_their_own(images, tmp_path):
+    for seed in range(2):
+        teacher = DecisionTreeClassifier(random_state=seed, max_features=2)
+        KerasMLPClassifier((8,), epochs=1, random_state=0, teacher=teacher, checkpoint_dir=tmp_path).fit(*images)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_checkpoints_belong_to_the_version_that_wrote_them(images, tmp_path, monkeypatch):
+    for version in ("1.0", "1.1"):
+        monkeypatch.setattr(_checkpoint, "__version__", version)
+        KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path).fit(*images)
+    assert len(list(tmp_path.glob("*.npz"))) == 2

@@ -811,6 +811,13 @@ def test_memory_is_not_taken_from_a_file(pipeline, data, tmp_path):
     assert cache.exists()
 
 
+def test_checkpoint_dir_is_not_taken_from_a_file(data, tmp_path):
+    model = KerasMLPClassifier((4,), epochs=1, random_state=0, checkpoint_dir=tmp_path / "fits").fit(*data)
+    path = save(model, tmp_path / "model.skops")
+    with pytest.warns(UserWarning, match="^checkpoint_dir=.* of KerasMLPClassifier was set to None, .* write files"):
+        assert load(path).checkpoint_dir is None
+
+
 @pytest.mark.parametrize("n_jobs", [12, -1])
 def test_n_jobs_is_not_taken_from_a_file(data, n_jobs, tmp_path):
     union = FeatureUnion([("a", StandardScaler()), ("b", StandardScaler())]).fit(data[0])

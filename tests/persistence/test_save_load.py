@@ -33,7 +33,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticR
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
@@ -51,7 +51,19 @@ from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp, fetch_mnist, load, make_mnist_pipeline, save, to_onnx
+from sk_mnist import (
+    DigitImageNormalizer,
+    ImageFlattener,
+    KerasMLPClassifier,
+    PixelScaler,
+    RandomWarp,
+    fetch_mnist,
+    load,
+    load_pretrained,
+    make_mnist_pipeline,
+    save,
+    to_onnx,
+)
 from sk_mnist.neural_network._forward import ACTIVATIONS
 from sk_mnist.persistence import register_onnx_converters
 from sk_mnist.persistence._reader import TYPES
@@ -456,6 +468,17 @@ class TestTrust:
             n_loaded += 1
         assert n_loaded > 130
 
+    @pytest.mark.parametrize(
+        ("name", "error", "match"),
+        [
+            ("", IsADirectoryError, "directory"),
+            ("missing/model.skops", FileNotFoundError, "No such directory: .*missing'"),
+        ],
+    )
+    def test_a_place_that_cannot_be_saved_to_is_named(self, fitted, tmp_path, name, error, match):
+        with pytest.raises(error, match=match):
+            save(fitted, tmp_path / name)
+
     def test_types_that_a_file_does_not_hold_may_be_trusted(self, saved):
         assert load(saved, trusted=["my_package.NotThere"])
 
@@ -628,6 +651,25 @@ class TestOnnx:
         mlp = KerasMLPClassifier((6,), epochs=1).fit(X, labels[np.arange(90) % 2])
         with pytest.raises(ValueError, match=r"go up to 9223372036854775808, but ONNX labels are int64"):
             to_onnx(mlp)
+
+    def test_what_has_no_fixed_number_of_features_is_refused(self):
+        model = make_pipeline(DigitImageNormalizer(), load_pretrained())
+        with pytest.raises(ValueError, match=r"cannot convert DigitImageNormalizer, .* such as model\[1:\]"):
+            to_onnx(model)
+        with pytest.raises(ValueError, match=r"cannot convert 'passthrough', .* such as model\[1:\]"):
+            to_onnx(Pipeline([("nothing", "passthrough"), ("model", load_pretrained())]))
+
+    def test_a_transformer_is_refused(self):
+        with pytest.raises(ValueError, match=r"to_onnx converts classifiers, .*; got PixelScaler\(\)"):
+            to_onnx(PixelScaler().fit([[0, 255]]))
+
+    def test_a_pipeline_that_begins_with_another(self):
+        X, y = fetch_mnist(subset="test", normalize=False, return_X_y=True)
+        images = X[:500].reshape(-1, 28, 28)
+        mlp = KerasMLPClassifier((4,), epochs=1, random_state=0)
+        model = make_pipeline(make_pipeline(ImageFlattener(), PixelScaler()), mlp).fit(images, y[:500])
+        _, proba = self.run(to_onnx(model, input_dtype="uint8"), images)
+        np.testing.assert_allclose(proba, model.predict_proba(images), atol=1e-5)
 
     @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"]], ids=str)
     def test_skl2onnx_itself_converts_after_one_call(self, labels):
