@@ -100,7 +100,7 @@ def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
     if not hasattr(first, "n_features_in_"):
         shown = repr(first) if isinstance(first, str) else type(first).__name__
         raise ValueError(
-            f"to_onnx cannot convert {shown}, the first step of a Pipeline, because it has no fixed number of features. "
+            f"to_onnx cannot convert {shown}, the first step of a Pipeline, which takes no fixed number of features. "
             "Convert the steps after it, such as model[1:], and apply it before the ONNX model."
         )
     return (first.n_features_in_,)
