@@ -53,7 +53,7 @@ def _add_training_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
     train.add_argument("--dropout", type=rate, help="share of units to drop in each step (default: the recipe's)")
     train.add_argument(
-        "--hidden", type=sizes, metavar="SIZES", help="units of the hidden layers, such as 128,64 (default: the recipe's)"
+        "--hidden", type=sizes, metavar="SIZES", help="units of hidden layers, such as 128,64 (default: the recipe's)"
     )
     train.add_argument(
         "--early-stopping",
