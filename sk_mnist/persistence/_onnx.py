@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sk_mnist._sklearn import StrOptions, validate_params
@@ -47,7 +48,8 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     ImportError
         If skl2onnx is missing.
     ValueError
-        If a label does not fit into int64, the type of labels in ONNX.
+        If ``estimator`` is not a classifier, if its first step takes no fixed number of features, or if a label does
+        not fit into int64, the type of labels in ONNX.
     sklearn.exceptions.NotFittedError
         If ``estimator`` is not fitted.
 
@@ -73,11 +75,14 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
 
     check_is_fitted(estimator)
-    row_shape = _row_shape(estimator)
+    if not is_classifier(estimator):
+        raise ValueError(f"to_onnx converts classifiers, and Pipelines that end in one; got {estimator!r}.")
+    steps = list(_steps(estimator))
+    row_shape = _row_shape(steps[0])
     register_onnx_converters()
     tensor_type = {"float32": FloatTensorType, "uint8": UInt8TensorType}[input_dtype]
     return skl2onnx.to_onnx(
-        estimator,
+        make_pipeline(*steps) if len(steps) > 1 else steps[0],
         initial_types=[("X", tensor_type([None, *row_shape]))],
         target_opset=TARGET_OPSET,
         options={"zipmap": False},
@@ -91,24 +96,24 @@ def _require_skl2onnx(function: str) -> None:
         raise ImportError(f"{function} needs skl2onnx: pip install skl2onnx") from error
 
 
-def _row_shape(estimator: BaseEstimator) -> tuple[int, ...]:
-    if not is_classifier(estimator):
-        raise ValueError(f"to_onnx converts classifiers, and Pipelines that end in one; got {estimator!r}.")
-    first = _first_step(estimator)
+def _steps(estimator: Any) -> Iterator[Any]:
+    """Yield the steps of a Pipeline and of those in it, or the estimator itself."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            yield from _steps(step)
+    elif estimator is not None and estimator != "passthrough":  # these do nothing, and skl2onnx refuses them
+        yield estimator
+
+
+def _row_shape(first: Any) -> tuple[int, ...]:
     if hasattr(first, "image_shape_"):
         return first.image_shape_
     if not hasattr(first, "n_features_in_"):
-        shown = repr(first) if isinstance(first, str) else type(first).__name__
         raise ValueError(
-            f"to_onnx cannot convert {shown}, the first step of a Pipeline, which takes no fixed number of features. "
-            "Convert the steps after it, such as model[1:], and apply it before the ONNX model."
+            f"to_onnx cannot convert {type(first).__name__}, the first step of a Pipeline, which takes no fixed number "
+            "of features. Convert the steps after it, such as model[1:], and apply it before the ONNX model."
         )
     return (first.n_features_in_,)
-
-
-def _first_step(estimator: Any) -> Any:
-    """Return the first step of a Pipeline, also of one in it, or the estimator itself."""
-    return _first_step(estimator.steps[0][1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def register_onnx_converters() -> None:

@@ -656,8 +656,19 @@ class TestOnnx:
         model = make_pipeline(DigitImageNormalizer(), load_pretrained())
         with pytest.raises(ValueError, match=r"cannot convert DigitImageNormalizer, .* such as model\[1:\]"):
             to_onnx(model)
-        with pytest.raises(ValueError, match=r"cannot convert 'passthrough', .* such as model\[1:\]"):
-            to_onnx(Pipeline([("nothing", "passthrough"), ("model", load_pretrained())]))
+        with pytest.raises(ValueError, match=r"cannot convert DigitImageNormalizer, .* such as model\[1:\]"):
+            to_onnx(Pipeline([("nothing", "passthrough"), ("model", model)]))
+
+    @pytest.mark.parametrize("nothing", ["passthrough", None])
+    def test_steps_that_do_nothing_are_left_out(self, nothing):
+        X, _ = fetch_mnist(subset="test", normalize=False, return_X_y=True)
+        images = X[:100].reshape(-1, 28, 28)
+        first, *others = load_pretrained().steps
+        inner = Pipeline([("nothing", nothing), first])
+        model = Pipeline([("nothing", nothing), ("inner", inner), ("also_nothing", nothing), *others])
+        labels, proba = self.run(to_onnx(model, input_dtype="uint8"), images)
+        np.testing.assert_array_equal(labels, model.predict(images))
+        np.testing.assert_allclose(proba, model.predict_proba(images), atol=1e-5)
 
     def test_a_transformer_is_refused(self):
         with pytest.raises(ValueError, match=r"to_onnx converts classifiers, .*; got PixelScaler\(\)"):
