@@ -221,7 +221,8 @@ TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 @pytest.mark.slow
 @pytest.mark.parametrize("search", ["grid", "random", "halving"])
 def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
-    process = run(*TUNE, "--search", search, "--candidates", "3", "--output", str(tmp_path))
+    n_candidates = ["--candidates", "3"] if search == "random" else []
+    process = run(*TUNE, "--search", search, *n_candidates, "--output", str(tmp_path))
     assert process.returncode == 0, process.stderr
     fits = re.findall(r"^fit (\d+)/(\d+) ", process.stdout, re.MULTILINE)
     n_fits = {"grid": 12, "random": 6, "halving": 16}[search]
@@ -322,7 +323,12 @@ def _interrupted(*args, **kwargs):
         (["tune", "--search", "best"], "(choose from 'grid', 'random', 'halving') (see sk-mnist tune --help)"),
         (["export", "model.skops"], "the following arguments are required: --onnx"),
         (["tune", "--grid", "huge"], "argument --grid: invalid choice: 'huge'"),
+        (["tune", "--candidates", "50"], "--candidates needs --search random; got --search grid (see sk-mnist tune -"),
+        (["tune", "--search", "halving", "--candidates", "10"], "--candidates needs --search random; got --search h"),
+        (["tune", "--search", "random", "--grid", "small"], "--grid needs --search grid or halving; got --search r"),
         (["fetch", "--verify", "--clear"], "not allowed with argument --verify"),
+        (["fetch", "--verify", "-v"], "--verbose cannot be combined with --verify (see sk-mnist fetch --help)"),
+        (["fetch", "--clear", "--verbose"], "--verbose cannot be combined with --clear (see sk-mnist fetch --help)"),
         (["evaluate"], "the following arguments are required: MODEL"),
         (["--colour"], "unrecognized arguments: --colour (see sk-mnist train --help)"),
         (["tune", "--colour"], "unrecognized arguments: --colour (see sk-mnist tune --help)"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sk_mnist.cli._options import add_data_home
+from sk_mnist.cli._options import UsageError, add_data_home
 from sk_mnist.cli._terminal import make_console, say
 
 
@@ -29,6 +29,9 @@ def run(options: argparse.Namespace) -> None:
     from sk_mnist.datasets import clear_data_home, fetch_mnist, get_data_home
     from sk_mnist.datasets._cache import check_data_home
 
+    if options.verbose and (options.verify or options.clear):
+        # Neither tries a source.
+        raise UsageError(f"--verbose cannot be combined with {'--verify' if options.verify else '--clear'}")
     console = make_console()
     if options.clear:
         clear_data_home(options.data_home)

@@ -5,8 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sk_mnist.cli._options import UsageError
 from sk_mnist.cli._plan import HALVING_FACTOR, Round, SearchPlan, halving_rounds
 from sk_mnist.cli._scores import ScoreRecorder
+
+DEFAULT_GRID = "small"
+DEFAULT_CANDIDATES = 10
+
+# Options that only some searches use.
+SEARCHES_WITH = {"grid": ("grid", "halving"), "candidates": ("random",)}
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise an error if an option is given that the search does not use."""
+    for name, searches in SEARCHES_WITH.items():
+        if getattr(options, name) is not None and options.search not in searches:
+            raise UsageError(f"--{name} needs --search {' or '.join(searches)}; got --search {options.search}")
 
 
 def make_search(options: argparse.Namespace, n_images: int) -> tuple[Any, ScoreRecorder, SearchPlan]:
@@ -24,7 +38,7 @@ def _grid_search(options: argparse.Namespace) -> Search:
 
     from sk_mnist.model_selection import mnist_param_grid
 
-    grid = mnist_param_grid(options.grid)
+    grid = mnist_param_grid(options.grid or DEFAULT_GRID)
     recorder = ScoreRecorder(grid, options.cv)
     return GridSearchCV(_pipeline(options), grid), recorder, (Round(len(ParameterGrid(grid)), options.epochs),)
 
@@ -37,8 +51,9 @@ def _random_search(options: argparse.Namespace) -> Search:
     distributions = mnist_param_distributions()
     # Candidates differ in architecture and batch size, and each combination has to be compiled.
     pipeline = _pipeline(options, jit_compile="auto")
-    search = RandomizedSearchCV(pipeline, distributions, n_iter=options.candidates, random_state=options.seed)
-    return search, ScoreRecorder(distributions, options.cv), (Round(options.candidates, options.epochs),)
+    n_candidates = options.candidates or DEFAULT_CANDIDATES
+    search = RandomizedSearchCV(pipeline, distributions, n_iter=n_candidates, random_state=options.seed)
+    return search, ScoreRecorder(distributions, options.cv), (Round(n_candidates, options.epochs),)
 
 
 def _halving_search(options: argparse.Namespace) -> Search:
@@ -47,7 +62,7 @@ def _halving_search(options: argparse.Namespace) -> Search:
 
     from sk_mnist.model_selection import mnist_param_grid
 
-    grid = mnist_param_grid(options.grid)
+    grid = mnist_param_grid(options.grid or DEFAULT_GRID)
     search = HalvingGridSearchCV(
         _pipeline(options),
         grid,

@@ -18,7 +18,7 @@ from sk_mnist.cli._data import check_rows, read_images
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, seed
 from sk_mnist.cli._plan import SearchPlan
 from sk_mnist.cli._scores import ScoreRecorder
-from sk_mnist.cli._searches import make_search
+from sk_mnist.cli._searches import check_options, make_search
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     tune = commands.add_parser("tune", help="search for better parameters by cross-validation on the training images")
     tune.set_defaults(run=run)
-    tune.add_argument("--grid", choices=("small", "large"), default="small", help="6 or 36 candidates (default: small)")
+    tune.add_argument(
+        "--grid",
+        choices=("small", "large"),
+        help="6 or 36 candidates, for --search grid or halving (default: small)",
+    )
     tune.add_argument(
         "--search",
         choices=("grid", "random", "halving"),
@@ -41,7 +45,7 @@ def add_command(commands: Any) -> None:
         help="grid: the whole grid; random: candidates from distributions; halving: the whole grid for a few epochs, "
         "then the best for more (default: grid)",
     )
-    tune.add_argument("--candidates", type=positive(int), default=10, help="number for --search random (default: 10)")
+    tune.add_argument("--candidates", type=positive(int), help="number for --search random (default: 10)")
     tune.add_argument("--cv", type=positive(int), default=3, help="number of folds (default: 3)")
     tune.add_argument("--n-jobs", type=positive(int), default=2, help="fits at a time, in threads (default: 2)")
     add_threads(tune)
@@ -68,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
     """Run the command."""
     from sk_mnist.cli._search_progress import SearchProgress
 
+    check_options(options)
     if options.cv < 2:
         raise UsageError(f"--cv must be at least 2; got {options.cv}")
     console = make_console(stderr=options.json)
