@@ -11,8 +11,13 @@ from pathlib import Path
 
 # absl's prefix is a severity letter, a date and a time: "I0000 00:00:1795380000.000000    123 port.cc:153] ...".
 _CHATTER = re.compile(rb"[IW]\d{4} |WARNING: All log messages before absl::InitializeLog\(\)")
-# On a machine without an NVIDIA driver, this "error" only reports that there is none.
-_NO_GPU = re.compile(rb"E\d{4} .*failed call to cuInit")
+# Why no GPU is used. On a machine without an NVIDIA driver, these lines only report that there is none.
+_NO_GPU = re.compile(
+    rb"[EW]\d{4} .*(failed call to cuInit|GPU libraries|Could not load dynamic library)"
+    # The second line of a message, without a prefix.
+    rb"|Skipping registering GPU devices"
+)
+DRIVER = Path("/proc/driver/nvidia")
 
 READY = b"ready\n"
 
@@ -32,9 +37,9 @@ def main() -> None:
 
 def is_chatter(line: bytes) -> bool:
     """Whether a line is a routine log line."""
-    if _CHATTER.match(line):
-        return True
-    return bool(_NO_GPU.match(line)) and not Path("/proc/driver/nvidia").exists()
+    if _NO_GPU.match(line):
+        return not DRIVER.exists()
+    return bool(_CHATTER.match(line))
 
 
 def _write(data: bytes) -> None:

@@ -16,7 +16,13 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is hidd
 
 CHATTER = """WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
 I0000 00:00:1795750187.969599   30435 port.cc:153] oneDNN custom operations are on.
-W0000 00:00:1795750187.969599   30435 gpu_device.cc:2342] Cannot dlopen some GPU libraries.
+W0000 00:00:1795750187.969599   30435 computation_placer.cc:177] computation placer already registered.
+"""
+# Routine lines only on a machine without an NVIDIA driver.
+NO_GPU = """E0000 00:00:1795750187.969599   30435 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)
+W0000 00:00:1795750187.969599   30435 dso_loader.cc:59] Could not load dynamic library 'libcudnn.so.9'
+W0000 00:00:1795750187.969599   30435 gpu_device.cc:2342] Cannot dlopen some GPU libraries. Please make sure
+Skipping registering GPU devices...
 """
 IMPORTANT = """E0000 00:00:1795750187.969599   30435 gpu.cc:52] out of memory
 a line of another library
@@ -47,6 +53,16 @@ WRITES = f"os.write(2, {CHATTER + IMPORTANT!r}.encode())"
 @pytest.mark.parametrize("line", CHATTER.splitlines())
 def test_routine_lines_are_chatter(line):
     assert is_chatter(line.encode())
+
+
+@pytest.mark.parametrize("has_driver", [True, False])
+@pytest.mark.parametrize("line", NO_GPU.splitlines())
+def test_why_a_gpu_is_not_used_is_chatter_only_where_there_is_none(line, has_driver, tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia"
+    monkeypatch.setattr("sk_mnist._stderr_filter.DRIVER", driver)
+    if has_driver:
+        driver.mkdir()
+    assert is_chatter(line.encode()) is not has_driver
 
 
 def test_chatter_is_hidden_and_other_lines_pass(start):
