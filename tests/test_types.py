@@ -17,6 +17,12 @@ from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
 
 X, y = fetch_mnist(return_X_y=True)
 fetch_mnist().data
+
+
+def load_digits(as_tuple: bool) -> object:
+    return fetch_mnist(return_X_y=as_tuple)
+
+
 clf = KerasMLPClassifier((64,), epochs=3).fit(X, y, X_val=X, y_val=y)
 clf.partial_fit(X, y, classes=range(10))
 result = evaluate(clf, X, y)

@@ -60,6 +60,21 @@ def fetch_mnist(
     delay: float = 1.0,
     progressbar: bool = False,
 ) -> tuple[Any, Any]: ...
+@overload
+def fetch_mnist(
+    *,
+    subset: Literal["train", "test", "all"] = "all",
+    data_home: str | PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool,
+    as_frame: bool = False,
+    normalize: bool = True,
+    shuffle: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progressbar: bool = False,
+) -> Bunch | tuple[Any, Any]: ...
 @validate_params(
     {
         "subset": [StrOptions(set(_PARTS))],
