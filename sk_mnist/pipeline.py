@@ -102,7 +102,7 @@ def make_mnist_pipeline(
     >>> pipe.set_params(mlp__learning_rate=3e-3)["mlp"].learning_rate
     0.003
     """
-    if recipe not in RECIPES:
+    if not isinstance(recipe, str) or recipe not in RECIPES:
         raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.{_suggestion(recipe, RECIPES)}")
     known = KerasMLPClassifier().get_params(deep=False)
     for name in mlp_params:

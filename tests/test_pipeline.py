@@ -1,5 +1,7 @@
 """make_mnist_pipeline: from images to digits."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -48,11 +50,11 @@ def test_the_recipe_is_not_changed_by_what_comes_of_it(digits):
     assert make_mnist_pipeline()["mlp"].get_params() == before
 
 
-def test_an_unknown_recipe_is_refused_with_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"recipe must be one of \['accurate', 'fast', 'reference', 'wide'\]; got 'best'"
-    ):
-        make_mnist_pipeline("best")
+@pytest.mark.parametrize("recipe", ["best", ["fast"], {"epochs": 3}, None], ids=str)
+def test_an_unknown_recipe_is_refused_with_the_known_ones(recipe):
+    known = r"\['accurate', 'fast', 'reference', 'wide'\]"
+    with pytest.raises(ValueError, match=f"recipe must be one of {known}; got {re.escape(repr(recipe))}"):
+        make_mnist_pipeline(recipe)
 
 
 def test_an_unknown_parameter_is_refused():
