@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from sk_mnist import __version__
 from sk_mnist._files import replacing
+from sk_mnist.neural_network._batches import distorting_generator
 from sk_mnist.neural_network._training import (
     NetworkSpec,
     NetworkState,
@@ -38,11 +39,11 @@ _NOT_IN_FINGERPRINT = {
     "on_epoch_end",
     "checkpoint",
     "distort",  # covered by the parameters of the augmentation
-    "make_targets",  # covered by the targets of the first rows
+    "make_targets",  # covered by the targets of all rows
 }
 
-# Number of rows whose targets identify a teacher.
-_PROBED_ROWS = 256
+# Number of rows of which changed versions also identify a teacher.
+_CHANGED_ROWS = 256
 
 _HASHED_BYTES = 16 * 2**20
 
@@ -133,12 +134,32 @@ def fingerprint(
         if part is not None:
             _add_data(digest, part)
     if plan.make_targets is not None:
-        probed = np.arange(min(len(data), _PROBED_ROWS))
-        rows, labels = data.take(probed), data.y[probed]
-        # Different trees agree on the rows that they were fitted on, but not on rows between them.
-        for seen in (rows, (rows + rows[::-1]) / 2):
-            _add_array(digest, plan.make_targets(seen, labels))
+        _add_targets(digest, plan, data)
     return digest.hexdigest()
+
+
+def _add_targets(digest: Any, plan: TrainingPlan, data: TrainingData) -> None:
+    """Add the targets of all rows, which takes as long as the teacher takes in an epoch, and of some changed rows.
+
+    The pickle of a teacher would be faster to read, but it differs between equal teachers.
+    """
+
+    def add(rows: np.ndarray, labels: np.ndarray) -> None:
+        assert plan.make_targets is not None
+        # A teacher that uses several threads may round the last bits of float64 differently each time.
+        _add_array(digest, plan.make_targets(rows, labels).astype(np.float32))
+
+    # In parts, because X may be larger than memory.
+    step = max(1, _HASHED_BYTES // (data.X.shape[1] * data.X.dtype.itemsize))
+    for start in range(0, len(data), step):
+        chosen = np.arange(start, min(start + step, len(data)))
+        add(data.take(chosen), data.y[chosen])
+    # Different trees agree on the rows that they were fitted on, but not on rows between them.
+    chosen = np.arange(min(len(data), _CHANGED_ROWS))
+    rows, labels = data.take(chosen), data.y[chosen]
+    add((rows + rows[::-1]) / 2, labels)
+    if plan.distort is not None:
+        add(plan.distort(rows, distorting_generator(plan.seed, plan.first_epoch, 0), 0.0), labels)
 
 
 def _add_data(digest: Any, data: TrainingData) -> None:

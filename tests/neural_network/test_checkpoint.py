@@ -15,10 +15,11 @@ import keras
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
@@ -503,3 +504,38 @@ def test_checkpoints_belong_to_the_version_that_wrote_them(images, tmp_path, mon
         monkeypatch.setattr(_checkpoint, "__version__", version)
         KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path).fit(*images)
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_every_training_row_distinguishes_teachers(images, tmp_path):
+    X, y = images
+    for last_label in (0, 1):
+        # One neighbor: the teachers agree on all rows but the last.
+        given = np.append(y[:-1], last_label)
+        teacher = FrozenEstimator(KNeighborsClassifier(1).fit(X, given))
+        KerasMLPClassifier((8,), epochs=1, random_state=0, teacher=teacher, checkpoint_dir=tmp_path).fit(X, y)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+class StepTeacher(ClassifierMixin, BaseEstimator):
+    """Certain of class 0, but of class 1 where the first pixel is above a threshold."""
+
+    def __init__(self, threshold):
+        self.threshold = threshold
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.eye(3)[(X[:, 0] > self.threshold).astype(int)]
+
+
+def test_distorted_rows_distinguish_teachers(tmp_path):
+    X = np.zeros((300, 36), np.float32)
+    X[:, 7] = 1
+    y = np.arange(300) % 3
+    for threshold in (0.0, 2.0):
+        # The first pixel is 0 in all rows. It is not where RandomWarp moves the white pixel there.
+        params = {"teacher": StepTeacher(threshold), "augmentation": RandomWarp(translation=1.0)}
+        KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path, **params).fit(X, y)
+    assert len(checkpoints(tmp_path)) == 2
