@@ -4,11 +4,12 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -25,6 +26,9 @@ from sk_mnist.neural_network._training import (
     arrays_of,
     layers_of,
 )
+
+if TYPE_CHECKING:
+    from sk_mnist.neural_network._optimizers import OptimizerRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +103,38 @@ class Checkpoint:
                 continue
 
 
+def optimizer_settings(recipe: "OptimizerRecipe") -> str:
+    """Return all settings of an optimizer except the learning rate, with the content of arrays.
+
+    Raises
+    ------
+    ValueError
+        If a setting is neither a plain value nor an array, so that two optimizers cannot be told apart.
+    """
+    config = {name: value for name, value in recipe.config.items() if name not in ("learning_rate", "name")}
+    try:
+        return json.dumps([config, recipe.extras], sort_keys=True, default=_as_plain)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "checkpoint_dir needs an optimizer whose settings are plain values or arrays, because they identify the "
+            f"checkpoint; optimizer is a {recipe.optimizer_class.__name__} ({error}). Change the setting, or set "
+            "checkpoint_dir=None."
+        ) from error
+
+
+def _as_plain(value: Any) -> Any:
+    if isinstance(value, re.Pattern):
+        return [value.pattern, value.flags]
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        return [repr(value.dtype), value.shape, value.tobytes().hex()]
+    raise TypeError(f"one setting is of type {type(value).__module__}.{type(value).__qualname__}")
+
+
 def fingerprint(
     spec: NetworkSpec,
+    settings: str,
     plan: TrainingPlan,
     state: NetworkState,
     augmentation: Any,
@@ -111,8 +145,12 @@ def fingerprint(
 
     Parameters
     ----------
-    spec, plan, state : NetworkSpec, TrainingPlan, NetworkState
-        The network, its training, and the state in which training begins.
+    spec : NetworkSpec
+        The network.
+    settings : str
+        From :func:`optimizer_settings`.
+    plan, state : TrainingPlan, NetworkState
+        The training, and the state in which it begins.
     augmentation : RandomWarp or None
         The distortions that ``plan.distort`` applies.
     data, validation : TrainingData
@@ -127,7 +165,7 @@ def fingerprint(
     values = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name not in _NOT_IN_FINGERPRINT}
     warp = None if augmentation is None else (type(augmentation).__qualname__, augmentation.get_params())
     optimizer = None if state.optimizer is None else state.optimizer[0]
-    digest.update(repr((FORMAT, __version__, spec, values, warp, optimizer)).encode())
+    digest.update(repr((FORMAT, __version__, spec, settings, values, warp, optimizer)).encode())
     for array in [*arrays_of(state.layers), *(state.optimizer[1] if state.optimizer else [])]:
         _add_array(digest, array)
     for part in (data, validation):

@@ -947,11 +947,12 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_process()
         check_backend()
         announce_start()
-        from sk_mnist.neural_network import _callbacks, _optimizers, _workspace
+        from sk_mnist.neural_network import _callbacks, _checkpoint, _optimizers, _workspace
 
         _workspace.check_surroundings()
         callbacks = _callbacks.make_callbacks(self.keras_callbacks)
         recipe = _optimizers.optimizer_recipe(self.optimizer)
+        settings = "" if self.checkpoint_dir is None else _checkpoint.optimizer_settings(recipe)
         has_batch_hooks = _callbacks.have_batch_hooks(callbacks)
         use_xla = self._uses_xla(n_epochs, len(data), has_batch_hooks)
         batch_size = min(int(self.batch_size), compiled_batch_rows(len(data)) if use_xla else len(data))
@@ -982,9 +983,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
         state = self._state(layer_sizes)
         if self.checkpoint_dir is not None:
-            from sk_mnist.neural_network import _checkpoint
-
-            fingerprint = _checkpoint.fingerprint(spec, plan, state, self._augmentation(), data, validation)
+            fingerprint = _checkpoint.fingerprint(spec, settings, plan, state, self._augmentation(), data, validation)
             plan.checkpoint = _checkpoint.Checkpoint(Path(self.checkpoint_dir), fingerprint)
         return _workspace.train(spec, recipe, state, data, validation, plan, callbacks)
 

@@ -539,3 +539,29 @@ def test_distorted_rows_distinguish_teachers(tmp_path):
         params = {"teacher": StepTeacher(threshold), "augmentation": RandomWarp(translation=1.0)}
         KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path, **params).fit(X, y)
     assert len(checkpoints(tmp_path)) == 2
+
+
+@keras.saving.register_keras_serializable("test_checkpoint")
+class Scaled(keras.optimizers.SGD):
+    """An optimizer with a setting of any type."""
+
+    def __init__(self, scale=1.0, **params):
+        super().__init__(**params)
+        self.scale = scale
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+def test_arrays_in_the_settings_of_an_optimizer_distinguish_fits(images, tmp_path):
+    for scale in (np.zeros(3), np.ones(3), np.ones(3)):
+        clf = KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path)
+        clf.set_params(optimizer=Scaled(scale)).fit(*images)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+def test_an_optimizer_whose_settings_cannot_be_compared_is_refused(images, tmp_path):
+    clf = KerasMLPClassifier((8,), epochs=1, random_state=0, optimizer=Scaled(len), checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"checkpoint_dir .* optimizer is a Scaled .*builtin_function_or_method"):
+        clf.fit(*images)
+    clf.set_params(checkpoint_dir=None).fit(*images)
