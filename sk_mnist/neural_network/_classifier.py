@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -157,10 +158,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ``partial_fit`` keep the optimizer state; pickles without it are a third of the size.
 
     checkpoint_dir : str or path-like, default=None
-        Directory in which ``fit`` keeps a checkpoint file, replaced after each epoch. A later ``fit`` with the same
-        parameters and data resumes from this file and ends with the same weights as an uninterrupted fit. If the first
-        fit had finished, the later one returns at once. Every other fit has its own file, so the fits of a search can
-        share the directory. Needs a ``random_state``, and cannot be combined with ``keras_callbacks``.
+        Directory in which ``fit`` keeps a checkpoint file, replaced after each epoch. It is created if needed, and
+        "~" stands for the home directory. A later ``fit`` with the same parameters and data resumes from this file and
+        ends with the same weights as an uninterrupted fit. If the first fit had finished, the later one returns at
+        once. Every other fit has its own file, so the fits of a search can share the directory. Needs a
+        ``random_state``, and cannot be combined with ``keras_callbacks``.
 
     keras_callbacks : list, default=None
         ``keras.callbacks.Callback`` instances, or functions without arguments that return one for each fit. They are
@@ -395,7 +397,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If the data is invalid, training diverges to weights that are not finite, or a checkpoint is damaged.
         OSError
-            If a checkpoint cannot be written.
+            If ``checkpoint_dir`` is not a directory, or a checkpoint cannot be written.
         ImportError
             If Keras runs on a backend other than TensorFlow.
         KeyboardInterrupt
@@ -431,6 +433,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         data, weight = self._training_data(X, y, sample_weight)
         data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
         distort = self._distortion(augmentation)
+        if self.checkpoint_dir is not None:
+            # Only now, so that bad data leaves no directory, and before the teacher is fitted, which may take long.
+            self._checkpoint_path().mkdir(parents=True, exist_ok=True)
         tasks = _EpochTasks(self, X, y, sample_weight)
         n_epochs = int(self.epochs)
         result = self._train(data, validation, n_epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
@@ -875,9 +880,14 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
 
     def _check_checkpoints(self) -> None:
-        """Check the parameters that checkpoints depend on, and create their directory."""
+        """Check the parameters that checkpoints depend on."""
         if self.checkpoint_dir is None:
             return
+        if os.fspath(self.checkpoint_dir) == "":
+            raise ValueError(
+                "checkpoint_dir is an empty string. Give the path of a directory, or None for no checkpoints; '.' is "
+                "the current directory."
+            )
         if self.random_state is None:
             raise ValueError(
                 "checkpoint_dir needs a random_state, because a resumed fit must draw the same random numbers; got "
@@ -889,7 +899,14 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "of callbacks. Set one of them to None; the callback keras.callbacks.BackupAndRestore keeps "
                 "checkpoints."
             )
-        Path(self.checkpoint_dir).mkdir(parents=True, exist_ok=True)
+        directory = self._checkpoint_path()
+        for path in (directory, *directory.parents):
+            if path.exists() and not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path))
+
+    def _checkpoint_path(self) -> Path:
+        assert self.checkpoint_dir is not None
+        return Path(self.checkpoint_dir).expanduser()
 
     def _augmentation(self) -> RandomWarp | None:
         """Return the distortions that ``augmentation`` asks for."""
@@ -984,7 +1001,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         state = self._state(layer_sizes)
         if self.checkpoint_dir is not None:
             fingerprint = _checkpoint.fingerprint(spec, settings, plan, state, self._augmentation(), data, validation)
-            plan.checkpoint = _checkpoint.Checkpoint(Path(self.checkpoint_dir), fingerprint)
+            plan.checkpoint = _checkpoint.Checkpoint(self._checkpoint_path(), fingerprint)
         return _workspace.train(spec, recipe, state, data, validation, plan, callbacks)
 
     def _uses_xla(self, n_epochs: int, n_rows: int, has_batch_hooks: bool) -> bool:

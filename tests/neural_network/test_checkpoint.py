@@ -321,10 +321,11 @@ def test_partial_fit_refuses_it(images, tmp_path):
         network(tmp_path).partial_fit(*images, classes=[0, 1, 2])
 
 
-def test_a_file_in_the_place_of_the_directory_is_an_error(images, tmp_path):
+@pytest.mark.parametrize("name", ["file", "file/fits"])
+def test_a_file_in_the_place_of_the_directory_is_an_error(name, images, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileExistsError, match="file"):
-        network(tmp_path / "file").fit(*images)
+    with pytest.raises(NotADirectoryError, match=r"checkpoint_dir is not a directory.*file"):
+        network(tmp_path / name).fit(*images)
 
 
 def test_a_model_with_a_directory_is_saved_and_loads_without_it(images, tmp_path):
@@ -565,3 +566,23 @@ def test_an_optimizer_whose_settings_cannot_be_compared_is_refused(images, tmp_p
     with pytest.raises(ValueError, match=r"checkpoint_dir .* optimizer is a Scaled .*builtin_function_or_method"):
         clf.fit(*images)
     clf.set_params(checkpoint_dir=None).fit(*images)
+
+
+def test_the_directory_may_begin_with_a_tilde(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    network("~/fits", epochs=1).fit(*images)
+    assert len(checkpoints(tmp_path / "fits")) == 1
+
+
+def test_an_empty_path_is_refused(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="checkpoint_dir is an empty string"):
+        network("").fit(*images)
+
+
+def test_bad_data_leaves_no_directory(images, tmp_path):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        network(tmp_path / "fits").fit(images[0], images[1][:-1])
+    assert not (tmp_path / "fits").exists()
