@@ -65,7 +65,8 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     sklearn.exceptions.InconsistentVersionWarning
         If another version of scikit-learn saved the file.
     UserWarning
-        If another or an unknown version of sk-mnist saved the file, or ``memory`` or ``n_jobs`` was reset.
+        If another or an unknown version of sk-mnist saved the file, or ``memory``, ``n_jobs`` or ``checkpoint_dir`` was
+        reset.
 
     Notes
     -----
