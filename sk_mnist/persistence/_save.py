@@ -8,8 +8,10 @@ import os
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 
 from sk_mnist._files import replacing
 from sk_mnist._sklearn import CALLBACKS, METADATA_REQUEST
@@ -104,22 +106,45 @@ def _without_session(estimator: BaseEstimator) -> BaseEstimator:
         UserWarning,
         stacklevel=3,
     )
-    estimator = copy.deepcopy(estimator)
-    for part in list(parts_of(estimator)):
+    copied, copies = _copied(estimator)
+    for part in copies:
         for name in found:
             getattr(part, "__dict__", {}).pop(name, None)
-    return estimator
+    return copied
 
 
 def _with_plain_paths(estimator: BaseEstimator) -> BaseEstimator:
     """Return the estimator, or a copy in which directories are strings, which every system can read."""
-    if not any(isinstance(getattr(part, "checkpoint_dir", None), os.PathLike) for part in parts_of(estimator)):
+    if not any(map(_has_path, parts_of(estimator))):
         return estimator
-    estimator = copy.deepcopy(estimator)
-    for part in list(parts_of(estimator)):
-        if isinstance(getattr(part, "checkpoint_dir", None), os.PathLike):
-            part.checkpoint_dir = os.fspath(part.checkpoint_dir)
-    return estimator
+    copied, copies = _copied(estimator)
+    for part in filter(_has_path, copies):
+        part.checkpoint_dir = os.fspath(part.checkpoint_dir)
+    return copied
+
+
+def _has_path(part: Any) -> bool:
+    # Not with getattr, which a FrozenEstimator passes on to its estimator.
+    return isinstance(getattr(part, "__dict__", {}).get("checkpoint_dir"), os.PathLike)
+
+
+def _copied(estimator: BaseEstimator) -> tuple[BaseEstimator, list[Any]]:
+    """Return a deep copy in which frozen estimators are frozen, and the parts that are only in the copy."""
+    parts = list(parts_of(estimator))
+    memo: dict[int, Any] = {}
+    # copy.deepcopy would call the __deepcopy__ of a frozen estimator's estimator, and a KerasMLPClassifier's own
+    # shares a frozen teacher with the copy.
+    ours = [part for part in parts if isinstance(part, FrozenEstimator | KerasMLPClassifier)]
+    for part in ours:
+        memo[id(part)] = object.__new__(type(part))
+    for part in ours:
+        for name, value in vars(part).items():
+            # Keras objects cannot be saved, and not all of them can be copied.
+            is_keras = isinstance(part, KerasMLPClassifier) and name in ("optimizer", "keras_callbacks")
+            vars(memo[id(part)])[name] = value if is_keras else copy.deepcopy(value, memo)
+    copied = copy.deepcopy(estimator, memo)
+    given = {id(part) for part in parts}
+    return copied, [part for part in parts_of(copied) if id(part) not in given]
 
 
 def _dump(estimator: BaseEstimator) -> bytes:

@@ -348,6 +348,34 @@ class TestSave:
         assert pipe["mlp"].get_metadata_routing().fit.requests["sample_weight"]
         np.testing.assert_array_equal(load(path).predict(images[0]), pipe.predict(images[0]))
 
+    @pytest.mark.parametrize("kind", ["alone", "step", "teacher"])
+    @pytest.mark.parametrize("reason", ["requests", "a path"])
+    def test_frozen_networks_stay_frozen_and_the_given_ones_unchanged(self, reason, kind, tmp_path):
+        X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
+        y = (X[:, 0] > 0.5).astype(int)
+        mlp = KerasMLPClassifier((3,), epochs=1, random_state=0)
+        if reason == "a path":
+            mlp.set_params(checkpoint_dir=tmp_path / "fits")
+        frozen = FrozenEstimator(mlp.fit(X, y))
+        make = {
+            "alone": lambda: frozen,
+            "step": lambda: make_pipeline(PixelScaler(), frozen),
+            "teacher": lambda: KerasMLPClassifier((3,), epochs=1, random_state=0, teacher=frozen),
+        }
+        model = make[kind]().fit(X, y)
+        with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            if reason == "requests":
+                mlp.set_fit_request(sample_weight=True)
+            given = dict(vars(mlp))
+            loaded = load(save(model, tmp_path / "model.skops"))
+        assert vars(mlp).keys() == given.keys()
+        assert mlp.checkpoint_dir is given["checkpoint_dir"]
+        assert vars(frozen).keys() == {"estimator"}
+        found = {"alone": lambda: loaded, "step": lambda: loaded[-1], "teacher": lambda: loaded.teacher}[kind]()
+        assert type(found) is FrozenEstimator
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
