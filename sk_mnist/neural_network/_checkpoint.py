@@ -4,9 +4,9 @@ import hashlib
 import json
 import logging
 import os
-import re
 import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,25 +111,14 @@ def optimizer_settings(recipe: "OptimizerRecipe") -> str:
     ValueError
         If a setting is neither a plain value nor an array, so that two optimizers cannot be told apart.
     """
-    config = {name: value for name, value in recipe.config.items() if name not in ("learning_rate", "name")}
     try:
-        return json.dumps([config, recipe.extras], sort_keys=True, default=_as_plain)
+        return recipe.content()
     except (TypeError, ValueError) as error:
         raise ValueError(
             "checkpoint_dir needs an optimizer whose settings are plain values or arrays, because they identify the "
             f"checkpoint; optimizer is a {recipe.optimizer_class.__name__} ({error}). Change the setting, or set "
             "checkpoint_dir=None."
         ) from error
-
-
-def _as_plain(value: Any) -> Any:
-    if isinstance(value, re.Pattern):
-        return [value.pattern, value.flags]
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
-        return [repr(value.dtype), value.shape, value.tobytes().hex()]
-    raise TypeError(f"one setting is of type {type(value).__module__}.{type(value).__qualname__}")
 
 
 def fingerprint(
@@ -187,10 +176,8 @@ def _add_targets(digest: Any, plan: TrainingPlan, data: TrainingData) -> None:
         # A teacher that uses several threads may round the last bits of float64 differently each time.
         _add_array(digest, plan.make_targets(rows, labels).astype(np.float32))
 
-    # In parts, because X may be larger than memory.
-    step = max(1, _HASHED_BYTES // (data.X.shape[1] * data.X.dtype.itemsize))
-    for start in range(0, len(data), step):
-        chosen = np.arange(start, min(start + step, len(data)))
+    for part in _parts(len(data), data.X):
+        chosen = np.arange(part.start, part.stop)
         add(data.take(chosen), data.y[chosen])
     # Different trees agree on the rows that they were fitted on, but not on rows between them.
     chosen = np.arange(min(len(data), _CHANGED_ROWS))
@@ -204,12 +191,17 @@ def _add_data(digest: Any, data: TrainingData) -> None:
     for array in (data.rows, data.y, data.sample_weight):
         _add_array(digest, array)
     digest.update(repr((data.X.shape, data.X.dtype)).encode())
-    # Read in parts, because X may be larger than memory.
-    step = max(1, _HASHED_BYTES // (data.X.shape[1] * data.X.dtype.itemsize))
-    for start in range(0, data.X.shape[0], step):
-        part = data.X[start : start + step]
+    for rows in _parts(data.X.shape[0], data.X):
+        part = data.X[rows]
         for array in (part.indptr, part.indices, part.data) if issparse(part) else (part,):
             _add_array(digest, array)
+
+
+def _parts(n_rows: int, X: Any) -> Iterator[slice]:
+    """Yield slices of rows to read one after another, because ``X`` may be larger than memory."""
+    step = max(1, _HASHED_BYTES // (X.shape[1] * X.dtype.itemsize))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
 
 
 def _add_array(digest: Any, array: np.ndarray | None) -> None:
@@ -225,7 +217,6 @@ def _as_arrays(progress: Progress) -> dict[str, Any]:
         "history": progress.history,
         "best_score": progress.best_score,
         "n_worse": progress.n_worse,
-        "is_finished": progress.is_finished,
         "has_best": progress.best_layers is not None,
     }
     # JSON keeps every bit of a float, infinity and NaN included.
@@ -252,5 +243,4 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Progress:
         best_score=facts["best_score"],
         n_worse=facts["n_worse"],
         best_layers=layers_of(taken("best")) if facts["has_best"] else None,
-        is_finished=facts["is_finished"],
     )

@@ -435,7 +435,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         distort = self._distortion(augmentation)
         if self.checkpoint_dir is not None:
             # Only now, so that bad data leaves no directory, and before the teacher is fitted, which may take long.
-            self._checkpoint_path().mkdir(parents=True, exist_ok=True)
+            _make_directory(self._checkpoint_path())
         tasks = _EpochTasks(self, X, y, sample_weight)
         n_epochs = int(self.epochs)
         result = self._train(data, validation, n_epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
@@ -899,10 +899,6 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "of callbacks. Set one of them to None; the callback keras.callbacks.BackupAndRestore keeps "
                 "checkpoints."
             )
-        directory = self._checkpoint_path()
-        for path in (directory, *directory.parents):
-            if path.exists() and not path.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path))
 
     def _checkpoint_path(self) -> Path:
         assert self.checkpoint_dir is not None
@@ -1176,6 +1172,13 @@ def _check_memory(layer_sizes: list[int], dtype: str) -> None:
                 f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, which does not fit into "
                 "memory."
             ) from None
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path)) from error
 
 
 def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:

@@ -94,7 +94,6 @@ class Training:
         self.history: list[Logs] = []
         self._best = _BestEpoch(plan.patience)
         self._has_trained = False
-        self._is_finished = False
 
     def run(self, state: NetworkState) -> TrainingResult:
         """Train from a state. Ctrl-C ends the training; before the first step it raises KeyboardInterrupt."""
@@ -139,7 +138,6 @@ class Training:
         self._best.score, self._best.n_worse = progress.best_score, progress.n_worse
         self._best.layers = progress.best_layers
         self._has_trained = bool(progress.history)
-        self._is_finished = progress.is_finished
 
     def _progress(self) -> Progress:
         return Progress(
@@ -149,7 +147,6 @@ class Training:
             self._best.score,
             self._best.n_worse,
             self._best.layers,
-            self._is_finished,
         )
 
     def _begin(self) -> int:
@@ -169,7 +166,7 @@ class Training:
         logs: Logs = {}
         plan = self.plan
         for epoch in range(first_epoch, self.last_epoch):
-            if self._is_finished:
+            if self._best.is_past:
                 break
             start = time.perf_counter()
             plan.on_epoch_begin()
@@ -184,7 +181,6 @@ class Training:
                 if self.validation is not None:
                     self._best.update(MONITORS[plan.monitor] * logs[plan.monitor], self.network.get_layers)
             self.history.append(logs)
-            self._is_finished = self._best.is_past
             if plan.checkpoint is not None:
                 plan.checkpoint.save(self._progress())
             report_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs, is_verbose=plan.is_verbose)

@@ -34,7 +34,7 @@ class OptimizerRecipe(NamedTuple):
     @property
     def key(self) -> str:
         """The settings except the learning rate, as JSON; saved models use it to identify an optimizer's state."""
-        config = {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
+        config = self._identifying_config()
         if _is_keras_own(self.optimizer_class) and not self.extras:
             module, name = "keras.optimizers", self.optimizer_class.__name__
             described = {"class_name": name, "config": config, "module": module, "registered_name": None}
@@ -43,11 +43,24 @@ class OptimizerRecipe(NamedTuple):
             described = {"class_name": name, "config": config, "module": module, "extras": self.extras}
         return json.dumps(described, sort_keys=True, default=_as_json)
 
+    def content(self) -> str:
+        """Return the settings except the learning rate, as JSON with the content of arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a setting is neither a plain value nor an array.
+        """
+        return json.dumps([self._identifying_config(), self.extras], sort_keys=True, default=_with_content)
+
     @property
     def is_shareable(self) -> bool:
         """Whether optimizers with this class and key are interchangeable; custom classes may depend on more."""
         patterns_aside = [value for value in self.extras.values() if not isinstance(value, re.Pattern)]
         return _is_keras_own(self.optimizer_class) and _is_json([self.config, patterns_aside])
+
+    def _identifying_config(self) -> dict[str, Any]:
+        return {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
 
     def make(self) -> keras.optimizers.Optimizer:
         """Make a new optimizer."""
@@ -114,7 +127,21 @@ def _is_keras_own(optimizer_class: type) -> bool:
 def _as_json(value: Any) -> Any:
     if isinstance(value, re.Pattern):
         return [value.pattern, value.flags]
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return _full_name(type(value))
+
+
+def _with_content(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:
+        return [repr(value.dtype), value.shape, value.tobytes().hex()]
+    if isinstance(value, re.Pattern):
+        return _as_json(value)
+    raise TypeError(f"one setting is of type {_full_name(type(value))}")
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _without_tracking(value: Any) -> Any:

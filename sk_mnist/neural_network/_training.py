@@ -106,7 +106,6 @@ class Progress:
     best_score: float  # best validation score so far; higher is better
     n_worse: int  # epochs since then
     best_layers: list[Layer] | None
-    is_finished: bool
 
 
 @dataclass
