@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from sk_mnist.cli._options import UsageError
+from sk_mnist.cli._pipeline import make_pipeline
 from sk_mnist.cli._plan import HALVING_FACTOR, Round, SearchPlan, halving_rounds
 from sk_mnist.cli._scores import ScoreRecorder
 
@@ -36,9 +37,7 @@ Search = tuple[Any, ScoreRecorder, tuple[Round, ...]]
 def _grid_search(options: argparse.Namespace) -> Search:
     from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-    from sk_mnist.model_selection import mnist_param_grid
-
-    grid = mnist_param_grid(options.grid or DEFAULT_GRID)
+    grid = _param_grid(options)
     recorder = ScoreRecorder(grid, options.cv)
     return GridSearchCV(_pipeline(options), grid), recorder, (Round(len(ParameterGrid(grid)), options.epochs),)
 
@@ -60,9 +59,7 @@ def _halving_search(options: argparse.Namespace) -> Search:
     from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
     from sklearn.model_selection import HalvingGridSearchCV, ParameterGrid
 
-    from sk_mnist.model_selection import mnist_param_grid
-
-    grid = mnist_param_grid(options.grid or DEFAULT_GRID)
+    grid = _param_grid(options)
     search = HalvingGridSearchCV(
         _pipeline(options),
         grid,
@@ -79,11 +76,13 @@ def _halving_search(options: argparse.Namespace) -> Search:
 
 
 def _pipeline(options: argparse.Namespace, jit_compile: Any = True) -> Any:
-    from sk_mnist.pipeline import make_mnist_pipeline
+    return make_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
 
-    pipe = make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
-    # So the saved model reads bytes too.
-    return pipe.set_params(scale__pixel_max="dtype")
+
+def _param_grid(options: argparse.Namespace) -> dict[str, list[Any]]:
+    from sk_mnist.model_selection import mnist_param_grid
+
+    return mnist_param_grid(options.grid or DEFAULT_GRID)
 
 
 SEARCHES = {"grid": _grid_search, "random": _random_search, "halving": _halving_search}

@@ -12,6 +12,7 @@ from rich.console import Console
 from sk_mnist.cli import _directory, _output
 from sk_mnist.cli._data import check_rows, read_images
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, rate, seed, sizes
+from sk_mnist.cli._pipeline import make_pipeline
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
@@ -127,16 +128,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _make_pipeline(options: argparse.Namespace) -> Pipeline:
-    from sk_mnist.pipeline import make_mnist_pipeline
-
     given = {parameter: getattr(options, name) for name, parameter in PARAMETERS.items()}
-    pipe = make_mnist_pipeline(
+    return make_pipeline(
         options.recipe,
         random_state=options.seed,
         **{parameter: value for parameter, value in given.items() if value is not None},
     )
-    # So the saved model reads bytes too.
-    return pipe.set_params(scale__pixel_max="dtype")
 
 
 def _prepare_output(console: Console, options: argparse.Namespace) -> Path:
