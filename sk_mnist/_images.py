@@ -32,6 +32,15 @@ def square_shape(n_pixels: int) -> tuple[int, int] | None:
     return (side, side) if side * side == n_pixels else None
 
 
+def is_image_shape(shape: Any) -> bool:
+    """Whether a parameter is a height and a width, two integers of at least 1."""
+    return (
+        isinstance(shape, tuple | list)
+        and len(shape) == 2
+        and all(isinstance(length, Integral) and int(length) > 0 for length in shape)
+    )
+
+
 def shape_of(X: Any) -> tuple[int, ...]:
     """Return the shape of an array-like; for a list, only its first item is checked."""
     if hasattr(X, "shape"):
@@ -168,11 +177,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
         If ``X`` has a different number of dimensions, its rows do not have as many pixels as an image, or
         ``image_shape`` is not a pair of positive integers.
     """
-    if image_shape is not None and not (
-        isinstance(image_shape, (tuple, list))
-        and len(image_shape) == 2
-        and all(isinstance(side, Integral) and side > 0 for side in image_shape)
-    ):
+    if image_shape is not None and not is_image_shape(image_shape):
         raise ValueError(f"image_shape={image_shape!r} must be (height, width), two integers of at least 1, or None.")
     X = np.asarray(X)
     if X.ndim == 4 and X.shape[3] == 1:

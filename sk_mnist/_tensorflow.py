@@ -99,10 +99,10 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
 
 def _checked_threads(n_threads: int) -> int:
     # TensorFlow aborts the process if the number is negative.
-    if isinstance(n_threads, bool) or not isinstance(n_threads, Integral):
-        raise TypeError(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
+    is_integer = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+    if not is_integer or n_threads < 1:
+        error = ValueError if is_integer else TypeError
+        raise error(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
     return int(n_threads)
 
 

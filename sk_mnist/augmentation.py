@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from sk_mnist._images import as_rows, square_shape
+from sk_mnist._images import as_rows, is_image_shape, square_shape
 from sk_mnist._sklearn import Interval, validate_estimator
 
 __all__ = ["RandomWarp"]
@@ -213,7 +213,7 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
                 f"RandomWarp(image_shape=(height, width)), with height * width = {n_pixels}."
             )
         return found[0], found[1]
-    if len(shape) != 2 or not all(isinstance(length, Integral) and length > 0 for length in shape):
+    if not is_image_shape(shape):
         raise ValueError(f"image_shape must be (height, width), two integers of at least 1; got {shape!r}.")
     height, width = int(shape[0]), int(shape[1])
     if given is not None and tuple(given[:2]) != (height, width):

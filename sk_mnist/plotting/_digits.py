@@ -16,7 +16,8 @@ from sk_mnist.plotting._base import import_pyplot, make_axes
 
 ORDERS = ("given", "confidently_wrong")
 
-_AT_LEAST_1 = [Interval(Integral, 1, None, closed="left")]
+_AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
+_COUNTS = {"n_images": [_AT_LEAST_1], "n_columns": [_AT_LEAST_1, None]}
 
 
 class DigitsDisplay:
@@ -77,7 +78,7 @@ class DigitsDisplay:
         self.confidence = confidence
 
     @classmethod
-    @validate_params({"n_images": _AT_LEAST_1, "n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
+    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
     def from_estimator(
         cls,
         estimator: Any,
@@ -155,7 +156,7 @@ class DigitsDisplay:
         )
 
     @classmethod
-    @validate_params({"n_images": _AT_LEAST_1, "n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
+    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
     def from_predictions(
         cls,
         X: ArrayLike,
@@ -238,7 +239,7 @@ class DigitsDisplay:
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax, n_columns=n_columns)
 
-    @validate_params({"n_columns": [*_AT_LEAST_1, None]}, prefer_skip_nested_validation=True)
+    @validate_params({"n_columns": _COUNTS["n_columns"]}, prefer_skip_nested_validation=True)
     def plot(self, *, ax: Any = None, n_columns: int | None = None) -> DigitsDisplay:
         """Draw the grid.
 
