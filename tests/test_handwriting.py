@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -42,6 +42,15 @@ def seven(test_images):
 
 def normalized(picture):
     return DigitImageNormalizer().transform([picture])[0]
+
+
+def is_refused_as_mask(picture, read):
+    """Whether integers are a mask of 0 and 1, which must be an error, because they would be a blank picture."""
+    if picture.max() != 1:
+        return False
+    with pytest.raises(ValueError, match="integers of at most 1"):
+        read(picture)
+    return True
 
 
 def file_of(image, kind="PNG", **options):
@@ -315,7 +324,8 @@ class TestNormalizer:
     @settings(max_examples=200)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
     def test_any_picture_gives_an_image(self, picture):
-        assume(picture.max() != 1)  # masks are refused
+        if is_refused_as_mask(picture, normalized):
+            return
         image = normalized(picture)
         assert (image.shape, image.dtype) == ((28, 28), np.uint8)
         assert image.max() in (0, 255)
@@ -416,9 +426,10 @@ class TestSplitDigits:
     @settings(max_examples=100)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)), st.booleans())
     def test_any_picture_can_be_split(self, picture, with_margin):
-        assume(picture.max() != 1)  # masks are refused
         if with_margin:
             picture = np.pad(picture, 10)
+        if is_refused_as_mask(picture, split_digits):
+            return
         height, width = picture.shape
         for (left, top, right, bottom), image in split_digits(picture):
             assert 0 <= left < right <= width

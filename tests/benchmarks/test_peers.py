@@ -5,9 +5,7 @@ import json
 
 import pytest
 
-from tests.helpers.benchmarks import names, needs_process_memory, run, run_with
-
-PNG = b"\x89PNG\r\n\x1a\n"
+from tests.helpers.benchmarks import PNG, names, needs_process_memory, run, run_with
 
 # Too little work to say anything about speed, enough to go through every line.
 SMALL = {

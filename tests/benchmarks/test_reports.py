@@ -91,6 +91,8 @@ def test_targets_that_are_held_give_exit_status_0(shared, results, tmp_path, cap
     capsys.readouterr()
     assert shared.report.exit_status(outcomes, checked) == 0
     assert "2 targets checked, none missed" in capsys.readouterr().out
+    assert shared.report.exit_status(outcomes[:1], checked) == 0
+    assert "1 target checked, none missed" in capsys.readouterr().out
 
 
 def test_a_missed_target_does_not_matter_without_the_option(shared, results, tmp_path):

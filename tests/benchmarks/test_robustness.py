@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 import sk_mnist
-from tests.helpers.benchmarks import run, run_with
-
-PNG = b"\x89PNG\r\n\x1a\n"
+from tests.helpers.benchmarks import PNG, run, run_with
 
 
 @pytest.fixture

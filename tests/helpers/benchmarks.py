@@ -9,6 +9,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
 needs_process_memory = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="the memory of a process is read from /proc"
 )

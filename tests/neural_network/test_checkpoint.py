@@ -483,28 +483,23 @@ class Stop(StopAfter):
 
 
 def test_a_fit_that_a_callback_stopped_is_not_finished(images, tmp_path):
-    params = {"hidden_layer_sizes": (8,), "epochs": 4, "random_state": 0}
-    stopped = KerasMLPClassifier(**params, checkpoint_dir=tmp_path).set_callbacks(Stop(1)).fit(*images)
+    stopped = network(tmp_path).set_callbacks(Stop(1)).fit(*images)
     assert stopped.n_iter_ == 1
-    resumed = KerasMLPClassifier(**params, checkpoint_dir=tmp_path).fit(*images)
-    whole = KerasMLPClassifier(**params).fit(*images)
-    assert resumed.loss_curve_ == whole.loss_curve_
-    for one, other in zip(resumed.coefs_, whole.coefs_, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_fit(network(tmp_path).fit(*images), network(None).fit(*images))
 
 
 def test_trees_that_agree_on_the_training_rows_have_files_of_their_own(images, tmp_path):
     for seed in range(2):
         teacher = DecisionTreeClassifier(random_state=seed, max_features=2)
-        KerasMLPClassifier((8,), epochs=1, random_state=0, teacher=teacher, checkpoint_dir=tmp_path).fit(*images)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+        network(tmp_path, epochs=1, teacher=teacher).fit(*images)
+    assert len(checkpoints(tmp_path)) == 2
 
 
 def test_checkpoints_belong_to_the_version_that_wrote_them(images, tmp_path, monkeypatch):
     for version in ("1.0", "1.1"):
         monkeypatch.setattr(_checkpoint, "__version__", version)
-        KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path).fit(*images)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+        network(tmp_path, epochs=1).fit(*images)
+    assert len(checkpoints(tmp_path)) == 2
 
 
 def test_every_training_row_distinguishes_teachers(images, tmp_path):
@@ -513,7 +508,7 @@ def test_every_training_row_distinguishes_teachers(images, tmp_path):
         # One neighbor: the teachers agree on all rows but the last.
         given = np.append(y[:-1], last_label)
         teacher = FrozenEstimator(KNeighborsClassifier(1).fit(X, given))
-        KerasMLPClassifier((8,), epochs=1, random_state=0, teacher=teacher, checkpoint_dir=tmp_path).fit(X, y)
+        network(tmp_path, epochs=1, teacher=teacher).fit(X, y)
     assert len(checkpoints(tmp_path)) == 2
 
 
@@ -538,7 +533,7 @@ def test_distorted_rows_distinguish_teachers(tmp_path):
     for threshold in (0.0, 2.0):
         # The first pixel is 0 in all rows. It is not where RandomWarp moves the white pixel there.
         params = {"teacher": StepTeacher(threshold), "augmentation": RandomWarp(translation=1.0)}
-        KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path, **params).fit(X, y)
+        network(tmp_path, epochs=1, **params).fit(X, y)
     assert len(checkpoints(tmp_path)) == 2
 
 
@@ -556,13 +551,12 @@ class Scaled(keras.optimizers.SGD):
 
 def test_arrays_in_the_settings_of_an_optimizer_distinguish_fits(images, tmp_path):
     for scale in (np.zeros(3), np.ones(3), np.ones(3)):
-        clf = KerasMLPClassifier((8,), epochs=1, random_state=0, checkpoint_dir=tmp_path)
-        clf.set_params(optimizer=Scaled(scale)).fit(*images)
+        network(tmp_path, epochs=1, optimizer=Scaled(scale)).fit(*images)
     assert len(checkpoints(tmp_path)) == 2
 
 
 def test_an_optimizer_whose_settings_cannot_be_compared_is_refused(images, tmp_path):
-    clf = KerasMLPClassifier((8,), epochs=1, random_state=0, optimizer=Scaled(len), checkpoint_dir=tmp_path)
+    clf = network(tmp_path, epochs=1, optimizer=Scaled(len))
     with pytest.raises(ValueError, match=r"checkpoint_dir .* optimizer is a Scaled .*builtin_function_or_method"):
         clf.fit(*images)
     clf.set_params(checkpoint_dir=None).fit(*images)
