@@ -1,11 +1,13 @@
 """Give tests, pages and docstrings a temporary data home, and close their figures."""
 
 import os
+import random
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sk_mnist.datasets._sources import BUNDLED
@@ -15,7 +17,7 @@ collect_ignore_glob = ["docs/conf.py", "docs/auto_examples/*", "docs/api/*", "do
 
 
 def pytest_configure(config):
-    """Point SK_MNIST_DATA and KERAS_HOME at temporary directories, for subprocesses too.
+    """Point SK_MNIST_DATA, KERAS_HOME and hypothesis at temporary directories, for subprocesses too.
 
     The data home holds MNIST already, so code that calls fetch_mnist() without arguments needs no network.
     """
@@ -25,7 +27,15 @@ def pytest_configure(config):
     shutil.copy(BUNDLED, data_home)
     os.environ["SK_MNIST_DATA"] = str(data_home)
     os.environ["KERAS_HOME"] = str(temporary / "keras-home")
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(temporary / "hypothesis")
     config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def same_start_of_global_generators():
+    """Make results of code without a seed independent of the tests before."""
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.fixture(autouse=True)

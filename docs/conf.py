@@ -156,7 +156,6 @@ _WIDE = [
     "index",
     "coming_from",
     "performance",
-    "verification",
     *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER),
 ]
 _WITHOUT_SUBPAGES = [

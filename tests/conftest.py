@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from sk_mnist.datasets._sources import BUNDLED
+from tests.helpers.examples import register_profiles
+
+register_profiles()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
+import joblib
 import numpy as np
 import onnxruntime
 import pytest
@@ -27,7 +29,7 @@ from sk_mnist.cli import main
 from sk_mnist.cli._bar import Clock
 from sk_mnist.cli._plan import halving_rounds
 from sk_mnist.pipeline import RECIPES
-from tests.helpers.processes import run_python
+from tests.helpers.processes import last_line_printed, run_python
 from tests.helpers.terminals import on_a_terminal
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -172,18 +174,21 @@ def test_without_matplotlib_the_figures_come_without_pictures(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child alone")
-@pytest.mark.parametrize("seconds", [2, 20])  # while TensorFlow starts, and in the training
-def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, seconds):
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+@pytest.mark.parametrize("moment", ["while TensorFlow is imported", "in the training"])
+def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, moment):
     command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     ) as process:
         assert process.stdout.readline().startswith("MNIST: 60,000 training")
-        time.sleep(seconds)
+        if moment == "in the training":
+            assert process.stdout.readline().startswith("epoch 1/10000")
+        while "tensorflow" not in Path(f"/proc/{process.pid}/maps").read_text():
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         try:
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 130
@@ -755,10 +760,10 @@ def test_demo_serves_its_page_until_it_is_interrupted():
     )
     try:
         url = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
-        with urllib.request.urlopen(url, timeout=30) as response:
+        with urllib.request.urlopen(url, timeout=300) as response:
             assert b"Draw a digit" in response.read()
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
@@ -772,3 +777,23 @@ def test_a_port_that_is_taken_is_an_error(capfd):
             main(["demo", "--no-browser", "--port", str(other.getsockname()[1])])
     assert stop.value.code == 2
     assert re.search(r"error: --port \d+: Address already in use", capfd.readouterr().err)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "environment", "n_threads"),
+    [
+        ("tune --rows 300 --epochs 1 --cv 2 --n-jobs 2", {}, max(1, joblib.cpu_count() // 2)),
+        ("train --epochs 1 --quiet", {"OMP_NUM_THREADS": "1"}, 1),
+    ],
+    ids=["tune shares the cores among its jobs", "train follows OMP_NUM_THREADS"],
+)
+def test_threads_of_tensorflow(command, environment, n_threads, tmp_path):
+    code = f"""
+import tensorflow as tf
+from sk_mnist.cli import main
+
+main("{command} --output {tmp_path}".split())
+print(tf.config.threading.get_intra_op_parallelism_threads())
+"""
+    assert last_line_printed(code, environment) == str(n_threads)

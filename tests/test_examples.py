@@ -114,7 +114,7 @@ def service():
 
 
 def answer_to(address, images):
-    with urlopen(address, json.dumps(images.tolist()).encode(), timeout=30) as response:
+    with urlopen(address, json.dumps(images.tolist()).encode(), timeout=300) as response:
         return json.load(response)
 
 
@@ -137,7 +137,7 @@ def test_a_service_reads_digits_with_a_model_of_the_train_command(tmp_path):
 @pytest.mark.parametrize("body", [b"", b"[1, 2", b"[[1, 2]]", b'"text"', b"{}", b"[[-1]]", b"null"])
 def test_a_service_says_what_is_wrong_with_a_request(service, body):
     with pytest.raises(HTTPError) as caught:
-        urlopen(service, body, timeout=30)
+        urlopen(service, body, timeout=300)
     with caught.value:
         assert caught.value.code == 400
         assert json.load(caught.value)["error"]
@@ -145,7 +145,7 @@ def test_a_service_says_what_is_wrong_with_a_request(service, body):
 
 @pytest.mark.parametrize("length", ["11000000", "-1", "many"])
 def test_a_service_reads_no_request_without_end(service, length):
-    connection = HTTPConnection(service.removeprefix("http://").rstrip("/"), timeout=30)
+    connection = HTTPConnection(service.removeprefix("http://").rstrip("/"), timeout=300)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Length", length)
     connection.endheaders()

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sk_mnist import DigitImageNormalizer, fetch_mnist, load, load_pretrained, save
 from sk_mnist.preprocessing import split_digits
 from tests.helpers.estimator_cases import CHECKS_WITHOUT_ROWS
+from tests.helpers.examples import examples_times
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +322,7 @@ class TestNormalizer:
         small = np.stack([np.asarray(Image.fromarray(255 - picture).resize((28, 28))) for picture in pictures])
         assert load_pretrained().score(small, test_images[1][:200]) < 0.6
 
-    @settings(max_examples=200)
+    @examples_times(2)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
     def test_any_picture_gives_an_image(self, picture):
         if is_refused_as_mask(picture, normalized):
@@ -423,7 +424,6 @@ class TestSplitDigits:
         turned = rotate(digit.image, 5, order=1)
         assert load_pretrained().predict(DigitImageNormalizer().transform([turned])) == [7]
 
-    @settings(max_examples=100)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)), st.booleans())
     def test_any_picture_can_be_split(self, picture, with_margin):
         if with_margin:

@@ -69,7 +69,7 @@ def test_every_recipe_reaches_the_published_accuracy(recipe):
     assert make_mnist_pipeline(recipe, random_state=0).fit(X, y).score(X_test, y_test) >= 0.9733
 
 
-@pytest.mark.parametrize("recipe", ["reference", "fast", "accurate"])
+@pytest.mark.parametrize("recipe", sorted(RECIPES.keys() - {"wide"}))
 def test_a_recipe_trains_the_published_network(recipe):
     assert make_mnist_pipeline(recipe)["mlp"].hidden_layer_sizes == (128, 64, 32)
 

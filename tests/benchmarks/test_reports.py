@@ -119,14 +119,14 @@ def test_a_check_of_nothing_says_so(shared, tmp_path, capsys):
     ],
 )
 def test_targets_are_not_checked_with_other_work_than_they_are_set_for(name, arguments, needed):
-    process = run(name, *arguments, "--check", timeout=60)
+    process = run(name, *arguments, "--check")
     assert process.returncode == 2
     assert needed in process.stderr
 
 
 @pytest.mark.parametrize("name", ["memory", "robustness", "training_profile"])
 def test_scripts_without_targets_have_no_check(name):
-    process = run(name, "--check", timeout=60)
+    process = run(name, "--check")
     assert process.returncode == 2
     assert "unrecognized arguments: --check" in process.stderr
 

@@ -101,7 +101,6 @@ def answer_is(page, text):
     page.wait_for_function(
         "text => (document.querySelector('#answer strong') ?? document.querySelector('#answer')).textContent === text",
         arg=text,
-        timeout=10_000,
     )
 
 

@@ -34,7 +34,7 @@ def seven():
 
 def ask(server, method, path, body=None, **headers):
     """Send a request as a browser on this machine does; return the response and its content."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=300)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
@@ -132,7 +132,7 @@ def test_a_model_on_another_scale_fails_before_the_first_picture():
 
 
 def test_a_connection_takes_several_requests(server, seven):
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=300)
     for _ in range(3):
         connection.request("POST", "/predict", seven)
         assert json.loads(connection.getresponse().read())["digits"][0]["label"] == 7
@@ -211,7 +211,7 @@ def test_its_own_page_can_use_it(server, seven, name):
     ],
 )
 def test_a_body_is_of_a_known_and_bounded_length(server, headers, status):
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
         lines = [f"{name}: {value}" for name, value in {"Host": f"127.0.0.1:{server.server_port}", **headers}.items()]
         connection.sendall("\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode())
         answer = b""
@@ -223,7 +223,7 @@ def test_a_body_is_of_a_known_and_bounded_length(server, headers, status):
 
 def test_browsers_that_hang_up_do_no_harm(server, seven):
     for request in (b"", b"GET / HT", b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n"):
-        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
             connection.sendall(request)
     assert ask(server, "POST", "/predict", seven)[0].status == 200
 
@@ -256,17 +256,17 @@ def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
     monkeypatch.setattr(_server, "LONGEST_REQUEST", 0.5)
     with (
         served(Reader(load_pretrained())) as server,
-        socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection,
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection,
     ):
         connection.sendall(f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n".encode())
         connection.sendall(b"Content-Length: 1000\r\n\r\n")
         connection.settimeout(0.05)
         answer = b""
-        for _ in range(200):
+        chunk = None
+        while chunk != b"":  # closed
             with suppress(TimeoutError):
-                answer += connection.recv(4096)
-            if b"The picture ended early." in answer:
-                break
+                chunk = connection.recv(4096)
+                answer += chunk
             with suppress(ConnectionError):  # answered and closed
                 connection.sendall(b"a")
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -294,7 +294,7 @@ def test_connections_are_bounded():
             ask(server, "GET", "/")
         for connection in idle:
             connection.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while True:
             try:
                 assert ask(server, "GET", "/")[0].status == 200

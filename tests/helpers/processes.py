@@ -1,5 +1,6 @@
 """Run Python code in a separate process."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -16,3 +17,9 @@ def output_of(code, *arguments, **options):
     process = run_python(code, *arguments, **options)
     assert process.returncode == 0, process.stderr
     return process.stdout
+
+
+def last_line_printed(code, environment):
+    """Run code with these variables in its environment and no others that limit threads; return its last line."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
+    return output_of(code, env=inherited | environment).splitlines()[-1]

@@ -25,11 +25,9 @@ from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 from sk_mnist import KerasMLPClassifier
-from sk_mnist.neural_network._forward import BATCH_ROWS
+from sk_mnist.neural_network._forward import ACTIVATIONS, BATCH_ROWS
 from tests.helpers.networks import assert_same_model, small
 from tests.helpers.processes import output_of
-
-ACTIVATIONS = ["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
 
 
 @pytest.fixture(scope="module")
@@ -591,3 +589,13 @@ class TestInput:
     def test_fewer_rows_than_a_batch(self, blobs):
         X, y = blobs
         assert small(batch_size=10_000).fit(X[:7], y[:7]).n_iter_ == 10
+
+
+class TestRepresentation:
+    def test_printing_shows_what_was_changed_on_one_line(self):
+        assert str(KerasMLPClassifier(dropout=0.1)) == "KerasMLPClassifier(dropout=0.1)"
+
+    def test_html_marks_what_was_changed_and_links_to_no_site(self):
+        html = KerasMLPClassifier(dropout=0.1)._repr_html_()
+        assert 'href="http' not in html
+        assert html.count('class="user-set"') == 1

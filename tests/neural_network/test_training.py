@@ -1,6 +1,5 @@
 """How KerasMLPClassifier trains: weights, validation, continuation, optimizers, callbacks, threads."""
 
-import os
 import pickle
 import sys
 import threading
@@ -11,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import sklearn
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
@@ -24,9 +23,11 @@ from sklearn.utils import compute_class_weight
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
+from sk_mnist.neural_network._schedules import SCHEDULES
 from sk_mnist.plotting import TrainingHistoryDisplay
+from tests.helpers.examples import examples_times
 from tests.helpers.networks import assert_close_models, assert_same_model, small
-from tests.helpers.processes import output_of, run_python
+from tests.helpers.processes import last_line_printed, run_python
 
 mpl.use("Agg")
 
@@ -415,7 +416,7 @@ ACTS = ["fit", "fit with validation", "fit stopped early", "partial_fit", "set w
 class TestHistory:
     """Whatever is called in which order, the attributes that tell of training agree with each other."""
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples_times(0.25)
     @given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=7))
     @example(acts=["fit with validation", "partial_fit"])
     @example(acts=["set warm_start", "fit", "fit with validation", "fit"])
@@ -466,11 +467,11 @@ class TestHistory:
 
 
 class TestSchedulesAndRegularization:
-    @pytest.mark.parametrize("schedule", ["constant", "cosine", "one_cycle"])
+    @pytest.mark.parametrize("schedule", SCHEDULES)
     def test_each_schedule_learns(self, blobs, schedule):
         assert small(learning_rate_schedule=schedule, epochs=30).fit(*blobs).score(*blobs) > 0.85
 
-    @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+    @pytest.mark.parametrize("schedule", sorted(SCHEDULES.keys() - {"constant"}))
     def test_falling_rates_end_in_small_steps(self, blobs, schedule):
         def last_step(schedule):
             params = {"learning_rate_schedule": schedule, "optimizer": "sgd", "batch_size": 400, "epochs": 50}
@@ -723,7 +724,7 @@ except RuntimeError as error:
 else:
     print("fitted")
 """
-        run = run_python(code, timeout=120)
+        run = run_python(code)
         assert outcome in run.stdout, run.stderr
 
 
@@ -753,7 +754,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         ],
     )
     def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
-        assert _last_line_printed(self.CODE.format(before=before), environment) == expected
+        assert last_line_printed(self.CODE.format(before=before), environment) == expected
 
     @pytest.mark.slow
     def test_workers_of_joblib_share_the_cores(self, blobs):
@@ -763,50 +764,12 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
             threads = joblib.Parallel()(joblib.delayed(_fit_and_count_threads)(*blobs) for _ in range(2))
         assert threads == [max(1, joblib.cpu_count() // 2)] * 2
 
-    @pytest.mark.slow
-    def test_trainings_of_the_tune_command_share_the_cores(self, tmp_path):
-        code = f"""
-import tensorflow as tf
-from sk_mnist.cli import main
-
-main("tune --rows 300 --epochs 1 --cv 2 --n-jobs 2 --output {tmp_path}".split())
-print(tf.config.threading.get_intra_op_parallelism_threads())
-"""
-        assert _last_line_printed(code, {}) == str(max(1, joblib.cpu_count() // 2))
-
-    @pytest.mark.slow
-    def test_the_train_command_keeps_to_omp_num_threads(self, tmp_path):
-        code = f"""
-import tensorflow as tf
-from sk_mnist.cli import main
-
-main("train --epochs 1 --quiet --output {tmp_path}".split())
-print(tf.config.threading.get_intra_op_parallelism_threads())
-"""
-        assert _last_line_printed(code, {"OMP_NUM_THREADS": "1"}) == "1"
-
-
-def _last_line_printed(code, environment):
-    """Run code in a process with these variables, and none else that limit threads."""
-    inherited = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")}
-    return output_of(code, env=inherited | environment).splitlines()[-1]
-
 
 def _fit_and_count_threads(X, y):
     import tensorflow as tf
 
     small(epochs=1).fit(X, y)
     return tf.config.threading.get_intra_op_parallelism_threads()
-
-
-class TestRepresentation:
-    def test_printing_shows_what_was_changed_on_one_line(self):
-        assert str(KerasMLPClassifier(dropout=0.1)) == "KerasMLPClassifier(dropout=0.1)"
-
-    def test_html_marks_what_was_changed_and_links_to_no_site(self):
-        html = KerasMLPClassifier(dropout=0.1)._repr_html_()
-        assert 'href="http' not in html
-        assert html.count('class="user-set"') == 1
 
 
 # Any sequence of fits gives the weights that each gives in a separate process.
@@ -838,7 +801,7 @@ def fresh(blobs):
 
 class TestWorkspaces:
     @pytest.mark.slow
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples_times(0.15)
     @given(names=st.lists(st.sampled_from(sorted(FITS)), min_size=1, max_size=6))
     def test_nothing_leaks_from_one_fit_into_the_next(self, blobs, fresh, names):
         for name in names:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,6 +18,7 @@ from sklearn.random_projection import SparseRandomProjection
 
 from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
 from sk_mnist.persistence._schema import _FORMS
+from tests.helpers.examples import examples_times
 from tests.helpers.model_files import (
     add_attribute,
     array_node,
@@ -329,7 +330,7 @@ def build(tree, members, ids):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["voting", "skops"])
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples_times(0.15)
 @given(tree=trees(), n_copies=st.integers(1, 30))
 def test_time_and_memory_grow_with_the_file(name, tree, n_copies, models, worker, tmp_path):
     def measure(n_copies):

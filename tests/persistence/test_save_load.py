@@ -587,7 +587,7 @@ for path in ({str(tmp_path / "pipe")!r}, "/dev/zero", {str(tmp_path)!r}):
     except OSError as error:
         print(error.strerror)
 """
-        process = run_python(code, timeout=60)
+        process = run_python(code)
         assert process.stdout.splitlines() == ["Not a regular file", "Not a regular file", "Is a directory"]
 
     @posix_only
