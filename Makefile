@@ -1,5 +1,5 @@
 # What people who work on sk-mnist do. `make` lists it.
-.PHONY: help install test test-all lint docs build
+.PHONY: help install test test-all explore lint docs build
 
 help:  ## list what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -12,6 +12,9 @@ test:  ## run the tests, which takes four to five minutes
 
 test-all:  ## run the slow tests too
 	python -m pytest -n 2 -m "slow or not slow"
+
+explore:  ## try 20 times as many examples in the property tests, other ones each time
+	python -m pytest -n 2 -m hypothesis --dist=load --hypothesis-profile=explore
 
 lint:  ## check style, spelling and types
 	ruff check .

@@ -7,6 +7,7 @@ from sk_mnist._requirements import check_scikit_learn
 
 if TYPE_CHECKING:
     from sk_mnist._tensorflow import start_tensorflow as start_tensorflow
+    from sk_mnist._versions import show_versions as show_versions
     from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
@@ -40,6 +41,7 @@ _HOME = {
     "load_pretrained": "sk_mnist.pretrained",
     "evaluate": "sk_mnist.metrics",
     "start_tensorflow": "sk_mnist._tensorflow",
+    "show_versions": "sk_mnist._versions",
     "save": "sk_mnist.persistence",
     "load": "sk_mnist.persistence",
     "to_onnx": "sk_mnist.persistence",

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from sk_mnist._versions import version_lines
 from sk_mnist.cli._options import add_data_home
 from sk_mnist.cli._terminal import make_console, say, waiting
-
-# The packages whose versions can change the result of training.
-PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "pooch", "skops")
 
 
 def add_command(commands: Any) -> None:
@@ -31,12 +27,10 @@ def run(options: argparse.Namespace) -> None:
         "holds MNIST": "yes, all digests are correct" if status.problem is None else f"no: {status.problem}",
         "source": status.origin or "-",
         "sha256 of mnist.npz": status.sha256 or "-",
-        "Python": f"{platform.python_version()} on {platform.platform()}",
-        **{package: _version(package) for package in PACKAGES},
     }
     console = make_console()
-    for name, value in lines.items():
-        say(console, f"{name:20} {value}")
+    for line in [*(f"{name:20} {value}" for name, value in lines.items()), *version_lines()]:
+        say(console, line)
     console.file.flush()
     # Last, because TensorFlow takes seconds to start.
     with waiting(console, "Starting TensorFlow"):
@@ -51,10 +45,3 @@ def _devices() -> str:
         return ", ".join(device_names())
     except Exception as error:  # whatever is wrong with the installation, the lines above help to diagnose it
         return f"no devices: it does not start ({error})"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
