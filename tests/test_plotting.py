@@ -6,7 +6,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -18,7 +17,6 @@ from sk_mnist.metrics import expected_calibration_error, most_confident_errors
 from sk_mnist.pipeline import make_mnist_pipeline
 from sk_mnist.plotting import (
     DigitsDisplay,
-    MulticlassRocDisplay,
     ReliabilityDisplay,
     SearchResultsDisplay,
     TrainingHistoryDisplay,
@@ -98,7 +96,6 @@ def assert_nothing_is_clipped(display):
         "digits",
         "history",
         "reliability",
-        "roc",
         "weights",
         "search line",
         "search heat map",
@@ -110,7 +107,6 @@ def draw(request, classifier, network, grid_search, test_digits):
         "digits": lambda ax: DigitsDisplay.from_estimator(classifier, *test_digits, ax=ax),
         "history": lambda ax: TrainingHistoryDisplay.from_history({"a": HISTORY, "b": TRAINING_ONLY}, ax=ax),
         "reliability": lambda ax: ReliabilityDisplay.from_estimator(classifier, *test_digits, ax=ax),
-        "roc": lambda ax: MulticlassRocDisplay.from_estimator(classifier, *test_digits, ax=ax),
         "weights": lambda ax: WeightsDisplay.from_estimator(network, ax=ax),
         "search line": lambda ax: SearchResultsDisplay.from_estimator(grid_search, params="max_depth", ax=ax),
         "search heat map": lambda ax: SearchResultsDisplay.from_estimator(grid_search, ax=ax),
@@ -364,55 +360,6 @@ def test_two_classifiers_in_one_diagram_differ_in_marker_and_line():
     assert first.line_.get_linestyle() != second.line_.get_linestyle()
     assert labels_of(first.ax_)[0] == "perfectly calibrated"
     assert len(labels_of(first.ax_)) == 3
-
-
-# --- MulticlassRocDisplay --------------------------------------------------------------------------------------------
-
-
-def test_areas_are_those_of_roc_auc_score(classifier, test_digits):
-    X, y = test_digits
-    proba = classifier.predict_proba(X)
-    weight = np.linspace(0.5, 2, len(y))
-    display = MulticlassRocDisplay.from_estimator(classifier, X, y, sample_weight=weight)
-    one_hot = np.eye(10)[y]
-    for average in ("micro", "macro"):
-        expected = roc_auc_score(one_hot, proba, average=average, sample_weight=weight)
-        assert display.roc_auc[f"{average}-average"] == pytest.approx(expected)
-    by_class = roc_auc_score(one_hot, proba, average=None, sample_weight=weight)
-    np.testing.assert_allclose([display.roc_auc[str(digit)] for digit in range(10)], by_class)
-
-
-def test_every_curve_is_drawn_named_with_its_area_and_unlike_the_others(classifier, test_digits):
-    display = MulticlassRocDisplay.from_estimator(classifier, *test_digits)
-    assert list(display.lines_) == ["micro-average", "macro-average", *map(str, range(10))]
-    assert display.lines_["3"].get_label() == f"3 (AUC {display.roc_auc['3']:.4f})"
-    looks = {
-        (line.get_linestyle(), line.get_marker(), line.get_markerfacecolor() == "white")
-        for name, line in display.lines_.items()
-    }
-    assert len(looks) == 12
-
-
-def test_a_class_that_does_not_occur_has_no_curve():
-    y_proba = [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1]]
-    display = MulticlassRocDisplay.from_predictions([0, 1], y_proba, labels=[0, 1, 2])
-    assert list(display.curves) == ["micro-average", "macro-average", "0", "1"]
-
-
-def test_a_logarithmic_scale_shows_the_low_false_positive_rates(classifier, test_digits):
-    ax = MulticlassRocDisplay.from_estimator(classifier, *test_digits, xscale="log").ax_
-    assert ax.get_xscale() == "log"
-    assert 0 < ax.get_xlim()[0] < 1 / len(test_digits[1])
-
-
-def test_a_single_class_has_no_roc_curve():
-    with pytest.raises(ValueError, match="single class"):
-        MulticlassRocDisplay.from_predictions([0], [[0.5, 0.5]], labels=[0, 1])
-
-
-def test_an_unknown_scale_is_an_error():
-    with pytest.raises(ValueError, match="xscale='sqrt'"):
-        MulticlassRocDisplay.from_predictions([0, 1], np.eye(2), xscale="sqrt")
 
 
 # --- WeightsDisplay --------------------------------------------------------------------------------------------------
