@@ -36,7 +36,8 @@ matrix = ConfusionMatrixDisplay(report.confusion_matrix, display_labels=report.c
 matrix.plot(cmap="Blues", colorbar=False)
 
 # %%
-# You can pass the out-of-fold probabilities to any metric or display, such as a reliability diagram of all 10,000 images.
+# You can pass the out-of-fold probabilities to any metric or display, such as a reliability diagram of all 10,000
+# images.
 
 from sk_mnist.plotting import ReliabilityDisplay
 

@@ -52,6 +52,13 @@ class ReliabilityDisplay:
     >>> display = ReliabilityDisplay.from_estimator(GaussianNB().fit(X[:900], y[:900]), X[900:], y[900:])
     >>> display.name
     'GaussianNB'
+
+    A second classifier in the same axes:
+
+    >>> smooth = GaussianNB(var_smoothing=0.1).fit(X[:900], y[:900])
+    >>> other = ReliabilityDisplay.from_estimator(smooth, X[900:], y[900:], name="smoothed", ax=display.ax_)
+    >>> other.ece < display.ece
+    True
     """
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
@@ -110,17 +117,6 @@ class ReliabilityDisplay:
             If shapes disagree or a label is unknown.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> X, y = load_digits(return_X_y=True)
-        >>> clf = LogisticRegression(max_iter=500).fit(X[:900] / 16, y[:900])
-        >>> display = ReliabilityDisplay.from_estimator(clf, X[900:] / 16, y[900:])
-        >>> 0 < display.ece < 0.2
-        True
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         return cls.from_predictions(
@@ -179,13 +175,6 @@ class ReliabilityDisplay:
             If shapes disagree, a label is unknown, or a row does not sum to one within 1e-4.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> display = ReliabilityDisplay.from_predictions([0, 1], [[0.9, 0.1], [0.9, 0.1]])
-        >>> round(display.ece, 3)
-        0.4
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
         # First, because it also checks n_bins and strategy.
@@ -207,16 +196,6 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
             This display, with `ax_`, `figure_`, `line_` and `bars_`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import matplotlib.pyplot as plt
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> figure, ax = plt.subplots()
-        >>> display = ReliabilityDisplay(np.array([0.6, 0.9]), np.array([0.5, 0.9]), np.array([0.2, 0.8]), ece=0.02)
-        >>> display.plot(ax=ax).ax_ is ax
-        True
         """
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(5, 5))
         i = len(ax.containers)  # one set of bars for each classifier drawn before
