@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_mnist.plotting._base import COLORS, MARKERS, import_pyplot, last_step
+from sk_mnist.plotting._base import COLORS, MARKERS, STAR, import_pyplot, last_step
 
 PANELS = ("loss", "accuracy")
 
@@ -188,13 +188,10 @@ class TrainingHistoryDisplay:
             panel.plot(
                 best,
                 run[val_key][best - 1],
-                linestyle="none",
-                marker="*",
+                **STAR,
                 markersize=15,
-                markerfacecolor="white",
                 markeredgecolor=style["color"],
                 markeredgewidth=1.5,
-                zorder=3,
                 label=f"{prefix}best epoch {best}",
             )
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sk_mnist._labels import check_predictions
-from sk_mnist.metrics._calibration import calibration_bins, expected_calibration_error
+from sk_mnist._sklearn import validate_params
+from sk_mnist.metrics._calibration import BINNING, calibration_bins
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
 
@@ -131,6 +132,7 @@ class ReliabilityDisplay:
         )
 
     @classmethod
+    @validate_params(BINNING, prefer_skip_nested_validation=True)
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -177,12 +179,8 @@ class ReliabilityDisplay:
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        # First, because it also checks n_bins and strategy.
-        ece = expected_calibration_error(
-            y_true, y_proba, n_bins=n_bins, strategy=strategy, labels=labels, sample_weight=sample_weight
-        )
         bins = calibration_bins(check_predictions(y_true, y_proba, labels, sample_weight), n_bins, strategy)
-        return cls(bins.confidence, bins.accuracy, bins.share, ece, name=name).plot(ax=ax)
+        return cls(*bins, ece=bins.error("l1"), name=name).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> ReliabilityDisplay:
         """Draw the diagram.

@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_mnist.plotting._base import COLORS, import_pyplot, make_axes
+from sk_mnist.plotting._base import COLORS, STAR, import_pyplot, make_axes
 
 MAX_CELLS_WITH_TEXT = 12  # in a row or column of the heat map
-_BEST = {
-    "linestyle": "none",
-    "marker": "*",
-    "markersize": 17,
-    "markerfacecolor": "white",
-    "markeredgecolor": "black",
-    "zorder": 3,
-}
+_BEST = {**STAR, "markersize": 17, "markeredgecolor": "black"}
 
 
 class SearchResultsDisplay:
