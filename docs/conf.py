@@ -85,6 +85,7 @@ numpydoc_class_members_toctree = False
 numpydoc_validation_checks = {
     "all",
     "ES01",  # not everything needs more than a summary,
+    "EX01",  # or an example: a test asks for those of classes and functions,
     "SA01",  # or has something to see also;
     "SA03",  # "scikit-learn" is spelled so;
     "RT02",  # return values have names, as in scikit-learn;

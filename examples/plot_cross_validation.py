@@ -36,9 +36,9 @@ matrix = ConfusionMatrixDisplay(report.confusion_matrix, display_labels=report.c
 matrix.plot(cmap="Blues", colorbar=False)
 
 # %%
-# You can pass the out-of-fold probabilities to any metric or display. The ROC curves differ at the left end of the
-# axis, so we use a logarithmic scale.
+# You can pass the out-of-fold probabilities to any metric or display, such as a reliability diagram of all 10,000
+# images.
 
-from sk_mnist.plotting import MulticlassRocDisplay
+from sk_mnist.plotting import ReliabilityDisplay
 
-MulticlassRocDisplay.from_predictions(y, report.out_of_fold_proba, xscale="log")
+ReliabilityDisplay.from_predictions(y, report.out_of_fold_proba)

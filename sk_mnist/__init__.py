@@ -3,8 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sk_mnist._requirements import check_scikit_learn
-
 if TYPE_CHECKING:
     from sk_mnist._tensorflow import start_tensorflow as start_tensorflow
     from sk_mnist._versions import show_versions as show_versions
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from sk_mnist.pretrained import load_pretrained as load_pretrained
 
 __version__ = "0.1.0"
-
-check_scikit_learn()
 
 # The module of each public name. A name is imported on first access (PEP 562), so `import sk_mnist` is fast.
 _HOME = {

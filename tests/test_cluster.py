@@ -34,7 +34,6 @@ from threadpoolctl import threadpool_limits
 from sk_mnist import KerasMLPClassifier, make_mnist_pipeline
 from sk_mnist.model_selection import cross_validation_report
 from tests.helpers.networks import assert_same_model
-from tests.helpers.traffic import bytes_received
 
 pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -366,6 +365,7 @@ class TestBytes:
         X = np.random.default_rng(0).random((20_000, 784), dtype=np.float32)
         y = np.arange(len(X)) % 10
         options = {"scatter": [X, y]} if scattered else {}
+        bytes_received = load_example().bytes_received
         before = sum(client.run(bytes_received).values())
         with joblib.parallel_config("dask", **options):
             GridSearchCV(DummyClassifier(), {"constant": range(6)}, cv=2, refit=False).fit(X, y)

@@ -75,6 +75,7 @@ MODULES = [
     "neural_network",
     "plotting",
     "persistence",
+    "preprocessing",
     "pretrained",
 ]
 

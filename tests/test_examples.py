@@ -73,7 +73,6 @@ def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
     # Networks that have their file are not trained: small ones take the places of the large ones.
     X, y = fetch_mnist(subset="train", return_X_y=True)

@@ -1,13 +1,12 @@
-"""What importing costs, what it must not load, and what it needs."""
+"""What importing costs, and what it must not load."""
 
-import os
 import sys
 from importlib import import_module
 
 import pytest
 
 import sk_mnist
-from tests.helpers.processes import output_of, run_python
+from tests.helpers.processes import output_of
 
 # Importing scikit-learn's base imports pandas where it is installed, to recognise frames.
 SCIKIT_LEARN_LOADS = {"pandas"}
@@ -80,23 +79,6 @@ def test_dir_lists_public_names_and_no_others(name):
     module = import_module(name)
     assert dir(module) == sorted(module.__all__)
     assert all(hasattr(module, public) for public in dir(module))
-
-
-IMPORTS = ["import sk_mnist", "from sk_mnist import KerasMLPClassifier", "from sk_mnist.metrics import evaluate"]
-
-
-@pytest.mark.parametrize("code", IMPORTS)
-def test_an_older_scikit_learn_is_one_sentence_that_says_what_to_install(tmp_path, code):
-    (tmp_path / "sklearn").mkdir()
-    (tmp_path / "sklearn" / "__init__.py").write_text("__version__ = '1.8.2'")
-    (tmp_path / "scikit_learn-1.8.2.dist-info").mkdir()
-    metadata = "Metadata-Version: 2.1\nName: scikit-learn\nVersion: 1.8.2\n"
-    (tmp_path / "scikit_learn-1.8.2.dist-info" / "METADATA").write_text(metadata)
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    run = run_python(code, env={**os.environ, "PYTHONPATH": path})
-    assert run.stderr.splitlines()[-1] == (
-        "ImportError: sk-mnist needs scikit-learn 1.9 or newer, but 1.8.2 is installed: pip install 'scikit-learn>=1.9'"
-    )
 
 
 def test_pillow_is_loaded_for_pictures_only():

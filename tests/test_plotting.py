@@ -6,7 +6,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -18,7 +17,6 @@ from sk_mnist.metrics import expected_calibration_error, most_confident_errors
 from sk_mnist.pipeline import make_mnist_pipeline
 from sk_mnist.plotting import (
     DigitsDisplay,
-    MulticlassRocDisplay,
     ReliabilityDisplay,
     SearchResultsDisplay,
     TrainingHistoryDisplay,
@@ -72,6 +70,10 @@ def grid_search(digits):
     return GridSearchCV(DecisionTreeClassifier(random_state=0), grid, cv=3).fit(X[:500], y[:500])
 
 
+def results(settings, scores):
+    return {"params": settings, "mean_test_score": np.array(scores), "std_test_score": np.zeros(len(scores))}
+
+
 def labels_of(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
@@ -98,7 +100,6 @@ def assert_nothing_is_clipped(display):
         "digits",
         "history",
         "reliability",
-        "roc",
         "weights",
         "search line",
         "search heat map",
@@ -110,7 +111,6 @@ def draw(request, classifier, network, grid_search, test_digits):
         "digits": lambda ax: DigitsDisplay.from_estimator(classifier, *test_digits, ax=ax),
         "history": lambda ax: TrainingHistoryDisplay.from_history({"a": HISTORY, "b": TRAINING_ONLY}, ax=ax),
         "reliability": lambda ax: ReliabilityDisplay.from_estimator(classifier, *test_digits, ax=ax),
-        "roc": lambda ax: MulticlassRocDisplay.from_estimator(classifier, *test_digits, ax=ax),
         "weights": lambda ax: WeightsDisplay.from_estimator(network, ax=ax),
         "search line": lambda ax: SearchResultsDisplay.from_estimator(grid_search, params="max_depth", ax=ax),
         "search heat map": lambda ax: SearchResultsDisplay.from_estimator(grid_search, ax=ax),
@@ -152,6 +152,15 @@ TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
 def test_importing_the_displays_does_not_import_matplotlib():
     code = "import sys, sk_mnist.plotting; print('matplotlib' in sys.modules)"
     assert output_of(code).strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("display", "attribute"),
+    [(TrainingHistoryDisplay, "history_"), (WeightsDisplay, "coefs_"), (SearchResultsDisplay, "cv_results_")],
+)
+def test_an_estimator_without_the_values_to_draw_is_refused(display, attribute, classifier):
+    with pytest.raises(ValueError, match=f"LogisticRegression has no {attribute}; fit a "):
+        display.from_estimator(classifier)
 
 
 # --- DigitsDisplay ---------------------------------------------------------------------------------------------------
@@ -231,9 +240,6 @@ def test_digits_that_do_not_fit_are_an_error(arguments, message):
         DigitsDisplay.from_predictions(**{"X": np.zeros((1, 4)), "y_true": [1], **arguments})
 
 
-# --- TrainingHistoryDisplay ------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("wrong", [{"n_images": -1}, {"n_images": 0}, {"n_columns": -3}, {"n_columns": 0}])
 def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, test_digits):
     (name,) = wrong
@@ -256,10 +262,32 @@ def test_the_shape_of_an_image_is_two_positive_integers(image_shape, network, te
         WeightsDisplay.from_estimator(network, image_shape=image_shape)
 
 
-@pytest.mark.parametrize("n_units", [0, -1, 2.5])
-def test_weights_are_those_of_at_least_one_unit(n_units, network):
-    with pytest.raises(ValueError, match=r"The 'n_units' parameter of .*from_estimator must be an int"):
-        WeightsDisplay.from_estimator(network, n_units=n_units)
+class Constant(ClassifierMixin, BaseEstimator):
+    """Predicts its first class with all confidence."""
+
+    def __init__(self, classes):
+        self.classes_ = classes
+
+    def predict(self, X):
+        return np.repeat(np.min(self.classes_), len(X))
+
+    def predict_proba(self, X):
+        return np.eye(len(self.classes_))[np.zeros(len(X), dtype=int)]
+
+
+def test_numbers_in_an_object_array_are_classes(digits):
+    X, y = digits
+    display = DigitsDisplay.from_estimator(Constant(np.arange(10).astype(object)), X[:4], y[:4])
+    assert display.confidence.tolist() == [1.0] * 4
+
+
+def test_classes_that_are_not_sorted_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="sorted"):
+        DigitsDisplay.from_estimator(Constant(np.arange(10)[::-1]), X[:4], y[:4])
+
+
+# --- TrainingHistoryDisplay ------------------------------------------------------------------------------------------
 
 
 def test_a_history_is_drawn_against_epochs_from_one():
@@ -306,11 +334,6 @@ def test_the_history_of_a_fitted_pipeline_is_drawn(digits):
     display = TrainingHistoryDisplay.from_estimator(pipe)
     assert list(display.lines_[0].get_ydata()) == pipe[-1].history_["loss"]
     assert display.best_epochs_ == {"run": pipe[-1].best_epoch_}
-
-
-def test_an_estimator_without_history_is_an_error(classifier):
-    with pytest.raises(ValueError, match="LogisticRegression has no history_"):
-        TrainingHistoryDisplay.from_estimator(classifier)
 
 
 @pytest.mark.parametrize(
@@ -366,55 +389,6 @@ def test_two_classifiers_in_one_diagram_differ_in_marker_and_line():
     assert len(labels_of(first.ax_)) == 3
 
 
-# --- MulticlassRocDisplay --------------------------------------------------------------------------------------------
-
-
-def test_areas_are_those_of_roc_auc_score(classifier, test_digits):
-    X, y = test_digits
-    proba = classifier.predict_proba(X)
-    weight = np.linspace(0.5, 2, len(y))
-    display = MulticlassRocDisplay.from_estimator(classifier, X, y, sample_weight=weight)
-    one_hot = np.eye(10)[y]
-    for average in ("micro", "macro"):
-        expected = roc_auc_score(one_hot, proba, average=average, sample_weight=weight)
-        assert display.roc_auc[f"{average}-average"] == pytest.approx(expected)
-    by_class = roc_auc_score(one_hot, proba, average=None, sample_weight=weight)
-    np.testing.assert_allclose([display.roc_auc[str(digit)] for digit in range(10)], by_class)
-
-
-def test_every_curve_is_drawn_named_with_its_area_and_unlike_the_others(classifier, test_digits):
-    display = MulticlassRocDisplay.from_estimator(classifier, *test_digits)
-    assert list(display.lines_) == ["micro-average", "macro-average", *map(str, range(10))]
-    assert display.lines_["3"].get_label() == f"3 (AUC {display.roc_auc['3']:.4f})"
-    looks = {
-        (line.get_linestyle(), line.get_marker(), line.get_markerfacecolor() == "white")
-        for name, line in display.lines_.items()
-    }
-    assert len(looks) == 12
-
-
-def test_a_class_that_does_not_occur_has_no_curve():
-    y_proba = [[0.8, 0.1, 0.1], [0.3, 0.6, 0.1]]
-    display = MulticlassRocDisplay.from_predictions([0, 1], y_proba, labels=[0, 1, 2])
-    assert list(display.curves) == ["micro-average", "macro-average", "0", "1"]
-
-
-def test_a_logarithmic_scale_shows_the_low_false_positive_rates(classifier, test_digits):
-    ax = MulticlassRocDisplay.from_estimator(classifier, *test_digits, xscale="log").ax_
-    assert ax.get_xscale() == "log"
-    assert 0 < ax.get_xlim()[0] < 1 / len(test_digits[1])
-
-
-def test_a_single_class_has_no_roc_curve():
-    with pytest.raises(ValueError, match="single class"):
-        MulticlassRocDisplay.from_predictions([0], [[0.5, 0.5]], labels=[0, 1])
-
-
-def test_an_unknown_scale_is_an_error():
-    with pytest.raises(ValueError, match="xscale='sqrt'"):
-        MulticlassRocDisplay.from_predictions([0, 1], np.eye(2), xscale="sqrt")
-
-
 # --- WeightsDisplay --------------------------------------------------------------------------------------------------
 
 
@@ -443,9 +417,10 @@ def test_weights_of_the_last_step_of_a_searched_pipeline_are_found(digits):
     assert WeightsDisplay.from_estimator(search).weights.shape == (3, 8, 8)
 
 
-def test_an_estimator_without_weights_is_an_error(classifier):
-    with pytest.raises(ValueError, match="LogisticRegression has no coefs_"):
-        WeightsDisplay.from_estimator(classifier)
+@pytest.mark.parametrize("n_units", [0, -1, 2.5])
+def test_weights_are_those_of_at_least_one_unit(n_units, network):
+    with pytest.raises(ValueError, match=r"The 'n_units' parameter of .*from_estimator must be an int"):
+        WeightsDisplay.from_estimator(network, n_units=n_units)
 
 
 # --- SearchResultsDisplay --------------------------------------------------------------------------------------------
@@ -488,11 +463,7 @@ def test_a_parameter_without_numbers_is_drawn_by_category(grid_search):
 
 
 def test_a_wide_range_of_numbers_is_drawn_on_a_logarithmic_scale():
-    cv_results = {
-        "params": [{"alpha": 1e-4}, {"alpha": 1.0}],
-        "mean_test_score": [0.8, 0.9],
-        "std_test_score": [0.1, 0.1],
-    }
+    cv_results = results([{"alpha": 1e-4}, {"alpha": 1.0}], [0.8, 0.9])
     assert SearchResultsDisplay.from_cv_results(cv_results).ax_.get_xscale() == "log"
 
 
@@ -556,16 +527,13 @@ def test_the_score_of_refit_is_drawn_unless_another_is_asked_for(digits):
     [
         ({"params": "depth"}, r"params='depth' must be one or two of"),
         ({"params": ["max_depth"] * 3}, "one or two"),
+        ({"params": ["max_depth"] * 2}, "names a parameter twice"),
         ({"scoring": "recall"}, r"scoring='recall' is not among .*\['score'\]"),
     ],
 )
 def test_unknown_parameters_and_scores_are_an_error(grid_search, arguments, message):
     with pytest.raises(ValueError, match=message):
         SearchResultsDisplay.from_estimator(grid_search, **arguments)
-
-
-def results(settings, scores):
-    return {"params": settings, "mean_test_score": np.array(scores), "std_test_score": np.zeros(len(scores))}
 
 
 @pytest.mark.parametrize("make", [np.array, lambda value: (np.array(value), 1)], ids=["array", "array in a tuple"])
@@ -592,47 +560,7 @@ def test_parameters_that_never_come_together_are_an_error():
         SearchResultsDisplay.from_cv_results(results([{"a": 1}, {"b": 2}], [0.8, 0.9]), params=["a", "b"])
 
 
-def test_a_parameter_named_twice_is_an_error(grid_search):
-    (name, _) = grid_search.best_params_
-    with pytest.raises(ValueError, match="names a parameter twice"):
-        SearchResultsDisplay.from_estimator(grid_search, params=[name, name])
-
-
 def test_three_parameters_need_a_choice():
-    cv_results = {
-        "params": [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}],
-        "mean_test_score": [0.8, 0.9],
-        "std_test_score": [0.1, 0.1],
-    }
+    cv_results = results([{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}], [0.8, 0.9])
     with pytest.raises(ValueError, match=r"varies \['a', 'b', 'c'\]; choose"):
         SearchResultsDisplay.from_cv_results(cv_results)
-
-
-def test_what_is_no_search_is_an_error(classifier):
-    with pytest.raises(ValueError, match="LogisticRegression has no cv_results_"):
-        SearchResultsDisplay.from_estimator(classifier)
-
-
-class Constant(ClassifierMixin, BaseEstimator):
-    """Predicts its first class with all confidence."""
-
-    def __init__(self, classes):
-        self.classes_ = classes
-
-    def predict(self, X):
-        return np.repeat(np.min(self.classes_), len(X))
-
-    def predict_proba(self, X):
-        return np.eye(len(self.classes_))[np.zeros(len(X), dtype=int)]
-
-
-def test_numbers_in_an_object_array_are_classes(digits):
-    X, y = digits
-    display = DigitsDisplay.from_estimator(Constant(np.arange(10).astype(object)), X[:4], y[:4])
-    assert display.confidence.tolist() == [1.0] * 4
-
-
-def test_classes_that_are_not_sorted_are_refused(digits):
-    X, y = digits
-    with pytest.raises(ValueError, match="sorted"):
-        DigitsDisplay.from_estimator(Constant(np.arange(10)[::-1]), X[:4], y[:4])

@@ -11,6 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sk_mnist._labels import CheckedPredictions, check_predictions
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
 
+# Constraints of the parameters of `calibration_bins`.
+BINNING = {
+    "n_bins": [Interval(Integral, 1, None, closed="left")],
+    "strategy": [StrOptions({"uniform", "quantile"})],
+}
+
 
 class CalibrationBins(NamedTuple):
     """The bins that are not empty, in order of confidence."""
@@ -59,8 +65,7 @@ def _quantiles(values: NDArray, weight: NDArray, n_bins: int) -> NDArray:
     {
         "y_true": ["array-like"],
         "y_proba": ["array-like"],
-        "n_bins": [Interval(Integral, 1, None, closed="left")],
-        "strategy": [StrOptions({"uniform", "quantile"})],
+        **BINNING,
         "norm": [StrOptions({"l1", "max"})],
         "labels": ["array-like", None],
         "sample_weight": ["array-like", None],

@@ -76,6 +76,8 @@ class EvaluationResult:
     array([[50,  0,  0],
            [ 0, 47,  3],
            [ 0,  1, 49]])
+    >>> result.to_dict()["support"]
+    [50, 50, 50]
     """
 
     __module__ = "sk_mnist.metrics"  # stored in pickles
@@ -105,15 +107,6 @@ class EvaluationResult:
         -------
         result : dict of str to object
             One entry for each attribute. Arrays become lists, and undefined values None.
-
-        Examples
-        --------
-        >>> import json
-        >>> from sklearn.dummy import DummyClassifier
-        >>> from sk_mnist.metrics import evaluate
-        >>> dummy = DummyClassifier().fit([[0], [0], [0]], [7, 7, 8])
-        >>> json.dumps(evaluate(dummy, [[0], [0]], [7, 8]).to_dict()["precision"])
-        '[0.5, null]'
         """
         return {f.name: _to_plain(getattr(self, f.name)) for f in fields(self)}
 

@@ -83,16 +83,6 @@ class CrossValidationReport:
         ------
         ImportError
             If pandas is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sk_mnist.model_selection import cross_validation_report
-        >>> X, y = load_iris(return_X_y=True)
-        >>> report = cross_validation_report(LogisticRegression(max_iter=1000), X, y, scoring="accuracy")
-        >>> report.to_frame()["accuracy"].round(3).tolist()
-        [0.967, 1.0, 0.933, 0.967, 1.0]
         """
         try:
             import pandas as pd

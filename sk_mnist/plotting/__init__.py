@@ -3,13 +3,11 @@
 from sk_mnist.plotting._digits import DigitsDisplay
 from sk_mnist.plotting._history import TrainingHistoryDisplay
 from sk_mnist.plotting._reliability import ReliabilityDisplay
-from sk_mnist.plotting._roc import MulticlassRocDisplay
 from sk_mnist.plotting._search import SearchResultsDisplay
 from sk_mnist.plotting._weights import WeightsDisplay
 
 __all__ = [
     "DigitsDisplay",
-    "MulticlassRocDisplay",
     "ReliabilityDisplay",
     "SearchResultsDisplay",
     "TrainingHistoryDisplay",

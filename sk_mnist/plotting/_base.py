@@ -11,6 +11,8 @@ from sklearn.pipeline import Pipeline
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
+# Marks the best of what is drawn.
+STAR = {"linestyle": "none", "marker": "*", "markerfacecolor": "white", "zorder": 3}
 
 
 def import_pyplot(caller: str) -> Any:

@@ -124,17 +124,6 @@ class DigitsDisplay:
             If `order` is unknown, shapes disagree, the rows are not images, or a number is less than 1.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sk_mnist.plotting import DigitsDisplay
-        >>> X, y = load_digits(return_X_y=True)
-        >>> clf = LogisticRegression(max_iter=500).fit(X[:900] / 16, y[:900])
-        >>> display = DigitsDisplay.from_estimator(clf, X[900:] / 16, y[900:], n_images=4)
-        >>> display.images.shape
-        (4, 8, 8)
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         confidence = None
@@ -205,14 +194,6 @@ class DigitsDisplay:
             If `order` is unknown, shapes disagree, the rows are not images, or a number is less than 1.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sk_mnist.plotting import DigitsDisplay
-        >>> digits = load_digits()
-        >>> DigitsDisplay.from_predictions(digits.images, digits.target, n_images=10).ax_.get_title()
-        'true label'
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
         if order not in ORDERS:
@@ -254,15 +235,6 @@ class DigitsDisplay:
         -------
         display : DigitsDisplay
             This display, with `ax_`, `figure_`, `images_` and `text_`.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sk_mnist.plotting import DigitsDisplay
-        >>> digits = load_digits()
-        >>> display = DigitsDisplay(digits.images[:6], y_true=digits.target[:6]).plot(n_columns=3)
-        >>> [text.get_text() for text in display.text_]
-        ['0', '1', '2', '3', '4', '5']
         """
         n_images = len(self.images)
         n_columns = n_columns or max(1, int(np.ceil(n_images**0.5)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sk_mnist.plotting._base import COLORS, MARKERS, import_pyplot, last_step
+from sk_mnist.plotting._base import COLORS, MARKERS, STAR, import_pyplot, last_step
 
 PANELS = ("loss", "accuracy")
 
@@ -48,6 +48,13 @@ class TrainingHistoryDisplay:
     ... )
     >>> display.best_epochs_
     {'run': 2}
+
+    Several runs have names:
+
+    >>> fast = {"loss": [0.9, 0.4], "accuracy": [0.7, 0.9]}
+    >>> slow = {"loss": [1.5, 1.1], "accuracy": [0.5, 0.6]}
+    >>> len(TrainingHistoryDisplay.from_history({"fast": fast, "slow": slow}).lines_)
+    4
     """
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
@@ -89,14 +96,6 @@ class TrainingHistoryDisplay:
             If `history` is empty, lacks "loss" or "accuracy", or has sequences that differ in length.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sk_mnist.plotting import TrainingHistoryDisplay
-        >>> fast = {"loss": [0.9, 0.4], "accuracy": [0.7, 0.9]}
-        >>> slow = {"loss": [1.5, 1.1], "accuracy": [0.5, 0.6]}
-        >>> len(TrainingHistoryDisplay.from_history({"fast": fast, "slow": slow}).lines_)
-        4
         """
         import_pyplot(f"{cls.__name__}.from_history")
         return cls(_named_histories(history)).plot(ax=ax)
@@ -124,16 +123,6 @@ class TrainingHistoryDisplay:
             If the estimator has no `history_`.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sk_mnist import KerasMLPClassifier
-        >>> from sk_mnist.plotting import TrainingHistoryDisplay
-        >>> clf = KerasMLPClassifier((16,), epochs=5, random_state=0).fit(*load_iris(return_X_y=True))
-        >>> display = TrainingHistoryDisplay.from_estimator(clf)
-        >>> [ax.get_ylabel() for ax in display.ax_]
-        ['Loss', 'Accuracy']
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         model = last_step(estimator)
@@ -156,15 +145,6 @@ class TrainingHistoryDisplay:
         -------
         display : TrainingHistoryDisplay
             This display, with `ax_`, `figure_`, `lines_` and `best_epochs_`.
-
-        Examples
-        --------
-        >>> import matplotlib.pyplot as plt
-        >>> from sk_mnist.plotting import TrainingHistoryDisplay
-        >>> figure, axes = plt.subplots(2, 1)
-        >>> display = TrainingHistoryDisplay({"run": {"loss": [0.9, 0.4], "accuracy": [0.7, 0.9]}}).plot(ax=axes)
-        >>> len(display.lines_)
-        2
         """
         plt = import_pyplot(f"{type(self).__name__}.plot")
         if ax is None:
@@ -208,13 +188,10 @@ class TrainingHistoryDisplay:
             panel.plot(
                 best,
                 run[val_key][best - 1],
-                linestyle="none",
-                marker="*",
+                **STAR,
                 markersize=15,
-                markerfacecolor="white",
                 markeredgecolor=style["color"],
                 markeredgewidth=1.5,
-                zorder=3,
                 label=f"{prefix}best epoch {best}",
             )
 

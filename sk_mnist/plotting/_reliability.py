@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sk_mnist._labels import check_predictions
-from sk_mnist.metrics._calibration import calibration_bins, expected_calibration_error
+from sk_mnist._sklearn import validate_params
+from sk_mnist.metrics._calibration import BINNING, calibration_bins
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
 
@@ -52,6 +53,13 @@ class ReliabilityDisplay:
     >>> display = ReliabilityDisplay.from_estimator(GaussianNB().fit(X[:900], y[:900]), X[900:], y[900:])
     >>> display.name
     'GaussianNB'
+
+    A second classifier in the same axes:
+
+    >>> smooth = GaussianNB(var_smoothing=0.1).fit(X[:900], y[:900])
+    >>> other = ReliabilityDisplay.from_estimator(smooth, X[900:], y[900:], name="smoothed", ax=display.ax_)
+    >>> other.ece < display.ece
+    True
     """
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
@@ -110,17 +118,6 @@ class ReliabilityDisplay:
             If shapes disagree or a label is unknown.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn.linear_model import LogisticRegression
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> X, y = load_digits(return_X_y=True)
-        >>> clf = LogisticRegression(max_iter=500).fit(X[:900] / 16, y[:900])
-        >>> display = ReliabilityDisplay.from_estimator(clf, X[900:] / 16, y[900:])
-        >>> 0 < display.ece < 0.2
-        True
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         return cls.from_predictions(
@@ -135,6 +132,7 @@ class ReliabilityDisplay:
         )
 
     @classmethod
+    @validate_params(BINNING, prefer_skip_nested_validation=True)
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -179,21 +177,10 @@ class ReliabilityDisplay:
             If shapes disagree, a label is unknown, or a row does not sum to one within 1e-4.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> display = ReliabilityDisplay.from_predictions([0, 1], [[0.9, 0.1], [0.9, 0.1]])
-        >>> round(display.ece, 3)
-        0.4
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        # First, because it also checks n_bins and strategy.
-        ece = expected_calibration_error(
-            y_true, y_proba, n_bins=n_bins, strategy=strategy, labels=labels, sample_weight=sample_weight
-        )
         bins = calibration_bins(check_predictions(y_true, y_proba, labels, sample_weight), n_bins, strategy)
-        return cls(bins.confidence, bins.accuracy, bins.share, ece, name=name).plot(ax=ax)
+        return cls(*bins, ece=bins.error("l1"), name=name).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> ReliabilityDisplay:
         """Draw the diagram.
@@ -207,16 +194,6 @@ class ReliabilityDisplay:
         -------
         display : ReliabilityDisplay
             This display, with `ax_`, `figure_`, `line_` and `bars_`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import matplotlib.pyplot as plt
-        >>> from sk_mnist.plotting import ReliabilityDisplay
-        >>> figure, ax = plt.subplots()
-        >>> display = ReliabilityDisplay(np.array([0.6, 0.9]), np.array([0.5, 0.9]), np.array([0.2, 0.8]), ece=0.02)
-        >>> display.plot(ax=ax).ax_ is ax
-        True
         """
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(5, 5))
         i = len(ax.containers)  # one set of bars for each classifier drawn before

@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_mnist.plotting._base import COLORS, import_pyplot, make_axes
+from sk_mnist.plotting._base import COLORS, STAR, import_pyplot, make_axes
 
 MAX_CELLS_WITH_TEXT = 12  # in a row or column of the heat map
-_BEST = {
-    "linestyle": "none",
-    "marker": "*",
-    "markersize": 17,
-    "markerfacecolor": "white",
-    "markeredgecolor": "black",
-    "zorder": 3,
-}
+_BEST = {**STAR, "markersize": 17, "markeredgecolor": "black"}
 
 
 class SearchResultsDisplay:
@@ -122,18 +115,6 @@ class SearchResultsDisplay:
             If `search` is not a fitted search, or for the reasons of :meth:`from_cv_results`.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn.model_selection import GridSearchCV
-        >>> from sklearn.svm import SVC
-        >>> from sk_mnist.plotting import SearchResultsDisplay
-        >>> X, y = load_digits(return_X_y=True)
-        >>> search = GridSearchCV(SVC(), {"C": [0.1, 1, 10]}, cv=3).fit(X[:500], y[:500])
-        >>> display = SearchResultsDisplay.from_estimator(search)
-        >>> display.params, display.values
-        (['C'], [[0.1, 1, 10]])
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         if not hasattr(search, "cv_results_"):
@@ -177,17 +158,6 @@ class SearchResultsDisplay:
             scores are NaN.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sk_mnist.plotting import SearchResultsDisplay
-        >>> cv_results = {
-        ...     "params": [{"alpha": 0.1}, {"alpha": 1.0}],
-        ...     "mean_test_score": [0.8, 0.9],
-        ...     "std_test_score": [0.02, 0.01],
-        ... }
-        >>> SearchResultsDisplay.from_cv_results(cv_results).params
-        ['alpha']
         """
         import_pyplot(f"{cls.__name__}.from_cv_results")
         if f"mean_test_{scoring}" not in cv_results:
@@ -221,14 +191,6 @@ class SearchResultsDisplay:
         -------
         display : SearchResultsDisplay
             This display, with `ax_`, `figure_` and the drawn artists.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sk_mnist.plotting import SearchResultsDisplay
-        >>> display = SearchResultsDisplay(["alpha"], [[0.1, 1.0]], np.array([0.8, 0.9]), np.array([0.02, 0.01]))
-        >>> display.plot().ax_.get_ylabel()
-        'Mean test score'
         """
         if np.isnan(self.mean_score).all():
             raise ValueError(

@@ -85,16 +85,6 @@ class WeightsDisplay:
             If the estimator has no `coefs_`, its inputs are not images, or `n_units` is less than 1.
         ImportError
             If matplotlib is missing.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_digits
-        >>> from sk_mnist import KerasMLPClassifier
-        >>> from sk_mnist.plotting import WeightsDisplay
-        >>> X, y = load_digits(return_X_y=True)
-        >>> clf = KerasMLPClassifier((16,), epochs=1, random_state=0).fit(X / 16, y)
-        >>> WeightsDisplay.from_estimator(clf, n_units=4).weights.shape
-        (4, 8, 8)
         """
         import_pyplot(f"{cls.__name__}.from_estimator")
         model = last_step(estimator)
@@ -116,14 +106,6 @@ class WeightsDisplay:
         -------
         display : WeightsDisplay
             This display, with `ax_`, `figure_`, `image_` and `colorbar_`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sk_mnist.plotting import WeightsDisplay
-        >>> display = WeightsDisplay(np.eye(4).reshape(4, 2, 2)).plot()
-        >>> display.ax_.get_title()
-        'First-layer weights'
         """
         ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=(7, 6))
         n_units, height, width = self.weights.shape
