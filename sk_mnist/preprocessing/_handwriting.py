@@ -159,6 +159,16 @@ class DigitCrop(NamedTuple):
         ends before column ``right``.
     image : ndarray of uint8 of shape (height, width)
         Only this digit, white on black, with a margin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist.preprocessing import split_digits
+    >>> picture = np.zeros((60, 60), dtype=np.uint8)
+    >>> picture[20:40, 28:32] = 255
+    >>> (digit,) = split_digits(picture)
+    >>> digit.box
+    (28, 20, 32, 40)
     """
 
     box: tuple[int, int, int, int]
