@@ -13,7 +13,7 @@ test:  ## run the tests, which takes four to five minutes
 test-all:  ## run the slow tests too
 	python -m pytest -n 2 -m "slow or not slow"
 
-explore:  ## try 20 times as many examples in the property tests, other ones each time
+explore:  ## try other examples in the property tests, five times as many
 	python -m pytest -n 2 -m hypothesis --dist=load --hypothesis-profile=explore
 
 lint:  ## check style, spelling and types

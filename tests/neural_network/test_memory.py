@@ -1,4 +1,7 @@
-"""Memory: what a fit takes, and that nothing is left behind however often and in whatever shapes it is called."""
+"""Memory: what a fit takes, and that nothing is left behind however often and in whatever shapes it is called.
+
+Each bound lies between what the rows and weights need, in bytes, and what the fault would add that the test looks for.
+"""
 
 import gc
 import os
@@ -69,11 +72,12 @@ class TestOneFit:
     @pytest.mark.parametrize(
         ("dtype", "params", "bar"),
         [
-            # 60,000 x 784 float32 are 179 MiB, and count themselves.
+            # In units of X, 60,000 x 784 float32 or 179 MiB: X itself, and 65 MiB of TensorFlow's code that a first fit
+            # maps (0.36). A copy of X would make it 2.4.
             ("float32", {"batch_size": 256}, 1.6),
-            # XLA's compiler alone takes about as much as the data: half of it memory, half of it pages of its own code.
+            # XLA's compiler takes 110 MiB more, and as much of its code is mapped (1.2). A copy of X would make it 3.5.
             ("float32", {"batch_size": 32}, 2.6),
-            # A quarter as bytes, once as float32; as float64 they would be twice as much.
+            # A quarter as bytes, once as float32, and the code; as float64 instead of float32 it would be 2.6.
             ("uint8", {"batch_size": 256}, 1.9),
         ],
     )
@@ -91,6 +95,7 @@ print(mebibytes("VmHWM") - before)
     @pytest.mark.parametrize(
         ("hidden_layer_sizes", "onednn", "bar"),
         [
+            # 2**20 x 16 weights are 64 MiB, and with gradient and optimizer's variables 256. Dense rows are 4,096.
             ((16,), "no oneDNN", 1500),
             ((16,), "oneDNN", 1500),
             # The optimizer's variables and the gradients are three times the weights of 512 MiB.
@@ -114,7 +119,8 @@ print(mebibytes("VmHWM") - before - 4 * clf.n_parameters_ / 2**20)
 
     @pytest.mark.parametrize("how", ["sample_weight=weight", "X_val=X[:10], y_val=y[:10]", ""])
     def test_a_memory_map_stays_on_disk(self, how, tmp_path):
-        # 400 MiB, of which a row of weight 0 or the split for early stopping would make a copy.
+        # 400 MiB, of which a row of weight 0 or the split for early stopping would make a copy of at least nine tenths.
+        # A batch is 4 MiB, and a block of them and the next one are in memory.
         code = f"""
 rows = np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (50_000, 2048))
 rows[:] = np.random.default_rng(0).random((1, 2048), dtype=np.float32)
@@ -131,7 +137,8 @@ with print_growth():
         assert printed_by(code) < 200
 
     def test_a_memory_map_larger_than_many_a_memory_stays_on_disk(self, tmp_path):
-        # 8 GB, of which the file system stores nothing, because nothing was written.
+        # 8 GB, of which the file system stores nothing, because nothing was written. A batch is 0.8 MiB; what is kept
+        # for each row, such as its label and its place in the order, is 20 MiB for each 8 bytes.
         code = f"""
 np.lib.format.open_memmap({str(tmp_path / "X.npy")!r}, "w+", np.float32, (2_551_021, 784)).flush()
 X = np.load({str(tmp_path / "X.npy")!r}, mmap_mode="r")
@@ -153,7 +160,10 @@ print((mebibytes("VmHWM") - before) / (X.nbytes / 2**20))
 
 
 class TestManyFits:
-    """MiB that a process grows by."""
+    """MiB that a process grows by.
+
+    A fit that leaves its network leaves 6.5 MiB, as in plain Keras: examples/benchmarks/memory.py. A hundred leave 650.
+    """
 
     def test_a_hundred_partial_fits(self, blobs):
         assert _growth(lambda model, i: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10
@@ -178,7 +188,7 @@ class TestManyFits:
         assert _growth(step, n_before=20, n_counted=100) < 10
 
     def test_fifty_architectures(self, blobs):
-        # A quarter of the 6.5 MiB that plain Keras grows by in each fit: examples/benchmarks/memory.py.
+        # Traces of functions stay with TensorFlow: 0.7 MiB for each architecture.
         def step(model, i):
             model.set_params(hidden_layer_sizes=(16 + i, 8)).fit(*blobs)
 
@@ -203,7 +213,7 @@ class TestManyFits:
 
     def test_large_networks_do_not_wait_for_the_next_fit(self, blobs):
         def step(model, i):
-            # 80 MiB of weights, 240 with the optimizer's variables.
+            # 80 MiB of weights, 240 with the optimizer's variables; four of them would be 960.
             model.set_params(hidden_layer_sizes=(4500 + i, 4500)).fit(*blobs)
 
         assert _growth(step, n_before=2, n_counted=4) < 300
