@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.datasets._dataset import BUNDLED
 
 
 @pytest.fixture(autouse=True)

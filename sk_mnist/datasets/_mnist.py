@@ -11,7 +11,8 @@ from sklearn.utils import Bunch, check_random_state
 
 from sk_mnist._images import SIDE, pixel_names
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
-from sk_mnist.datasets._sources import read_mnist
+from sk_mnist.datasets._dataset import MNIST
+from sk_mnist.datasets._sources import read_data_set
 
 
 class _MnistBunch(Bunch):
@@ -206,7 +207,8 @@ def fetch_mnist(
     pandas = _import_pandas() if as_frame else None
     parts = _PARTS[subset]
     names = [f"{kind}_{part}" for kind in "xy" for part in parts]
-    arrays, source = read_mnist(
+    arrays, source = read_data_set(
+        MNIST,
         names,
         data_home,
         download_if_missing=download_if_missing,
@@ -239,7 +241,7 @@ def fetch_mnist(
         feature_names=pixel_names(SIDE, SIDE),
         target_names=[str(digit) for digit in range(10)],
         DESCR=_load_descr(),
-        source=source,
+        source=str(source),
     )
 
 

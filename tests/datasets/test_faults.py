@@ -19,6 +19,7 @@ import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
-from sk_mnist.datasets import _cache, _download, _sources
+from sk_mnist.datasets import _cache, _download, _mnist
+from sk_mnist.datasets._dataset import MNIST, KnownFile, Remote
 from tests.helpers import loopback
 from tests.helpers.idx_encoding import idx_bytes
 from tests.helpers.memory import peak_memory
 
 REPOSITORY = Path(__file__).parents[2]
 GZIP = shutil.which("gzip")
-BUNDLED_NPZ = _sources.BUNDLED
+BUNDLED_NPZ = MNIST.bundled
 OFFICIAL_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 IDX_NAMES = {
     "x_train": "train-images-idx3-ubyte.gz",
@@ -64,30 +66,30 @@ def server():
 
 
 @pytest.fixture
-def remotes(server, idx, monkeypatch):
+def remotes(server, idx, change_mnist):
     """The official URL and two mirrors, all on loopback, each 404 until a test gives it something to serve."""
-    files = tuple(_sources.RemoteFile(name, sha256(body), len(body)) for name, body in idx.items())
+    files = tuple(KnownFile(name, sha256(body), len(body)) for name, body in idx.items())
     remotes = (
-        _sources.Remote(f"{server.url}official/", (_sources.NPZ_FILE,)),
-        _sources.Remote(f"{server.url}first/", files),
-        _sources.Remote(f"{server.url}second/", files),
+        Remote(f"{server.url}official/", (MNIST.npz,)),
+        Remote(f"{server.url}first/", files),
+        Remote(f"{server.url}second/", files),
     )
-    monkeypatch.setattr(_sources, "REMOTES", remotes)
+    change_mnist(remotes=remotes)
     return remotes
 
 
 @pytest.fixture
-def official(server, npz, monkeypatch):
+def official(server, npz, change_mnist):
     """The official URL on loopback as the only remote, and it works; returns its path on the server."""
-    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(f"{server.url}official/", (_sources.NPZ_FILE,)),))
+    change_mnist(remotes=(Remote(f"{server.url}official/", (MNIST.npz,)),))
     server.routes["/official/mnist.npz"] = loopback.serve(npz)
     return "/official/mnist.npz"
 
 
 @pytest.fixture
-def no_bundled_copy(tmp_path, monkeypatch):
+def no_bundled_copy(tmp_path, change_mnist):
     """What a distribution that strips data files leaves."""
-    monkeypatch.setattr(_sources, "BUNDLED", tmp_path / "stripped.npz")
+    change_mnist(bundled=tmp_path / "stripped.npz")
 
 
 @pytest.fixture
@@ -153,9 +155,11 @@ def start_python(code, *arguments):
 
 ONE_REMOTE = """
     import os, signal, sys
-    from sk_mnist.datasets import _arrays, _cache, _sources, fetch_mnist
+    from dataclasses import replace
+    from sk_mnist.datasets import _cache, _mnist, fetch_mnist
+    from sk_mnist.datasets._dataset import MNIST, Remote
     url, home = sys.argv[1:]
-    _sources.REMOTES = (_sources.Remote(url, (_sources.NPZ_FILE,)),)
+    _mnist.MNIST = replace(MNIST, remotes=(Remote(url, (MNIST.npz,)),))
 """
 
 
@@ -243,12 +247,12 @@ def test_an_unknown_name_is_looked_up_once_for_each_remote(home, delays, monkeyp
     assert asked == ["storage.googleapis.com", "ossci-datasets.s3.amazonaws.com", "storage.googleapis.com"]
 
 
-def test_a_refused_connection_is_not_retried(home, delays, monkeypatch):
+def test_a_refused_connection_is_not_retried(home, delays, change_mnist):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    remote = _sources.Remote(f"http://127.0.0.1:{port}/", (_sources.NPZ_FILE,))
-    monkeypatch.setattr(_sources, "REMOTES", (remote,))
+    remote = Remote(f"http://127.0.0.1:{port}/", (MNIST.npz,))
+    change_mnist(remotes=(remote,))
     assert fetch_test(home, n_retries=5).source.startswith("bundled")
     assert delays == []
 
@@ -256,7 +260,7 @@ def test_a_refused_connection_is_not_retried(home, delays, monkeypatch):
 def seconds_without_a_network(home):
     """What reading and caching the package's copy takes on this machine at this moment, with nothing to wait for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_sources, "REMOTES", ())
+        patch.setattr(_mnist, "MNIST", replace(_mnist.MNIST, remotes=()))
         start = time.monotonic()
         fetch_test(home)
         seconds = time.monotonic() - start
@@ -309,17 +313,21 @@ def black_hole():
 
 
 @pytest.mark.slow
-def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(home, black_hole, impatient, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=6)
+def test_a_network_that_swallows_packets_costs_little_once_and_then_nothing(
+    home, black_hole, impatient, change_mnist, monkeypatch
+):
+    assert_waits_once_for_a_black_hole(home, black_hole, change_mnist, monkeypatch, seconds=6)
 
 
 @pytest.mark.slow
-def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(home, black_hole, monkeypatch):
-    assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds=15)
+def test_a_network_that_swallows_packets_costs_15_seconds_once_and_then_nothing(
+    home, black_hole, change_mnist, monkeypatch
+):
+    assert_waits_once_for_a_black_hole(home, black_hole, change_mnist, monkeypatch, seconds=15)
 
 
-def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
-    monkeypatch.setattr(_sources, "REMOTES", tuple(remote._replace(url=black_hole) for remote in _sources.REMOTES))
+def assert_waits_once_for_a_black_hole(home, black_hole, change_mnist, monkeypatch, seconds):
+    change_mnist(remotes=tuple(remote._replace(url=black_hole) for remote in MNIST.remotes))
     undisturbed = seconds_without_a_network(home)
     start = time.monotonic()
     assert fetch_mnist(data_home=home, subset="test").source.startswith("bundled")
@@ -330,17 +338,17 @@ def assert_waits_once_for_a_black_hole(home, black_hole, monkeypatch, seconds):
 
 @pytest.mark.slow
 def test_where_the_official_url_swallows_packets_a_mirror_serves(
-    home, black_hole, remotes, server, idx, impatient, monkeypatch
+    home, black_hole, remotes, server, idx, impatient, change_mnist
 ):
     official, first, _ = remotes
-    monkeypatch.setattr(_sources, "REMOTES", (official._replace(url=black_hole), first))
+    change_mnist(remotes=(official._replace(url=black_hole), first))
     serve_idx(server, "first", idx)
     assert fetch_test(home).source == f"download: {first.url}"
 
 
-def test_a_proxy_needs_no_name_resolution_here(home, server, npz, monkeypatch):
+def test_a_proxy_needs_no_name_resolution_here(home, server, npz, change_mnist, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote("http://mnist.invalid/", (_sources.NPZ_FILE,)),))
+    change_mnist(remotes=(Remote("http://mnist.invalid/", (MNIST.npz,)),))
     server.routes["http://mnist.invalid/mnist.npz"] = loopback.serve(npz)
     assert fetch_test(home).source == "download: http://mnist.invalid/"
 
@@ -416,21 +424,21 @@ def official_idx(arrays, tmp_path_factory):
     return files
 
 
-def test_the_official_idx_files_have_the_published_hashes(home, server, official_idx, arrays, monkeypatch):
-    official_mirror = _sources.REMOTES[1]
+def test_the_official_idx_files_have_the_published_hashes(home, server, official_idx, arrays, change_mnist):
+    official_mirror = MNIST.remotes[1]
     assert official_mirror.url == "https://ossci-datasets.s3.amazonaws.com/mnist/"
     for name, body in official_idx.items():
         server.routes[f"/{name}"] = loopback.serve(body)
-    monkeypatch.setattr(_sources, "REMOTES", (official_mirror._replace(url=server.url),))
+    change_mnist(remotes=(official_mirror._replace(url=server.url),))
     mnist = fetch_test(home)
     assert mnist.source == f"download: {server.url}"
     assert_is_mnist(mnist, arrays)
 
 
-def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(home, server, arrays, monkeypatch, no_bundled_copy):
+def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(home, server, arrays, change_mnist, no_bundled_copy):
     body = npz_bytes({**arrays, "y_test": np.roll(arrays["y_test"], 1)})
-    file = _sources.RemoteFile("mnist.npz", sha256(body), len(body))
-    monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(server.url, (file,)),))
+    file = KnownFile("mnist.npz", sha256(body), len(body))
+    change_mnist(remotes=(Remote(server.url, (file,)),))
     server.routes["/mnist.npz"] = loopback.serve(body)
     with pytest.raises(OSError, match=r"y_test is not MNIST's: sha256"):
         fetch_test(home)
@@ -438,11 +446,11 @@ def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(home, server, array
 
 
 def test_a_wrong_hash_in_our_own_table_is_no_hindrance_to_the_next_mirror(
-    home, server, remotes, arrays, idx, monkeypatch
+    home, server, remotes, arrays, idx, change_mnist
 ):
     body = npz_bytes({**arrays, "y_test": np.roll(arrays["y_test"], 1)})
-    file = _sources.RemoteFile("mnist.npz", sha256(body), len(body))
-    monkeypatch.setattr(_sources, "REMOTES", (remotes[0]._replace(files=(file,)), *remotes[1:]))
+    file = KnownFile("mnist.npz", sha256(body), len(body))
+    change_mnist(remotes=(remotes[0]._replace(files=(file,)), *remotes[1:]))
     server.routes["/official/mnist.npz"] = loopback.serve(body)
     serve_idx(server, "first", idx)
     mnist = fetch_test(home)
@@ -1008,7 +1016,7 @@ def test_sixteen_processes_on_an_empty_cache_make_one_download(home, server, off
             os.close(go)
             os.read(start, 1)  # returns when the parent closes its end: all start together
             mnist = fetch_mnist(data_home=home, subset="test", normalize=False)
-            right = hashlib.sha256(mnist.data).hexdigest() == _arrays.ARRAYS["x_test"].sha256
+            right = hashlib.sha256(mnist.data).hexdigest() == MNIST.arrays["x_test"].sha256
             os._exit(0 if right else 1)
         children.append(child)
     os.close(go)
