@@ -63,17 +63,16 @@ def read_data_set(
     failures: list[str] = []
 
     @contextmanager
-    def trying(place: str) -> Iterator[None]:
+    def trying(place: str, expected: tuple[type[Exception], ...] = _FAILURES) -> Iterator[None]:
         try:
             yield
-        except _FAILURES as error:
-            failures.append(_failure(place, error))
+        except expected as error:
+            failures.append(f"{place}: {getattr(error, 'strerror', None) or error}")
+            logger.debug("%s", failures[-1])
 
     home = None
-    try:
+    with trying("the data home", (OSError,)):  # a ValueError is the caller's
         home = get_data_home(data_home)
-    except OSError as error:
-        failures.append(_failure("the data home", error))
     if home is not None:
         npz = home / data_set.npz.name
         seen = stamp(npz)
@@ -178,10 +177,3 @@ def _files_by_hand(data_set: DataSet) -> str:
         f"{npz.name} from {remote.url}{npz.name}" if npz in remote.files else f"the IDX files from {remote.url}"
         for remote in data_set.remotes
     )
-
-
-def _failure(place: str, error: Exception) -> str:
-    """Return the reason of a failure, and log it for those who debug."""
-    reason = f"{place}: {getattr(error, 'strerror', None) or error}"
-    logger.debug("%s", reason)
-    return reason
