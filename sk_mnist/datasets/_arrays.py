@@ -30,7 +30,8 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 def read_directory(directory: Path, data_set: DataSet, names: Collection[str]) -> Arrays:
     """Read arrays from the npz file in a directory, or else from the IDX files there, gzipped or not."""
     npz = directory / data_set.npz.name
-    idx = {name: path for name in names if (path := _find_idx(directory, data_set, name))}
+    found = {name: _find_idx(directory / file.name) for name, file in data_set.idx.items() if name in names}
+    idx = {name: path for name, path in found.items() if path is not None}
     if npz.is_file():
         try:
             return read_npz(npz, data_set, names)
@@ -68,8 +69,7 @@ def read_npz(path: Path, data_set: DataSet, names: Collection[str]) -> Arrays:
     return arrays
 
 
-def _find_idx(directory: Path, data_set: DataSet, name: str) -> Path | None:
-    gzipped = directory / data_set.idx[name].name
+def _find_idx(gzipped: Path) -> Path | None:
     return next((path for path in (gzipped, gzipped.with_suffix("")) if path.is_file()), None)
 
 

@@ -43,7 +43,7 @@ class DataSet:
     npz : KnownFile
         The file of all arrays, which a data home holds under the same name.
     idx : mapping of str to KnownFile
-        The IDX file of each array.
+        The IDX file of each array. Empty if there are none.
     remotes : tuple of Remote
         Where to download it, in the order to try.
     bundled : Path

@@ -4,7 +4,7 @@ from importlib import resources
 from numbers import Integral, Real
 from os import PathLike
 from types import ModuleType
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
@@ -31,51 +31,27 @@ class _MnistBunch(Bunch):
 _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
+class _Options(TypedDict, total=False):
+    """The parameters that do not decide what is returned, for type checkers."""
+
+    subset: Literal["train", "test", "all"]
+    data_home: str | PathLike | None
+    download_if_missing: bool
+    as_frame: bool
+    normalize: bool
+    shuffle: bool
+    random_state: int | np.random.RandomState | None
+    n_retries: int
+    delay: float
+    progressbar: bool
+
+
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: Literal[False] = False,
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> Bunch: ...
+def fetch_mnist(*, return_X_y: Literal[False] = False, **options: Unpack[_Options]) -> Bunch: ...
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: Literal[True],
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: Literal[True], **options: Unpack[_Options]) -> tuple[Any, Any]: ...
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: bool,
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> Bunch | tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tuple[Any, Any]: ...
 @validate_params(
     {
         "subset": [StrOptions(set(_PARTS))],
