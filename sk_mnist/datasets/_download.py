@@ -15,7 +15,8 @@ import pooch
 from sk_mnist.datasets._dataset import KnownFile
 
 # A transfer is abandoned if a name takes longer than NAME_TIMEOUT to resolve, if MIN_BYTES do not arrive within
-# IDLE_TIMEOUT (at the start, one byte is enough), or if one call has waited for idle servers for TOTAL_TIMEOUT in all.
+# IDLE_TIMEOUT (at the start, one byte is enough). No other is begun once a call has waited for idle servers for
+# TOTAL_TIMEOUT in all.
 NAME_TIMEOUT = 2.0
 IDLE_TIMEOUT = 4.0
 TOTAL_TIMEOUT = 12.0
@@ -53,7 +54,7 @@ class NoNetworkError(DownloadError):
     """No server can be reached, so there is no point in trying the next one."""
 
 
-def download(url: str, directory: Path, file: KnownFile, *, patience: float, progressbar: bool = False) -> Path:
+def download(url: str, directory: Path, file: KnownFile, *, progressbar: bool = False) -> Path:
     """Download a file into a directory, under its own name. Its hash is not checked.
 
     Parameters
@@ -64,8 +65,6 @@ def download(url: str, directory: Path, file: KnownFile, *, patience: float, pro
         Where to put it. A file that is already there is not downloaded again.
     file : KnownFile
         Its name and its size, for the progress bar.
-    patience : float
-        Seconds to wait for an idle server, at most ``IDLE_TIMEOUT``.
     progressbar : bool, default=False
         Whether to show a progress bar on stderr.
 
@@ -85,7 +84,7 @@ def download(url: str, directory: Path, file: KnownFile, *, patience: float, pro
 
     def receive(url: str, output_file: str, _pooch: Any) -> None:
         with open(output_file, "wb") as output, _progress(file, progressbar) as show:
-            _receive(_Transfer(url, output), patience, show)
+            _receive(_Transfer(url, output), show)
 
     try:
         with _without_pooch_chatter():
@@ -142,7 +141,7 @@ class _Transfer(threading.Thread):
                 self.output.write(chunk)
 
 
-def _receive(transfer: _Transfer, patience: float, show: Callable[[int], None]) -> None:
+def _receive(transfer: _Transfer, show: Callable[[int], None]) -> None:
     """Run a transfer as long as it makes progress."""
     counted, since = 0, time.monotonic()
     transfer.start()
@@ -153,7 +152,7 @@ def _receive(transfer: _Transfer, patience: float, show: Callable[[int], None]) 
             waited = time.monotonic() - since
             if transfer.received - counted >= (MIN_BYTES if counted else 1):
                 counted, since = transfer.received, time.monotonic()
-            elif waited > min(IDLE_TIMEOUT if transfer.resolved else NAME_TIMEOUT, patience):
+            elif waited > (IDLE_TIMEOUT if transfer.resolved else NAME_TIMEOUT):
                 raise _too_slow(transfer, waited)
     finally:
         transfer.abandoned = True

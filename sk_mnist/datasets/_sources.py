@@ -112,7 +112,7 @@ def _write_npz(data_set: DataSet, work: Path, *, n_retries: int, delay: float, p
             time.sleep(delay)
         for remote in pending:
             try:
-                _download_remote(data_set, remote, work, patience, progressbar)
+                _download_remote(data_set, remote, work, progressbar)
             except DownloadError as error:
                 errors[remote.url] = error
                 logger.debug("%s: %s", remote.url, error)
@@ -140,11 +140,11 @@ def _warn(data_set: DataSet, because: str) -> None:
     logger.warning("%s: using the bundled copy of %s.", because, data_set.name)
 
 
-def _download_remote(data_set: DataSet, remote: Remote, work: Path, patience: float, progressbar: bool) -> None:
+def _download_remote(data_set: DataSet, remote: Remote, work: Path, progressbar: bool) -> None:
     """Download a data set from a remote, and leave a checked npz file in the work directory."""
     arrays: dict[str, Any] = {}
     for file in remote.files:
-        path = download(remote.url + file.name, work, file, patience=patience, progressbar=progressbar)
+        path = download(remote.url + file.name, work, file, progressbar=progressbar)
         arrays |= _read_download(path, file, data_set)
     if not (work / data_set.npz.name).exists():
         np.savez_compressed(work / data_set.npz.name, **arrays)

@@ -653,6 +653,13 @@ def test_an_answer_with_a_long_directory_is_named(home, server, official, no_bun
 # The cache
 
 
+def test_a_damaged_copy_in_the_package_is_not_cached(home, tmp_path, arrays, change_mnist):
+    (tmp_path / "damaged.npz").write_bytes(npz_bytes({**arrays, "y_train": np.roll(arrays["y_train"], 1)}))
+    change_mnist(remotes=(), bundled=tmp_path / "damaged.npz")
+    assert_is_mnist(fetch_test(home), arrays)
+    assert files_in(home) == [".sk_mnist.lock"]
+
+
 def test_a_flipped_bit_in_the_cache_is_repaired(home, official, arrays):
     fetch_test(home)
     flip_one_bit(home / "mnist.npz")
@@ -696,6 +703,15 @@ def test_idx_files_put_there_by_hand_serve(unpacked, tmp_path, idx, arrays, no_b
         else:
             (tmp_path / name).write_bytes(body)
     mnist = fetch_test(tmp_path)
+    assert mnist.source == f"cache: {tmp_path}"
+    assert_is_mnist(mnist, arrays)
+
+
+def test_idx_files_serve_beside_a_damaged_npz_file(tmp_path, idx, arrays):
+    (tmp_path / "mnist.npz").write_bytes(HTML)
+    for name, body in idx.items():
+        (tmp_path / name).write_bytes(body)
+    mnist = fetch_test(tmp_path, download_if_missing=False)
     assert mnist.source == f"cache: {tmp_path}"
     assert_is_mnist(mnist, arrays)
 

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from joblib import Parallel, delayed
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
+from sk_mnist.datasets import _download
 from sk_mnist.datasets._dataset import BUNDLED, MNIST, Remote
 from tests.helpers.loopback import LoopbackServer, serve
 from tests.helpers.processes import output_of
@@ -198,6 +200,21 @@ def test_without_name_resolution_the_bundled_copy_serves_without_retries(tmp_pat
     assert mnist.source == f"bundled: {BUNDLED}"
 
 
+def test_a_resolver_that_hangs_is_asked_once_and_not_for_each_mirror(tmp_path, monkeypatch):
+    asked, release = [], threading.Event()
+
+    def hang(host, *args, **kwargs):
+        asked.append(host)
+        release.wait(60)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(_download, "NAME_TIMEOUT", 0.2)
+    assert fetch_mnist(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED}"
+    release.set()
+    assert asked == ["storage.googleapis.com"]
+
+
 def test_the_bundled_copy_is_cached_so_the_next_call_needs_no_network(tmp_path, no_name_resolution, monkeypatch):
     fetch_mnist(data_home=tmp_path, subset="test")
     monkeypatch.setattr(socket, "socket", None)
@@ -231,6 +248,11 @@ def test_without_download_no_socket_is_opened_and_nothing_written(tmp_path, monk
     monkeypatch.setattr(socket, "getaddrinfo", None)
     assert local(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED}"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_download_the_bundled_copy_is_used_without_a_warning(tmp_path, caplog):
+    local(data_home=tmp_path, subset="test")
+    assert caplog.messages == []
 
 
 def test_the_environment_names_the_data_home(tmp_path, monkeypatch):
@@ -282,8 +304,4 @@ import sk_mnist.datasets
 heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "requests"} & (set(sys.modules) - before)
 print(touched, heavy)
 """
-    assert output_of(code, cwd=_repository()).strip() == "[] set()"
-
-
-def _repository():
-    return Path(__file__).parents[2]
+    assert output_of(code, cwd=Path(__file__).parents[2]).strip() == "[] set()"
