@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.datasets._dataset import BUNDLED
 
 # The configuration of Sphinx and the files that it generates.
 collect_ignore_glob = ["docs/conf.py", "docs/auto_examples/*", "docs/api/*", "docs/_build/*", "build/*"]

@@ -12,7 +12,7 @@ from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_mnist
 from sk_mnist import start_tensorflow
-from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.datasets._dataset import BUNDLED
 from sk_mnist.demo import draw_page
 
 # Examples find MNIST in a separate cache, filled from the package's copy, and so need no network.

@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.datasets._dataset import BUNDLED
 from tests.helpers.examples import register_profiles
 
 register_profiles()

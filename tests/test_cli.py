@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -28,6 +29,7 @@ import sk_mnist
 from sk_mnist.cli import main
 from sk_mnist.cli._bar import Clock
 from sk_mnist.cli._plan import halving_rounds
+from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.pipeline import RECIPES
 from tests.helpers.processes import last_line_printed, run_python
 from tests.helpers.terminals import on_a_terminal
@@ -197,7 +199,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, moment):
 
 
 def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sk_mnist.datasets._sources.REMOTES", ())  # no network: the copy in the package serves
+    monkeypatch.setattr("sk_mnist.datasets._mnist.MNIST", replace(MNIST, remotes=()))  # the copy in the package serves
     home = str(tmp_path / "data")
     assert main(["fetch", "--data-home", home, "--verify"]) == 1
     assert "does not hold MNIST" in capsys.readouterr().err
@@ -565,7 +567,7 @@ def test_options_of_train_are_parameters_of_the_network(tmp_path, capsys):
 
 
 def test_data_home_is_where_images_are_read(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sk_mnist.datasets._sources.REMOTES", ())
+    monkeypatch.setattr("sk_mnist.datasets._mnist.MNIST", replace(MNIST, remotes=()))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     home = tmp_path / "data"
     assert main([*BRIEF, "--data-home", str(home), "--output", str(tmp_path / "out")]) == 0

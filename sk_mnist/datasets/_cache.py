@@ -15,12 +15,12 @@ import pooch
 from filelock import FileLock
 
 from sk_mnist._files import open_regular
-from sk_mnist.datasets._arrays import ARRAYS, NPZ_NAME, read_directory
+from sk_mnist.datasets._arrays import read_directory
+from sk_mnist.datasets._dataset import MNIST, Source
 
 logger = logging.getLogger(__name__)
 
-# What this package writes into a data home, besides mnist.npz.
-RECORD = ".sk_mnist.json"
+# What this package writes into a data home, besides npz files and their records.
 LOCK = ".sk_mnist.lock"
 TEMP_PREFIX = ".sk_mnist-"
 _MAX_RECORD = 10_000  # bytes; a path and a few words
@@ -56,10 +56,15 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
     >>> get_data_home("/srv/mnist").as_posix()
     '/srv/mnist'
     """
-    check_data_home_argument(data_home)
-    if data_home is None:
-        data_home = os.environ.get("SK_MNIST_DATA") or _user_cache()
-    return expand(data_home)
+    if data_home is not None and ((path := os.fspath(data_home)) == "" or "\0" in path):
+        raise ValueError(
+            f"data_home must be the path of a directory; got {path!r}. Use '.' for the working directory, or None for "
+            "the default."
+        )
+    try:
+        return expand(data_home or os.environ.get("SK_MNIST_DATA") or pooch.os_cache("sk_mnist"))
+    except RuntimeError as error:
+        raise OSError(f"there is no user cache directory: {error}") from error
 
 
 def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
@@ -84,18 +89,19 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     >>> with tempfile.TemporaryDirectory() as data_home:
     ...     clear_data_home(data_home)
     """
-    home = get_data_home(data_home)
-    if not any((home / name).exists() for name in (RECORD, LOCK)):
+    npz = get_data_home(data_home) / MNIST.npz.name
+    lock, record = npz.with_name(LOCK), _record_of(npz)
+    if not (lock.exists() or record.exists()):
         return
-    with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
-        _delete_strays(home)
-        if (home / RECORD).is_file():
+    with FileLock(lock, timeout=LOCK_TIMEOUT):
+        _delete_strays(npz.parent)
+        if record.is_file():
             # What is not a file was not written by this package.
-            if (home / NPZ_NAME).is_file():
-                (home / NPZ_NAME).unlink()
-            (home / RECORD).unlink()
+            if npz.is_file():
+                npz.unlink()
+            record.unlink()
         with suppress(PermissionError):  # Windows deletes a lock file only when it is released
-            (home / LOCK).unlink()
+            lock.unlink()
 
 
 class CacheStatus(NamedTuple):
@@ -138,28 +144,17 @@ def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
         If there is no home directory for the cache.
     """
     home = get_data_home(data_home)
-    npz = home / NPZ_NAME
+    npz = home / MNIST.npz.name
     origin = sha256 = problem = None
     # The record may be missing or damaged.
-    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(home / RECORD) as record:
+    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(_record_of(npz)) as record:
         origin = str(json.loads(record.read(_MAX_RECORD))["source"])
     try:
         sha256 = pooch.file_hash(npz) if npz.is_file() else None
-        read_directory(home, ARRAYS)
+        read_directory(home, MNIST, MNIST.arrays)
     except (OSError, ValueError) as error:
         problem = str(error)
     return CacheStatus(home, origin, sha256, problem)
-
-
-def check_data_home_argument(data_home: str | os.PathLike | None) -> None:
-    if data_home is None:
-        return
-    text = os.fspath(data_home)
-    if not text or "\0" in text:
-        raise ValueError(
-            f"data_home must be the path of a directory; got {text!r}. Use '.' for the working directory, or None for "
-            "the default."
-        )
 
 
 def expand(path: str | os.PathLike) -> Path:
@@ -170,64 +165,69 @@ def expand(path: str | os.PathLike) -> Path:
         raise OSError(f"there is no home directory, which {path} needs") from error
 
 
-def stamp(home: Path) -> tuple[int, ...] | None:
-    """Return a value that changes when another process puts a new file into the data home."""
+def stamp(npz: Path) -> tuple[int, ...] | None:
+    """Return a value that changes when another process puts a new file there."""
     try:
-        status = (home / NPZ_NAME).stat()
+        status = npz.stat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def fill_cache(home: Path, seen: tuple[int, ...] | None, write: Callable[[Path], str]) -> str:
-    """Put a checked mnist.npz into a data home.
+def fill_cache(npz: Path, seen: tuple[int, ...] | None, write: Callable[[Path], Source]) -> Source:
+    """Put a checked npz file into a data home.
 
     Parameters
     ----------
-    home : Path
-        The data home, which is created if it does not exist.
+    npz : Path
+        Path of the file. Its directory is the data home, which is created if it does not exist.
     seen : tuple of int or None
         Its ``stamp`` when reading it failed. If the stamp has changed since, another process has filled the cache.
     write : callable
-        Writes a checked mnist.npz into a given directory, and returns its source.
+        Writes a checked file of the same name into a given directory, and returns its source.
 
     Returns
     -------
-    source : str
-        What ``write`` returned, or "cache: path".
+    source : Source
+        What ``write`` returned, or the cache.
 
     Raises
     ------
     OSError
         If nothing can be written there, or another process has held the lock for a minute.
     """
+    home = npz.parent
     try:
         home.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(f"{home} is a file, not a directory") from error
     with FileLock(home / LOCK, timeout=LOCK_TIMEOUT):
-        if stamp(home) != seen:
-            return f"cache: {home}"
+        if stamp(npz) != seen:
+            return Source("cache", home)
         _delete_strays(home)
-        with TemporaryDirectory(prefix=TEMP_PREFIX, dir=home) as temporary:
-            source = write(Path(temporary))
-            _install(Path(temporary), home, source)
+        with TemporaryDirectory(prefix=TEMP_PREFIX, dir=home) as work:
+            source = write(Path(work))
+            _install(Path(work) / npz.name, npz, str(source))
     return source
 
 
-def _install(work: Path, home: Path, source: str) -> None:
-    """Move the checked file into place, with a record that it is ours."""
-    new, place = work / NPZ_NAME, home / NPZ_NAME
-    if place.exists() and not ((home / RECORD).is_file() and place.is_file()):
-        _set_aside(place)
-    if (home / RECORD).exists() and not (home / RECORD).is_file():
-        _set_aside(home / RECORD)
-    record = work / RECORD
-    record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
+def _install(new: Path, npz: Path, source: str) -> None:
+    """Move a checked file into place, with a record that it is ours."""
+    new_record, record = _record_of(new), _record_of(npz)
+    if npz.exists() and not (record.is_file() and npz.is_file()):
+        _set_aside(npz)
+    if record.exists() and not record.is_file():
+        _set_aside(record)
+    new_record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
     # Only its owner can read a temporary file of pooch, but a data home may be shared.
-    shutil.copymode(record, new)
-    os.replace(record, home / RECORD)
-    os.replace(new, place)
+    shutil.copymode(new_record, new)
+    os.replace(new_record, record)
+    os.replace(new, npz)
+
+
+def _record_of(npz: Path) -> Path:
+    """Return the path of the file that says from which source this package wrote an npz file."""
+    return npz.with_name(f".sk_{npz.stem}.json")
 
 
 def _set_aside(path: Path) -> None:
@@ -242,10 +242,3 @@ def _delete_strays(home: Path) -> None:
     """Delete temporary directories of killed processes. Only the holder of the lock may have one."""
     for stray in home.glob(TEMP_PREFIX + "*"):
         shutil.rmtree(stray, ignore_errors=True)
-
-
-def _user_cache() -> Path:
-    try:
-        return pooch.os_cache("sk_mnist")
-    except RuntimeError as error:
-        raise OSError(f"there is no user cache directory: {error}") from error

@@ -1,21 +1,22 @@
-"""Download one URL to one checked file with pooch, without hanging or filling the disk."""
+"""Download one URL to one file with pooch, without hanging or filling the disk."""
 
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from logging import WARNING, LogRecord
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pooch
 
+from sk_mnist.datasets._dataset import KnownFile
+
 # A transfer is abandoned if a name takes longer than NAME_TIMEOUT to resolve, if MIN_BYTES do not arrive within
-# IDLE_TIMEOUT (at the start, one byte is enough), or if one call has waited for idle servers for TOTAL_TIMEOUT in all.
+# IDLE_TIMEOUT (at the start, one byte is enough). No other is begun once a call has waited for idle servers for
+# TOTAL_TIMEOUT in all.
 NAME_TIMEOUT = 2.0
 IDLE_TIMEOUT = 4.0
 TOTAL_TIMEOUT = 12.0
@@ -25,14 +26,6 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _CHUNK = 4096
 _TICK = 0.05
-
-
-class RemoteFile(NamedTuple):
-    """Name, SHA-256 and size of a file to download."""
-
-    name: str
-    sha256: str
-    size: int
 
 
 class DownloadError(Exception):
@@ -46,97 +39,60 @@ class DownloadError(Exception):
         Whether the same request may succeed later.
     offline : bool, default=False
         Whether no server was reached at all.
+    waited : float, default=0.0
+        Seconds spent in waiting for an idle server.
     """
 
-    def __init__(self, reason: str, *, transient: bool = False, offline: bool = False) -> None:
+    def __init__(self, reason: str, *, transient: bool = False, offline: bool = False, waited: float = 0.0) -> None:
         super().__init__(reason)
         self.transient = transient
         self.offline = offline
+        self.waited = waited
 
 
 class NoNetworkError(DownloadError):
     """No server can be reached, so there is no point in trying the next one."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, offline=True)
 
-
-@dataclass
-class WaitBudget:
-    """Seconds that one call may still wait for idle servers."""
-
-    seconds: float
-
-
-def download(
-    url: str,
-    directory: Path,
-    file: RemoteFile,
-    *,
-    budget: WaitBudget,
-    explain: Callable[[Path, RemoteFile], str],
-    progressbar: bool = False,
-) -> None:
-    """Download a file into a directory, under its own name, if its hash is correct.
+def download(url: str, directory: Path, file: KnownFile, *, progressbar: bool = False) -> Path:
+    """Download a file into a directory, under its own name. Its hash is not checked.
 
     Parameters
     ----------
     url : str
         URL of the file.
     directory : Path
-        Where to put it. A correct file that is already there is not downloaded again.
-    file : RemoteFile
-        Its name, SHA-256 and size in bytes.
-    budget : WaitBudget
-        Time left to wait for idle servers; unsuccessful waiting is subtracted.
-    explain : callable
-        Describes what is wrong with a file that arrived but has another hash.
+        Where to put it. A file that is already there is not downloaded again.
+    file : KnownFile
+        Its name and its size, for the progress bar.
     progressbar : bool, default=False
         Whether to show a progress bar on stderr.
+
+    Returns
+    -------
+    path : Path
+        Path of the file.
 
     Raises
     ------
     DownloadError
-        If the network or the server fails, or the file is wrong.
+        If the network or the server fails.
     OSError
         If the file cannot be written.
     """
     import requests
 
-    receive = partial(_receive, file=file, budget=budget, explain=explain, progressbar=progressbar)
+    def receive(url: str, output_file: str, _pooch: Any) -> None:
+        with open(output_file, "wb") as output, _progress(file, progressbar) as show:
+            _receive(_Transfer(url, output), show)
+
     try:
         with _without_pooch_chatter():
-            pooch.retrieve(url, f"sha256:{file.sha256}", fname=file.name, path=directory, downloader=receive)
+            return Path(pooch.retrieve(url, known_hash=None, fname=file.name, path=directory, downloader=receive))
     except (requests.RequestException, socket.gaierror) as error:
         transient = _is_transient(error)
         offline = isinstance(error, (requests.ConnectionError, socket.gaierror)) and not transient
         raise DownloadError(str(error), transient=transient, offline=offline) from error
-
-
-def _receive(
-    url: str,
-    output_file: str,
-    _pooch: Any,
-    *,
-    file: RemoteFile,
-    budget: WaitBudget,
-    explain: Callable[[Path, RemoteFile], str],
-    progressbar: bool,
-) -> None:
-    """Downloader for pooch; `output_file` is pooch's temporary file."""
-    with open(output_file, "wb") as output, _progress(file, progressbar) as show:
-        transfer = _Transfer(url, output)
-        transfer.start()
-        try:
-            _watch(transfer, budget, show)
-        finally:
-            transfer.abandoned = True
-        if transfer.error is not None:
-            raise transfer.error
-        show(transfer.received)
-    # pooch deletes a file with a wrong hash, so this is the last chance to say what it was.
-    if pooch.file_hash(output_file) != file.sha256:
-        raise DownloadError(explain(Path(output_file), file))
 
 
 class _Transfer(threading.Thread):
@@ -181,25 +137,35 @@ class _Transfer(threading.Thread):
                     return
                 self.received += len(chunk)
                 if self.received > MAX_BYTES:
-                    raise DownloadError(f"more than {MAX_BYTES} bytes, which no MNIST file has")
+                    raise DownloadError(f"more than {MAX_BYTES} bytes, which no known file has")
                 self.output.write(chunk)
 
 
-def _watch(transfer: _Transfer, budget: WaitBudget, show: Callable[[int], None]) -> None:
-    """Wait for a transfer as long as it makes progress."""
+def _receive(transfer: _Transfer, show: Callable[[int], None]) -> None:
+    """Run a transfer as long as it makes progress."""
     counted, since = 0, time.monotonic()
-    while transfer.is_alive():
-        transfer.join(_TICK)
-        show(transfer.received)
-        now = time.monotonic()
-        if transfer.received - counted >= (MIN_BYTES if counted else 1):
-            counted, since = transfer.received, now
-        elif now - since > min(IDLE_TIMEOUT if transfer.resolved else NAME_TIMEOUT, budget.seconds):
-            budget.seconds -= now - since
-            if not transfer.resolved:
-                raise NoNetworkError(f"no name resolution within {now - since:.1f} s")
-            slow = f"too slow: fewer than {MIN_BYTES} bytes in {now - since:.1f} s, {transfer.received} in all"
-            raise DownloadError(slow, transient=True)
+    transfer.start()
+    try:
+        while transfer.is_alive():
+            transfer.join(_TICK)
+            show(transfer.received)
+            waited = time.monotonic() - since
+            if transfer.received - counted >= (MIN_BYTES if counted else 1):
+                counted, since = transfer.received, time.monotonic()
+            elif waited > (IDLE_TIMEOUT if transfer.resolved else NAME_TIMEOUT):
+                raise _too_slow(transfer, waited)
+    finally:
+        transfer.abandoned = True
+    if transfer.error is not None:
+        raise transfer.error
+    show(transfer.received)
+
+
+def _too_slow(transfer: _Transfer, waited: float) -> DownloadError:
+    if not transfer.resolved:
+        return NoNetworkError(f"no name resolution within {waited:.1f} s", offline=True, waited=waited)
+    reason = f"too slow: fewer than {MIN_BYTES} bytes in {waited:.1f} s, {transfer.received} in all"
+    return DownloadError(reason, transient=True, waited=waited)
 
 
 def _is_transient(error: Exception) -> bool:
@@ -218,7 +184,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 @contextmanager
-def _progress(file: RemoteFile, shown: bool) -> Iterator[Callable[[int], None]]:
+def _progress(file: KnownFile, shown: bool) -> Iterator[Callable[[int], None]]:
     if not shown:
         yield lambda received: None
         return

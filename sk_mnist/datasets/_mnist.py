@@ -4,14 +4,15 @@ from importlib import resources
 from numbers import Integral, Real
 from os import PathLike
 from types import ModuleType
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from sk_mnist._images import SIDE, pixel_names
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
-from sk_mnist.datasets._sources import read_mnist
+from sk_mnist.datasets._dataset import MNIST
+from sk_mnist.datasets._sources import read_data_set
 
 
 class _MnistBunch(Bunch):
@@ -30,51 +31,27 @@ class _MnistBunch(Bunch):
 _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
+class _Options(TypedDict, total=False):
+    """The parameters that do not decide what is returned, for type checkers."""
+
+    subset: Literal["train", "test", "all"]
+    data_home: str | PathLike | None
+    download_if_missing: bool
+    as_frame: bool
+    normalize: bool
+    shuffle: bool
+    random_state: int | np.random.RandomState | None
+    n_retries: int
+    delay: float
+    progressbar: bool
+
+
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: Literal[False] = False,
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> Bunch: ...
+def fetch_mnist(*, return_X_y: Literal[False] = False, **options: Unpack[_Options]) -> Bunch: ...
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: Literal[True],
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: Literal[True], **options: Unpack[_Options]) -> tuple[Any, Any]: ...
 @overload
-def fetch_mnist(
-    *,
-    subset: Literal["train", "test", "all"] = "all",
-    data_home: str | PathLike | None = None,
-    download_if_missing: bool = True,
-    return_X_y: bool,
-    as_frame: bool = False,
-    normalize: bool = True,
-    shuffle: bool = False,
-    random_state: int | np.random.RandomState | None = None,
-    n_retries: int = 3,
-    delay: float = 1.0,
-    progressbar: bool = False,
-) -> Bunch | tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tuple[Any, Any]: ...
 @validate_params(
     {
         "subset": [StrOptions(set(_PARTS))],
@@ -206,7 +183,8 @@ def fetch_mnist(
     pandas = _import_pandas() if as_frame else None
     parts = _PARTS[subset]
     names = [f"{kind}_{part}" for kind in "xy" for part in parts]
-    arrays, source = read_mnist(
+    arrays, source = read_data_set(
+        MNIST,
         names,
         data_home,
         download_if_missing=download_if_missing,
@@ -239,7 +217,7 @@ def fetch_mnist(
         feature_names=pixel_names(SIDE, SIDE),
         target_names=[str(digit) for digit in range(10)],
         DESCR=_load_descr(),
-        source=source,
+        source=str(source),
     )
 
 

@@ -1,11 +1,13 @@
 """MNIST as it was published."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sk_mnist.datasets._sources import BUNDLED
+from sk_mnist.datasets import _mnist
+from sk_mnist.datasets._dataset import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +23,13 @@ def delays(monkeypatch):
     delays = []
     monkeypatch.setattr(time, "sleep", delays.append)
     return delays
+
+
+@pytest.fixture
+def change_mnist(monkeypatch):
+    """A function that changes what fetch_mnist knows of MNIST, such as its remotes."""
+
+    def change(**fields):
+        monkeypatch.setattr(_mnist, "MNIST", replace(_mnist.MNIST, **fields))
+
+    return change

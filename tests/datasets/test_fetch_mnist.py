@@ -4,6 +4,7 @@ import hashlib
 import logging
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,18 @@ import pytest
 from joblib import Parallel, delayed
 
 from sk_mnist import clear_data_home, fetch_mnist, get_data_home
-from sk_mnist.datasets import _sources
+from sk_mnist.datasets import _download
+from sk_mnist.datasets._dataset import BUNDLED, MNIST, Remote
 from tests.helpers.loopback import LoopbackServer, serve
 from tests.helpers.processes import output_of
 
-BUNDLED_NPZ = _sources.BUNDLED
-
 
 @pytest.fixture
-def official_server(monkeypatch):
+def official_server(change_mnist):
     """A server that has mnist.npz, as the only remote."""
     with LoopbackServer() as server:
-        server.routes["/mnist.npz"] = serve(BUNDLED_NPZ.read_bytes())
-        monkeypatch.setattr(_sources, "REMOTES", (_sources.Remote(server.url, (_sources.NPZ_FILE,)),))
+        server.routes["/mnist.npz"] = serve(BUNDLED.read_bytes())
+        change_mnist(remotes=(Remote(server.url, (MNIST.npz,)),))
         yield server
 
 
@@ -197,7 +197,22 @@ def test_the_second_call_is_served_by_the_cache_without_a_request(tmp_path, offi
 def test_without_name_resolution_the_bundled_copy_serves_without_retries(tmp_path, no_name_resolution, delays):
     mnist = fetch_mnist(data_home=tmp_path, subset="test")
     assert delays == []
-    assert mnist.source == f"bundled: {BUNDLED_NPZ}"
+    assert mnist.source == f"bundled: {BUNDLED}"
+
+
+def test_a_resolver_that_hangs_is_asked_once_and_not_for_each_mirror(tmp_path, monkeypatch):
+    asked, release = [], threading.Event()
+
+    def hang(host, *args, **kwargs):
+        asked.append(host)
+        release.wait(60)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(_download, "NAME_TIMEOUT", 0.2)
+    assert fetch_mnist(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED}"
+    release.set()
+    assert asked == ["storage.googleapis.com"]
 
 
 def test_the_bundled_copy_is_cached_so_the_next_call_needs_no_network(tmp_path, no_name_resolution, monkeypatch):
@@ -218,7 +233,7 @@ def test_the_reasons_are_logged_for_those_who_debug(tmp_path, no_name_resolution
     with caplog.at_level(logging.DEBUG, logger="sk_mnist"):
         fetch_mnist(data_home=tmp_path, subset="test")
     *reasons, last = caplog.messages
-    assert any(reason.startswith(_sources.REMOTES[0].url) for reason in reasons)
+    assert any(reason.startswith(MNIST.remotes[0].url) for reason in reasons)
     assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
     assert last.startswith("No network")
 
@@ -231,8 +246,13 @@ def test_no_bar_is_left_of_a_download_that_never_began(tmp_path, no_name_resolut
 def test_without_download_no_socket_is_opened_and_nothing_written(tmp_path, monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
     monkeypatch.setattr(socket, "getaddrinfo", None)
-    assert local(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED_NPZ}"
+    assert local(data_home=tmp_path, subset="test").source == f"bundled: {BUNDLED}"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_download_the_bundled_copy_is_used_without_a_warning(tmp_path, caplog):
+    local(data_home=tmp_path, subset="test")
+    assert caplog.messages == []
 
 
 def test_the_environment_names_the_data_home(tmp_path, monkeypatch):
@@ -284,8 +304,4 @@ import sk_mnist.datasets
 heavy = {"tensorflow", "keras", "scikeras", "matplotlib", "pandas", "requests"} & (set(sys.modules) - before)
 print(touched, heavy)
 """
-    assert output_of(code, cwd=_repository()).strip() == "[] set()"
-
-
-def _repository():
-    return Path(__file__).parents[2]
+    assert output_of(code, cwd=Path(__file__).parents[2]).strip() == "[] set()"
