@@ -53,6 +53,18 @@ def error_of(capsys, *arguments):
     return captured.err
 
 
+def failing(error):
+    """A function that raises an error, whatever it is called with."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+no_space = failing(OSError(28, "No space left on device"))
+
+
 def rows_of(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -277,14 +289,10 @@ def test_an_interrupted_search_leaves_an_earlier_one_as_it_is(tmp_path):
 def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlier, tmp_path, monkeypatch, capsys):
     for name in earlier:
         (tmp_path / name).write_text("earlier")
-    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _interrupted)
+    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", failing(KeyboardInterrupt))
     assert main([*TUNE, "--force", "--output", str(tmp_path)]) == 130
     assert "No fit was finished, and nothing was written." in capsys.readouterr().out
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(earlier, "earlier")
-
-
-def _interrupted(*args, **kwargs):
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -336,13 +344,9 @@ def test_version(capsys):
 
 
 def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+    monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
     assert main(["--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
-
-
-def _no_space(*args, **kwargs):
-    raise OSError(28, "No space left on device")
 
 
 # Trains in a second or two.
@@ -455,7 +459,7 @@ class TestOutput:
 
     @pytest.mark.parametrize("command", ["train", "tune"])
     def test_an_earlier_run_is_kept(self, command, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").write_text("earlier")
         refusal = error_of(capsys, command, "--output", str(tmp_path))
         assert f"{tmp_path} holds model.skops of an earlier run: use --force" in refusal
@@ -464,7 +468,7 @@ class TestOutput:
 
     def test_an_earlier_run_is_kept_until_the_training_has_succeeded(self, tmp_path, monkeypatch):
         (tmp_path / "model.skops").write_text("earlier")
-        monkeypatch.setattr("sk_mnist.persistence.save", _no_space)
+        monkeypatch.setattr("sk_mnist.persistence.save", no_space)
         assert main([*BRIEF, "--force", "--output", str(tmp_path)]) == 1
         assert [path.name for path in tmp_path.iterdir()] == ["model.skops"]
         assert (tmp_path / "model.skops").read_text() == "earlier"
@@ -479,11 +483,11 @@ class TestOutput:
         ],
     )
     def test_what_cannot_be_written_is_found_before_the_work(self, arguments, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         assert re.search(r"--(output|onnx) /proc", error_of(capsys, *arguments))
 
     def test_a_directory_in_the_place_of_a_file_is_found_before_the_work(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").mkdir()
         refusal = error_of(capsys, "train", "--force", "--output", str(tmp_path))
         assert "model.skops must be a file, but is a directory" in refusal
@@ -591,7 +595,7 @@ class TestInfo:
         assert captured.err == ""
 
     def test_tensorflow_that_does_not_start_is_named_last(self, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _no_space)
+        monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", no_space)
         assert main(["info"]) == 0
         *others, last = capsys.readouterr().out.splitlines()
         assert any(line.startswith("scikit-learn") for line in others)
@@ -600,7 +604,8 @@ class TestInfo:
 
 def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr("sk_mnist.datasets._download.socket.getaddrinfo", _no_name)
+    no_name = failing(socket.gaierror(-2, "Name or service not known"))
+    monkeypatch.setattr("sk_mnist.datasets._download.socket.getaddrinfo", no_name)
     assert main(["fetch", "--data-home", str(tmp_path / "quiet")]) == 0
     assert capsys.readouterr().err == "No network: using the bundled copy of MNIST.\n"
     assert main(["fetch", "-v", "--data-home", str(tmp_path / "verbose")]) == 0
@@ -608,10 +613,6 @@ def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, caps
     assert last == "No network: using the bundled copy of MNIST."
     assert any("Name or service not known" in reason for reason in reasons)
     assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
-
-
-def _no_name(*args, **kwargs):
-    raise socket.gaierror(-2, "Name or service not known")
 
 
 def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypatch):
@@ -625,7 +626,8 @@ def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypa
 def pictures(tmp_path_factory):
     """Pictures of a 7, and of a row of 7 2 1; a file that is not a picture; nothing."""
     directory = tmp_path_factory.mktemp("pictures")
-    images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in _test_images(3)]
+    test = sk_mnist.fetch_mnist(subset="test", normalize=False)
+    images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in test.images[:3]]
     Image.fromarray(255 - images[0]).save(directory / "seven.png")
     Image.fromarray(255 - np.hstack(images)).save(directory / "row.png")
     (directory / "text.jpg").write_text("no picture")
@@ -633,10 +635,6 @@ def pictures(tmp_path_factory):
     (directory / "notes.txt").write_text("not even by its name")
     Image.new("L", (100, 100), 200).save(directory / "blank.png")
     return directory
-
-
-def _test_images(n):
-    return sk_mnist.fetch_mnist(subset="test", normalize=False).images[:n]
 
 
 class TestPredict:
