@@ -30,14 +30,14 @@ def show_versions() -> None:
     pooch                1...
     skops                0...
     """
-    print(*version_lines(), sep="\n")
+    for name, installed in installed_versions().items():
+        print(f"{name:20} {installed}")
 
 
-def version_lines() -> list[str]:
-    """Return a line for Python and for each package."""
-    versions = {"Python": f"{platform.python_version()} on {platform.platform()}"}
-    versions |= {package: _installed(package) for package in _PACKAGES}
-    return [f"{name:20} {found}" for name, found in versions.items()]
+def installed_versions() -> dict[str, str]:
+    """Return the version of Python, with the system, and of each package."""
+    python = f"{platform.python_version()} on {platform.platform()}"
+    return {"Python": python} | {package: _installed(package) for package in _PACKAGES}
 
 
 def _installed(package: str) -> str:

@@ -28,7 +28,7 @@ ROOMS = {
     "cli": {"datasets", "metrics", "plotting", "pipeline", "pretrained", "model_selection", "persistence", "demo"},
 }
 
-IMPORT_KERAS = {"callbacks", "convert", "network", "optimizers", "scikeras", "workspace"}
+IMPORT_KERAS = {"callbacks", "network", "optimizers", "scikeras", "workspace"}
 IMPORT_SCIKERAS = {"scikeras"}
 
 

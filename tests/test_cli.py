@@ -27,8 +27,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
 from sk_mnist.cli import main
-from sk_mnist.cli._bar import Clock
-from sk_mnist.cli._plan import halving_rounds
+from sk_mnist.cli._progress import Clock
+from sk_mnist.cli._searches import halving_rounds
 from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.pipeline import RECIPES
 from tests.helpers.processes import last_line_printed, run_python
@@ -48,18 +48,40 @@ def run(*arguments, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **kwargs)
 
 
+def error_of(capsys, *arguments):
+    """The line on standard error with which the command refuses its arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert (stopped.value.code, captured.out, captured.err.count("\n")) == (2, "", 1)
+    return captured.err
+
+
+def failing(error):
+    """A function that raises an error, whatever it is called with."""
+
+    def fail(*args, **kwargs):
+        raise error
+
+    return fail
+
+
+no_space = failing(OSError(28, "No space left on device"))
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     output = tmp_path_factory.mktemp("trained")
     return output, run(*QUICK, "--output", str(output))
 
 
-def test_train_is_the_default_and_succeeds(trained):
-    assert trained[1].returncode == 0, trained[1].stderr
-
-
-def test_tensorflows_chatter_does_not_reach_the_user(trained):
-    assert trained[1].stderr == ""
+def test_train_is_the_default_and_succeeds_without_tensorflows_chatter(trained):
+    assert (trained[1].returncode, trained[1].stderr) == (0, "")
 
 
 def test_published_and_measured_figures_stand_side_by_side(trained):
@@ -101,14 +123,6 @@ def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path):
     assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])
 
 
-@pytest.mark.parametrize(("n_held_out", "rest"), [(60_001, 0), (59_999, 1)])
-def test_validation_leaves_images_of_each_digit_to_train_on(n_held_out, rest, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit):
-        main(["train", "--validation", str(n_held_out)])
-    assert f"--validation {n_held_out} leaves {rest} of 60000 images to train on, which" in capsys.readouterr().err
-
-
 def test_files_are_written_whole_and_no_others(trained):
     output, _ = trained
     history = json.loads((output / "history.json").read_text())
@@ -134,10 +148,8 @@ def test_evaluate_replaces_pictures_only_if_told_to(trained, tmp_path, capsys):
     model = str(trained[0] / "model.skops")
     picture = tmp_path / "misclassified.png"
     picture.write_text("mine")
-    with pytest.raises(SystemExit) as stopped:
-        main(["evaluate", model, "--plots", str(tmp_path)])
-    assert stopped.value.code == 2
-    assert "holds misclassified.png of an earlier run: use --force to replace it, or" in capsys.readouterr().err
+    refusal = error_of(capsys, "evaluate", model, "--plots", str(tmp_path))
+    assert "holds misclassified.png of an earlier run: use --force to replace it, or" in refusal
     assert picture.read_text() == "mine"
     assert main(["evaluate", model, "--plots", str(tmp_path), "--force"]) == 0
     assert picture.read_bytes().startswith(PNG)
@@ -213,15 +225,6 @@ def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "data" / "mnist.npz").exists()
 
 
-@pytest.mark.slow
-def test_info_says_where_the_data_is_and_which_versions_there_are(capsys):
-    assert main(["info"]) == 0
-    out = capsys.readouterr().out
-    assert os.environ["SK_MNIST_DATA"] in out
-    assert "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1" in out
-    assert re.search(r"^scikit-learn +1\.\d+", out, re.MULTILINE)
-
-
 TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 
 
@@ -236,8 +239,7 @@ def test_tune_finds_the_best_and_writes_it_down(search, tmp_path):
     assert process.stdout.startswith(f"{n_fits} fits on 600 images: ")
     assert [(int(number), int(last)) for number, last in fits] == [(i + 1, n_fits) for i in range(n_fits)]
     assert max(map(len, process.stdout.partition("Candidates")[2].partition("best_params")[0].splitlines())) <= 80
-    with open(tmp_path / "search.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(tmp_path / "search.csv")
     assert len(rows) >= 3
     assert {row["n_folds"] for row in rows} == {"2"}
     scores = [float(row["mean_test_score"]) for row in rows]
@@ -253,10 +255,10 @@ def interrupt_search(output, *options):
     """Search in a process that sends itself the signal of Ctrl-C when the third score is in."""
     code = f"""
 import os, signal, sys
-from sk_mnist.cli import _scores, main
+from sk_mnist.cli import _candidates, main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-score = _scores.ScoreRecorder.__call__
+score = _candidates.ScoreRecorder.__call__
 
 def score_and_interrupt(self, *arguments):
     result = score(self, *arguments)
@@ -264,7 +266,7 @@ def score_and_interrupt(self, *arguments):
         os.kill(os.getpid(), signal.SIGINT)
     return result
 
-_scores.ScoreRecorder.__call__ = score_and_interrupt
+_candidates.ScoreRecorder.__call__ = score_and_interrupt
 sys.exit(main({[*TUNE, "--grid", "large", "--output", str(output), *options]!r}))
 """
     process = run_python(code)
@@ -275,9 +277,7 @@ sys.exit(main({[*TUNE, "--grid", "large", "--output", str(output), *options]!r})
 @pytest.mark.slow
 def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
     process = interrupt_search(tmp_path)
-    with open(tmp_path / "search.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    n_fits = sum(int(row["n_folds"]) for row in rows)
+    n_fits = sum(int(row["n_folds"]) for row in rows_of(tmp_path / "search.csv"))
     assert 3 <= n_fits < 72
     assert [path.name for path in tmp_path.iterdir()] == ["search.csv"]
     assert f"{n_fits} of 72 fits were finished. Their scores are in {tmp_path / 'search.csv'}" in process.stdout
@@ -296,14 +296,10 @@ def test_an_interrupted_search_leaves_an_earlier_one_as_it_is(tmp_path):
 def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlier, tmp_path, monkeypatch, capsys):
     for name in earlier:
         (tmp_path / name).write_text("earlier")
-    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _interrupted)
+    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", failing(KeyboardInterrupt))
     assert main([*TUNE, "--force", "--output", str(tmp_path)]) == 130
     assert "No fit was finished, and nothing was written." in capsys.readouterr().out
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(earlier, "earlier")
-
-
-def _interrupted(*args, **kwargs):
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
@@ -318,10 +314,9 @@ def _interrupted(*args, **kwargs):
         (["--recipe", "best"], "argument --recipe: invalid choice: 'best'"),
         (["--hidden", "128,0"], "argument --hidden: invalid sizes (such as 128,64,32) value: '128,0'"),
         (["--dropout", "1"], "argument --dropout: invalid rate (0 to below 1) value: '1'"),
-        (
-            ["--rows", "9"],
-            "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see sk-mnist train -",
-        ),
+        (["--rows", "9"], "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see sk-mnist trai"),
+        (["train", "--validation", "60001"], "--validation 60001 leaves 0 of 60000 images to train on, which"),
+        (["train", "--validation", "59999"], "--validation 59999 leaves 1 of 60000 images to train on, which"),
         (["--rows", "70000"], "--rows 70000: there are 60000 training images"),
         (["--rows", "100", "--validation", "59950"], "exceed the 60000 training images"),
         (["--output", __file__], "File exists"),
@@ -345,13 +340,7 @@ def _interrupted(*args, **kwargs):
 )
 def test_a_bad_option_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main(arguments)
-    captured = capsys.readouterr()
-    assert stopped.value.code == 2
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-    assert captured.out == ""
+    assert message in error_of(capsys, *arguments)
 
 
 def test_version(capsys):
@@ -362,13 +351,9 @@ def test_version(capsys):
 
 
 def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+    monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
     assert main(["--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
-
-
-def _no_space(*args, **kwargs):
-    raise OSError(28, "No space left on device")
 
 
 # Trains in a second or two.
@@ -481,18 +466,16 @@ class TestOutput:
 
     @pytest.mark.parametrize("command", ["train", "tune"])
     def test_an_earlier_run_is_kept(self, command, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").write_text("earlier")
-        with pytest.raises(SystemExit) as stopped:
-            main([command, "--output", str(tmp_path)])
-        assert stopped.value.code == 2
-        assert f"{tmp_path} holds model.skops of an earlier run: use --force" in capsys.readouterr().err
+        refusal = error_of(capsys, command, "--output", str(tmp_path))
+        assert f"{tmp_path} holds model.skops of an earlier run: use --force" in refusal
         assert main([command, "--force", "--output", str(tmp_path)]) == 1  # continues, until there is no space
         assert (tmp_path / "model.skops").read_text() == "earlier"
 
     def test_an_earlier_run_is_kept_until_the_training_has_succeeded(self, tmp_path, monkeypatch):
         (tmp_path / "model.skops").write_text("earlier")
-        monkeypatch.setattr("sk_mnist.persistence.save", _no_space)
+        monkeypatch.setattr("sk_mnist.persistence.save", no_space)
         assert main([*BRIEF, "--force", "--output", str(tmp_path)]) == 1
         assert [path.name for path in tmp_path.iterdir()] == ["model.skops"]
         assert (tmp_path / "model.skops").read_text() == "earlier"
@@ -507,17 +490,14 @@ class TestOutput:
         ],
     )
     def test_what_cannot_be_written_is_found_before_the_work(self, arguments, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
-        with pytest.raises(SystemExit):
-            main(arguments)
-        assert re.search(r"--(output|onnx) /proc", capsys.readouterr().err)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
+        assert re.search(r"--(output|onnx) /proc", error_of(capsys, *arguments))
 
     def test_a_directory_in_the_place_of_a_file_is_found_before_the_work(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", _no_space)
+        monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").mkdir()
-        with pytest.raises(SystemExit):
-            main(["train", "--force", "--output", str(tmp_path)])
-        assert "model.skops must be a file, but is a directory" in capsys.readouterr().err
+        refusal = error_of(capsys, "train", "--force", "--output", str(tmp_path))
+        assert "model.skops must be a file, but is a directory" in refusal
 
 
 class TestJson:
@@ -606,21 +586,23 @@ class TestExport:
 
     def test_a_missing_extra_is_one_sentence(self, trained, tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "skl2onnx", None)
-        with pytest.raises(SystemExit):
-            main(["export", str(trained[0] / "model.skops"), "--onnx", str(tmp_path / "model.onnx")])
-        assert "error: --onnx needs skl2onnx: pip install skl2onnx (see" in capsys.readouterr().err
+        refusal = error_of(capsys, "export", str(trained[0] / "model.skops"), "--onnx", str(tmp_path / "model.onnx"))
+        assert "error: --onnx needs skl2onnx: pip install skl2onnx (see" in refusal
         assert list(tmp_path.iterdir()) == []
 
 
 class TestInfo:
-    def test_it_ends_with_the_devices(self, capfd):
+    def test_it_says_where_the_data_is_which_versions_there_are_and_last_the_devices(self, capfd):
         assert main(["info"]) == 0
         captured = capfd.readouterr()
+        assert os.environ["SK_MNIST_DATA"] in captured.out
+        assert "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1" in captured.out
+        assert re.search(r"^scikit-learn +1\.\d+", captured.out, re.MULTILINE)
         assert re.match(r"TensorFlow sees +CPU", captured.out.splitlines()[-1])
         assert captured.err == ""
 
     def test_tensorflow_that_does_not_start_is_named_last(self, monkeypatch, capsys):
-        monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", _no_space)
+        monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", no_space)
         assert main(["info"]) == 0
         *others, last = capsys.readouterr().out.splitlines()
         assert any(line.startswith("scikit-learn") for line in others)
@@ -629,7 +611,8 @@ class TestInfo:
 
 def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr("sk_mnist.datasets._download.socket.getaddrinfo", _no_name)
+    no_name = failing(socket.gaierror(-2, "Name or service not known"))
+    monkeypatch.setattr("sk_mnist.datasets._download.socket.getaddrinfo", no_name)
     assert main(["fetch", "--data-home", str(tmp_path / "quiet")]) == 0
     assert capsys.readouterr().err == "No network: using the bundled copy of MNIST.\n"
     assert main(["fetch", "-v", "--data-home", str(tmp_path / "verbose")]) == 0
@@ -637,10 +620,6 @@ def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, caps
     assert last == "No network: using the bundled copy of MNIST."
     assert any("Name or service not known" in reason for reason in reasons)
     assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
-
-
-def _no_name(*args, **kwargs):
-    raise socket.gaierror(-2, "Name or service not known")
 
 
 def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypatch):
@@ -654,7 +633,8 @@ def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypa
 def pictures(tmp_path_factory):
     """Pictures of a 7, and of a row of 7 2 1; a file that is not a picture; nothing."""
     directory = tmp_path_factory.mktemp("pictures")
-    images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in _test_images(3)]
+    test = sk_mnist.fetch_mnist(subset="test", normalize=False)
+    images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in test.images[:3]]
     Image.fromarray(255 - images[0]).save(directory / "seven.png")
     Image.fromarray(255 - np.hstack(images)).save(directory / "row.png")
     (directory / "text.jpg").write_text("no picture")
@@ -662,10 +642,6 @@ def pictures(tmp_path_factory):
     (directory / "notes.txt").write_text("not even by its name")
     Image.new("L", (100, 100), 200).save(directory / "blank.png")
     return directory
-
-
-def _test_images(n):
-    return sk_mnist.fetch_mnist(subset="test", normalize=False).images[:n]
 
 
 class TestPredict:
@@ -771,14 +747,12 @@ def test_demo_serves_its_page_until_it_is_interrupted():
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
 
 
-def test_a_port_that_is_taken_is_an_error(capfd):
+def test_a_port_that_is_taken_is_an_error(capsys):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(SystemExit) as stop:
-            main(["demo", "--no-browser", "--port", str(other.getsockname()[1])])
-    assert stop.value.code == 2
-    assert re.search(r"error: --port \d+: Address already in use", capfd.readouterr().err)
+        refusal = error_of(capsys, "demo", "--no-browser", "--port", str(other.getsockname()[1]))
+    assert re.search(r"error: --port \d+: Address already in use", refusal)
 
 
 @pytest.mark.slow

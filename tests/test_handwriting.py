@@ -283,6 +283,12 @@ class TestNormalizer:
         difference = normalized(dirty).astype(int) - normalized(seven)
         assert np.abs(difference).max() <= 2
 
+    def test_all_ink_of_a_picture_is_one_digit(self):
+        picture = np.zeros((60, 200), dtype=np.uint8)
+        picture[10:50, 20:26] = picture[10:50, 170:176] = 255
+        columns = np.flatnonzero(normalized(picture).any(axis=0))
+        assert columns[-1] - columns[0] == 19
+
     def test_thin_strokes_become_as_wide_as_those_of_mnist(self):
         thin = np.zeros((400, 400))
         thin[100:300, 199:201] = 1

@@ -6,8 +6,8 @@ import argparse
 import webbrowser
 from typing import Any
 
-from sk_mnist.cli._options import UsageError, port
-from sk_mnist.cli._predict import add_model_option, make_reader
+from sk_mnist.cli._input import make_reader
+from sk_mnist.cli._options import UsageError, add_model, port
 from sk_mnist.cli._terminal import make_console, say
 
 
@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
     demo.set_defaults(run=run)
     demo.add_argument("--port", type=port, default=0, help="port of the server (default: any free port)")
     demo.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
-    add_model_option(demo)
+    add_model(demo)
 
 
 def run(options: argparse.Namespace) -> None:

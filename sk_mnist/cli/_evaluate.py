@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _directory, _output
-from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads
+from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_saved_model, add_threads
+from sk_mnist.cli._output import OutputDirectory, draw_result, write_pictures
 from sk_mnist.cli._terminal import make_console, print_json
 
 PICTURES = ("confusion_matrix.png", "misclassified.png")
@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     evaluate = commands.add_parser("evaluate", help="evaluate a saved model on the test images")
     evaluate.set_defaults(run=run)
-    evaluate.add_argument("model", type=Path, metavar="MODEL", help="a file written by train or sk_mnist.save")
+    add_saved_model(evaluate)
     evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write pictures to this directory")
     evaluate.add_argument("--force", action="store_true", help="replace earlier pictures in --plots")
     add_data_home(evaluate)
@@ -37,26 +37,23 @@ def run(options: argparse.Namespace) -> None:
 
     console = make_console(stderr=options.json)
     model = load(options.model)
-    if options.plots is not None:
-        if not options.force:
-            _directory.refuse_earlier_run(options.plots, PICTURES, "--plots")
-        _directory.prepare(options.plots, PICTURES, "--plots")
+    plots = None if options.plots is None else OutputDirectory(options.plots, PICTURES, "--plots")
+    if plots is not None:
+        plots.prepare(force=options.force)
     test = fetch_mnist(subset="test", data_home=options.data_home)
     with threadpool_limits(options.threads, user_api="blas"):
         result = evaluate(model, test.data, test.target)
         if not options.json:
             console.print(str(result), soft_wrap=True)
-        written = [] if options.plots is None else _draw(console, options.plots, model, result, test)
+        files = [] if plots is None else _draw(console, plots, model, result, test)
     if options.json:
-        files = [str(path) for path in written]
         print_json({"model": str(options.model), "metrics": result.to_dict(), "files": files})
 
 
-def _draw(console: Console, directory: Path, model: Any, result: Any, test: Any) -> list[Path]:
+def _draw(console: Console, plots: OutputDirectory, model: Any, result: Any, test: Any) -> list[str]:
     try:
-        displays = _output.draw_result(model, result, test)
+        displays = draw_result(model, result, test)
     except ImportError as error:
         raise UsageError(f"--plots: {error}") from error
-    written = _output.write_pictures(displays, directory)
-    _output.print_written(console, written)
-    return written
+    write_pictures(displays, plots.path)
+    return plots.report(console)

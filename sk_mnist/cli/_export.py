@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sk_mnist._files import replacing
-from sk_mnist.cli import _directory
-from sk_mnist.cli._options import UsageError
+from sk_mnist.cli._options import UsageError, add_saved_model
+from sk_mnist.cli._output import OutputDirectory
 from sk_mnist.cli._terminal import make_console, say
 
 
@@ -16,7 +16,7 @@ def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     export = commands.add_parser("export", help="convert a saved model to ONNX")
     export.set_defaults(run=run)
-    export.add_argument("model", type=Path, metavar="MODEL", help="a file written by train or sk_mnist.save")
+    add_saved_model(export)
     export.add_argument(
         "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; an existing file is replaced"
     )
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     from sk_mnist.persistence import load, to_onnx
 
     path = options.onnx
-    _directory.prepare(path.parent, [path.name], "--onnx")
+    OutputDirectory(path.parent, [path.name], "--onnx").prepare(force=True)
     model = load(options.model)
     try:
         content = to_onnx(model).SerializeToString()

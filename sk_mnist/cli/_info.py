@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from sk_mnist._versions import version_lines
+from rich.console import Console
+
+from sk_mnist._versions import installed_versions
 from sk_mnist.cli._options import add_data_home
 from sk_mnist.cli._terminal import make_console, say, waiting
 
@@ -19,23 +23,25 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    console = make_console()
+    for name, value in _facts(console, options.data_home):
+        say(console, f"{name:20} {value}")
+        console.file.flush()
+
+
+def _facts(console: Console, data_home: Path | None) -> Iterator[tuple[str, Any]]:
+    """Yield names and values. Each is printed before the next is found out, which may take seconds or fail."""
     from sk_mnist.datasets._cache import check_data_home
 
-    status = check_data_home(options.data_home)
-    lines = {
-        "data home": status.home,
-        "holds MNIST": "yes, all digests are correct" if status.problem is None else f"no: {status.problem}",
-        "source": status.origin or "-",
-        "sha256 of mnist.npz": status.sha256 or "-",
-    }
-    console = make_console()
-    for line in [*(f"{name:20} {value}" for name, value in lines.items()), *version_lines()]:
-        say(console, line)
-    console.file.flush()
-    # Last, because TensorFlow takes seconds to start.
+    status = check_data_home(data_home)
+    yield "data home", status.home
+    yield "holds MNIST", "yes, all digests are correct" if status.problem is None else f"no: {status.problem}"
+    yield "source", status.origin or "-"
+    yield "sha256 of mnist.npz", status.sha256 or "-"
+    yield from installed_versions().items()
     with waiting(console, "Starting TensorFlow"):
         devices = _devices()
-    say(console, f"{'TensorFlow sees':20} {devices}")
+    yield "TensorFlow sees", devices
 
 
 def _devices() -> str:

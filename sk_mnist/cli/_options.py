@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from sk_mnist import __version__
+
+MODEL_FILE = "a file written by train or sk_mnist.save"
+
+T = TypeVar("T")
 
 
 class UsageError(Exception):
@@ -35,61 +39,41 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def positive(kind: type) -> Any:
-    """Return an argparse type for numbers above 0."""
-
-    def parse(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < float("inf"):
+def _type(name: str, parse: Callable[[str], T], is_valid: Callable[[T], bool]) -> Callable[[str], T]:
+    def checked(text: str) -> T:
+        value = parse(text)
+        if not is_valid(value):
             raise ValueError
         return value
 
-    parse.__name__ = f"positive {kind.__name__}"  # argparse says: invalid positive int value: '0'
-    return parse
+    checked.__name__ = name  # argparse says: invalid positive int value: '0'
+    return checked
 
 
-def seed(text: str) -> int:
-    """Parse a random state."""
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise ValueError
-    return value
+def positive(kind: type) -> Any:
+    """Return an argparse type for numbers above 0."""
+    return _type(f"positive {kind.__name__}", kind, lambda value: 0 < value < float("inf"))
 
 
-seed.__name__ = "seed (0 to 4294967295)"
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
-def rate(text: str) -> float:
-    """Parse a dropout rate."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise ValueError
-    return value
+# More argparse types: of a random state, a dropout rate, a TCP port, and the sizes of layers.
+seed = _type("seed (0 to 4294967295)", int, lambda value: 0 <= value < 2**32)
+rate = _type("rate (0 to below 1)", float, lambda value: 0 <= value < 1)
+port = _type("port (0 to 65535)", int, lambda value: 0 <= value < 2**16)
+sizes = _type("sizes (such as 128,64,32)", _integers, lambda values: min(values) >= 1)
 
 
-rate.__name__ = "rate (0 to below 1)"
+def add_saved_model(command: argparse.ArgumentParser) -> None:
+    """Add the argument for the file of a model."""
+    command.add_argument("model", type=Path, metavar="MODEL", help=MODEL_FILE)
 
 
-def sizes(text: str) -> tuple[int, ...]:
-    """Parse the sizes of layers."""
-    values = tuple(int(part) for part in text.split(","))
-    if min(values) < 1:
-        raise ValueError
-    return values
-
-
-sizes.__name__ = "sizes (such as 128,64,32)"
-
-
-def port(text: str) -> int:
-    """Parse a TCP port."""
-    value = int(text)
-    if not 0 <= value < 2**16:
-        raise ValueError
-    return value
-
-
-port.__name__ = "port (0 to 65535)"
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Add the option for a model other than the pretrained one."""
+    command.add_argument("--model", type=Path, help=f"{MODEL_FILE} (default: the pretrained model)")
 
 
 def add_data_home(command: argparse.ArgumentParser) -> None:

@@ -1,19 +1,95 @@
-"""What the commands print and write: tables, pictures, JSON."""
+"""What the commands print and write: tables, and a directory with models, pictures and JSON."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from sk_mnist._files import replacing
+from sk_mnist.cli._options import UsageError
 from sk_mnist.cli._terminal import say
 
 if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
+
+
+@dataclass(frozen=True)
+class OutputDirectory:
+    """A directory that a command checks before the work, and fills in one go after it.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    names : sequence of str
+        Names of all files that the command may write.
+    option : str
+        The option that gives the path, for error messages.
+    """
+
+    path: Path
+    names: Sequence[str]
+    option: str
+
+    def prepare(self, *, force: bool) -> None:
+        """Create the directory and check that the files can be written there.
+
+        Raises
+        ------
+        UsageError
+            If they cannot be written or, unless `force` is True, if there are files of an earlier run.
+        """
+        earlier = self.files()
+        if earlier and not force:
+            found = ", ".join(path.name for path in earlier)
+            them = "it" if len(earlier) == 1 else "them"
+            raise UsageError(
+                f"{self.path} holds {found} of an earlier run: use --force to replace {them}, or choose another "
+                f"{self.option}"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(prefix=".sk-mnist-", dir=self.path):
+                pass
+        except OSError as error:
+            raise UsageError(f"{self.option} {self.path}: {error.strerror}") from error
+        for path in earlier:
+            if path.is_dir():
+                raise UsageError(f"{self.option} {self.path}: {path.name} must be a file, but is a directory")
+
+    def files(self) -> list[Path]:
+        """Return the paths of the files that exist."""
+        return [self.path / name for name in self.names if os.path.lexists(self.path / name)]
+
+    @contextmanager
+    def replacing_all(self) -> Iterator[Path]:
+        """Yield a temporary directory and, if the block succeeds, move its files to this one.
+
+        Files that were not written are deleted, so that no picture of an earlier run stays next to the figures of this
+        one.
+        """
+        with TemporaryDirectory(prefix=".sk-mnist-", dir=self.path) as staging:
+            yield Path(staging)
+            written = {path.name for path in Path(staging).iterdir()}
+            for name in sorted(written):
+                os.replace(Path(staging, name), self.path / name)
+        for path in self.files():
+            if path.name not in written:
+                path.unlink()
+
+    def report(self, console: Console) -> list[str]:
+        """Print which files are there, and return their paths."""
+        say(console, f"Wrote to {self.path}: {', '.join(path.name for path in self.files())}")
+        return [str(path) for path in self.files()]
 
 
 def architecture_table(model: Any) -> Table:
@@ -55,36 +131,26 @@ def figures_table(result: EvaluationResult) -> Table:
 
 def draw_result(estimator: Any, result: EvaluationResult, test: Any) -> dict[str, Any]:
     """Draw the confusion matrix and the most confident errors; return the displays by file name."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     from sk_mnist.plotting import DigitsDisplay
 
-    # First, because its error tells what to install if matplotlib is missing.
     misclassified = DigitsDisplay.from_estimator(
         estimator, test.data, test.target, order="confidently_wrong", n_images=20, n_columns=5
     )
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     confusion = ConfusionMatrixDisplay(result.confusion_matrix, display_labels=result.classes)
     confusion.plot(cmap="Blues", colorbar=False)
     return {"confusion_matrix.png": confusion, "misclassified.png": misclassified}
 
 
-def write_pictures(displays: dict[str, Any], directory: Path) -> list[Path]:
+def write_pictures(displays: dict[str, Any], directory: Path) -> None:
     """Write displays as PNG files."""
-    paths = []
     for name, display in displays.items():
         with replacing(directory / name) as partial:
             display.figure_.savefig(partial, format="png", dpi=150, bbox_inches="tight")
-        paths.append(directory / name)
-    return paths
 
 
-def write_json(path: Path, content: Any) -> Path:
+def write_json(path: Path, content: Any) -> None:
     """Write a JSON file."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return path
-
-
-def print_written(console: Console, paths: list[Path]) -> None:
-    """Print which files were written to a directory."""
-    say(console, f"Wrote to {paths[0].parent}: {', '.join(path.name for path in paths)}")

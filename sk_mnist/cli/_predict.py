@@ -16,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sk_mnist._images import SIDE
+from sk_mnist.cli._input import make_reader
+from sk_mnist.cli._options import add_model
 from sk_mnist.cli._terminal import make_console, print_json, say
 
 STANDARD_INPUT = "-"
@@ -36,7 +38,7 @@ def add_command(commands: Any) -> None:
         metavar="IMAGE",
         help="a picture, a directory of pictures, a pattern such as '*.png', or - for standard input",
     )
-    add_model_option(predict)
+    add_model(predict)
     predict.add_argument("--split", action="store_true", help="read several digits per picture instead of one")
     predict.add_argument("--json", action="store_true", help="print only JSON")
 
@@ -62,26 +64,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(results)
     return status
-
-
-def add_model_option(command: argparse.ArgumentParser) -> None:
-    """Add the option for the model."""
-    command.add_argument(
-        "--model", type=Path, help="a file written by train or sk_mnist.save (default: the pretrained model)"
-    )
-
-
-def make_reader(path: Path | None) -> Any:
-    """Return a reader with the model from a file, or with the pretrained model."""
-    from sk_mnist.demo import Reader
-
-    if path is None:
-        from sk_mnist.pretrained import load_pretrained
-
-        return Reader(load_pretrained())
-    from sk_mnist.persistence import load
-
-    return Reader(load(path))
 
 
 def _names(images: list[str]) -> Iterator[str]:

@@ -1,14 +1,17 @@
-"""The searches of ``sk-mnist tune``."""
+"""The searches of ``sk-mnist tune``, and how much work each of them is."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from dataclasses import dataclass
+from math import floor, log
+from typing import Any, NamedTuple
 
+from sk_mnist.cli._candidates import ScoreRecorder
 from sk_mnist.cli._options import UsageError
 from sk_mnist.cli._pipeline import make_pipeline
-from sk_mnist.cli._plan import HALVING_FACTOR, Round, SearchPlan, halving_rounds
-from sk_mnist.cli._scores import ScoreRecorder
+
+HALVING_FACTOR = 3  # one candidate out of this many enters the next round
 
 DEFAULT_GRID = "small"
 DEFAULT_CANDIDATES = 10
@@ -17,11 +20,71 @@ DEFAULT_CANDIDATES = 10
 SEARCHES_WITH = {"grid": ("grid", "halving"), "candidates": ("random",)}
 
 
+class Round(NamedTuple):
+    """Candidates that are trained for the same number of epochs."""
+
+    n_candidates: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """The rounds of a search, and its number of folds and images.
+
+    The unit of work is one epoch on all images.
+    """
+
+    rounds: tuple[Round, ...]
+    n_folds: int
+    n_images: int
+
+    @property
+    def n_fits(self) -> int:
+        """Number of fits in cross-validation."""
+        return self.n_folds * sum(round_.n_candidates for round_ in self.rounds)
+
+    @property
+    def epoch_work(self) -> float:
+        """Work of one epoch of such a fit, on all folds but one."""
+        return (self.n_folds - 1) / self.n_folds
+
+    @property
+    def total_work(self) -> float:
+        """Work of all fits, including the final one on all images."""
+        epochs = self.n_folds * sum(round_.n_candidates * round_.epochs for round_ in self.rounds)
+        return self.epoch_work * epochs + self.rounds[-1].epochs
+
+    def __str__(self) -> str:
+        first, *others = self.rounds
+        words = f"{first.n_candidates} candidates x {self.n_folds} folds, {_epochs(first.epochs)} each"
+        for round_ in others:
+            words += f"; the best {round_.n_candidates} again, {_epochs(round_.epochs)} each"
+        return f"{self.n_fits} fits on {self.n_images:,} images: {words}. Then the best is trained on all of them."
+
+
+def halving_rounds(n_candidates: int, max_epochs: int) -> tuple[Round, ...]:
+    """Return the rounds of scikit-learn's ``HalvingGridSearchCV`` with ``min_resources="exhaust"``."""
+    n_required = 1 + floor(log(n_candidates, HALVING_FACTOR))
+    epochs = max(1, max_epochs // HALVING_FACTOR ** (n_required - 1))
+    n_possible = 1 + floor(log(max_epochs // epochs, HALVING_FACTOR))
+    rounds = []
+    for _ in range(min(n_required, n_possible)):
+        rounds.append(Round(n_candidates, epochs))
+        n_candidates, epochs = -(-n_candidates // HALVING_FACTOR), epochs * HALVING_FACTOR
+    return tuple(rounds)
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch" + ("s" if number > 1 else "")
+
+
 def check_options(options: argparse.Namespace) -> None:
-    """Raise an error if an option is given that the search does not use."""
+    """Raise a UsageError if there are too few folds, or an option is given that the search does not use."""
     for name, searches in SEARCHES_WITH.items():
         if getattr(options, name) is not None and options.search not in searches:
             raise UsageError(f"--{name} needs --search {' or '.join(searches)}; got --search {options.search}")
+    if options.cv < 2:
+        raise UsageError(f"--cv must be at least 2; got {options.cv}")
 
 
 def make_search(options: argparse.Namespace, n_images: int) -> tuple[Any, ScoreRecorder, SearchPlan]:

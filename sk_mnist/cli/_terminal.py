@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -52,9 +52,5 @@ def printable_streams() -> Iterator[None]:
         yield
     finally:
         for stream, errors in zip(streams, before, strict=True):
-            _restore(stream, errors)
-
-
-def _restore(stream: TextIO, errors: str) -> None:
-    if not stream.closed:
-        cast(Any, stream).reconfigure(errors=errors)
+            if not stream.closed:
+                stream.reconfigure(errors=errors)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from sk_mnist.cli import _directory, _output
-from sk_mnist.cli._data import check_rows, read_images
+from sk_mnist.cli import _output
+from sk_mnist.cli._input import read_images
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, rate, seed, sizes
 from sk_mnist.cli._pipeline import make_pipeline
+from sk_mnist.cli._progress import TrainingProgress
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
     console = make_console(quiet=options.quiet, stderr=options.json)
     pipeline = _make_pipeline(options)
     output = _prepare_output(console, options)
-    train, test = read_images(console, options.data_home)
+    train, test = read_images(console, options.data_home, options.rows)
     data, held_out = _split(train, options.rows, options.validation)
     say(
         console,
@@ -111,10 +112,9 @@ def run(options: argparse.Namespace) -> None:
     mlp = pipeline["mlp"]
     console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
     say(console, f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {_processors(options.threads)}.")
-    with _directory.replacing_all(output, OUTPUTS) as staging:
+    with output.replacing_all() as staging:
         _write(console, staging, pipeline, result, seconds, None if options.no_plots else test)
-    written = _directory.files_in(output, OUTPUTS)
-    _output.print_written(console, written)
+    files = output.report(console)
     if options.json:
         print_json(
             {
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> None:
                 "history": mlp.history_,
                 "n_epochs": mlp.n_iter_,
                 "fit_seconds": seconds,
-                "files": [str(path) for path in written],
+                "files": files,
             }
         )
 
@@ -136,21 +136,18 @@ def _make_pipeline(options: argparse.Namespace) -> Pipeline:
     )
 
 
-def _prepare_output(console: Console, options: argparse.Namespace) -> Path:
+def _prepare_output(console: Console, options: argparse.Namespace) -> _output.OutputDirectory:
     """Return the output directory, checked to be writable."""
-    if options.output is not None and not options.force:
-        _directory.refuse_earlier_run(options.output, OUTPUTS, "--output")
-    output = options.output or DEFAULT_OUTPUT
-    _directory.prepare(output, OUTPUTS, "--output")
-    if _directory.files_in(output, OUTPUTS):
-        say(console, f"{output} holds the files of an earlier run. They are replaced when this run finishes.")
+    output = _output.OutputDirectory(options.output or DEFAULT_OUTPUT, OUTPUTS, "--output")
+    output.prepare(force=options.force or options.output is None)
+    if output.files():
+        say(console, f"{output.path} holds the files of an earlier run. They are replaced when this run finishes.")
     return output
 
 
 def _split(train: Bunch, rows: int | None, n_held_out: int | None) -> tuple[tuple, dict[str, Any]]:
     """Return the images and labels to train on, and the parameters of `fit` for validation."""
     n_images = len(train.target)
-    check_rows(rows, n_images)
     n_left = max(0, n_images - (n_held_out or 0))
     n_rows = n_left if rows is None else min(rows, n_left)
     if len(set(train.target[:n_rows])) < len(set(train.target)):
@@ -169,7 +166,6 @@ def _fit(console: Console, pipeline: Pipeline, data: tuple, held_out: dict[str, 
     from threadpoolctl import threadpool_limits
 
     from sk_mnist._tensorflow import start_tensorflow
-    from sk_mnist.cli._progress import TrainingProgress
 
     with waiting(console, "Starting TensorFlow"):
         start_tensorflow(n_threads, override=True)
@@ -195,6 +191,7 @@ def _write(
 ) -> None:
     """Write the model and its figures and, given the test images, pictures."""
     from sk_mnist.persistence import save
+    from sk_mnist.plotting import TrainingHistoryDisplay
 
     save(pipeline, directory / "model.skops")
     _output.write_json(directory / "metrics.json", {**result.to_dict(), "fit_seconds": seconds})
@@ -202,14 +199,9 @@ def _write(
     if test is None:
         return
     try:
-        displays = {**_output.draw_result(pipeline, result, test), "history.png": _draw_history(pipeline)}
+        displays = _output.draw_result(pipeline, result, test)
+        displays["history.png"] = TrainingHistoryDisplay.from_estimator(pipeline)
     except ImportError as error:
         say(console, f"No pictures: {error}")
     else:
         _output.write_pictures(displays, directory)
-
-
-def _draw_history(pipeline: Pipeline) -> Any:
-    from sk_mnist.plotting import TrainingHistoryDisplay
-
-    return TrainingHistoryDisplay.from_estimator(pipeline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from pathlib import Path
@@ -11,18 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
-from sk_mnist.cli import _directory, _output
-from sk_mnist.cli._bar import duration
-from sk_mnist.cli._candidates import best_table, plain, ranking
-from sk_mnist.cli._data import check_rows, read_images
+from sk_mnist.cli._candidates import ScoreRecorder, best_table, plain, ranking
+from sk_mnist.cli._input import read_images
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, seed
-from sk_mnist.cli._plan import SearchPlan
-from sk_mnist.cli._scores import ScoreRecorder
-from sk_mnist.cli._searches import check_options, make_search
+from sk_mnist.cli._output import OutputDirectory, write_json, write_pictures
+from sk_mnist.cli._progress import SearchProgress, duration
+from sk_mnist.cli._searches import SearchPlan, check_options, make_search
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
-    from sk_mnist.cli._search_progress import SearchProgress
     from sk_mnist.metrics import EvaluationResult
 
 DEFAULT_OUTPUT = Path("sk-mnist-tuning")
@@ -70,16 +68,11 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from sk_mnist.cli._search_progress import SearchProgress
-
     check_options(options)
-    if options.cv < 2:
-        raise UsageError(f"--cv must be at least 2; got {options.cv}")
     console = make_console(stderr=options.json)
-    if not options.force:
-        _directory.refuse_earlier_run(options.output, OUTPUTS, "--output")
-    _directory.prepare(options.output, OUTPUTS, "--output")
-    train, test = read_images(console, options.data_home)
+    output = OutputDirectory(options.output, OUTPUTS, "--output")
+    output.prepare(force=options.force)
+    train, test = read_images(console, options.data_home, options.rows)
     X, y = _images(train, options)
     search, recorder, plan = make_search(options, len(y))
     say(console, str(plan))
@@ -87,18 +80,18 @@ def run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     try:
         _fit(console, search.set_callbacks(progress), X, y, options)
-        result = _write(console, search.set_callbacks(), recorder, test, options.output)
+        result = _write(console, search.set_callbacks(), recorder, test, output)
     except BaseException:
         _keep_what_is_finished(console, recorder, plan, progress, options.output)
         raise
     seconds = time.perf_counter() - start
-    _report(console, search, plan, result, seconds, options.output)
+    _report(console, search, plan, result, seconds)
+    files = output.report(console)
     if options.json:
-        print_json(_summary(search, plan, result, seconds, options.output))
+        print_json({**_summary(search, plan, result, seconds), "files": files})
 
 
 def _images(train: Any, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    check_rows(options.rows, len(train.target))
     X, y = train.data[: options.rows], train.target[: options.rows]
     fewest = np.bincount(y, minlength=10).min()
     if fewest < options.cv:
@@ -125,30 +118,27 @@ def _fit(console: Console, search: Any, X: np.ndarray, y: np.ndarray, options: a
         search.fit(X, y)
 
 
-def _write(console: Console, search: Any, recorder: ScoreRecorder, test: Any, output: Path) -> EvaluationResult:
+def _write(
+    console: Console, search: Any, recorder: ScoreRecorder, test: Any, output: OutputDirectory
+) -> EvaluationResult:
     """Evaluate the best model and write all files at once."""
     from sk_mnist.metrics import evaluate
     from sk_mnist.persistence import save
+    from sk_mnist.plotting import SearchResultsDisplay
 
     result = evaluate(search, test.data, test.target)
-    with _directory.replacing_all(output, OUTPUTS) as staging:
+    with output.replacing_all() as staging:
         recorder.write(staging / "search.csv")
         save(search.best_estimator_.set_callbacks(), staging / "model.skops")
-        _output.write_json(staging / "metrics.json", result.to_dict())
+        write_json(staging / "metrics.json", result.to_dict())
+        names = [name for name in ("mlp__learning_rate", "mlp__dropout") if f"param_{name}" in search.cv_results_]
         try:
-            display = _draw_search(search)
+            display = SearchResultsDisplay.from_estimator(search, params=names)
         except ImportError as error:
             say(console, f"No pictures: {error}")
         else:
-            _output.write_pictures({"search.png": display}, staging)
+            write_pictures({"search.png": display}, staging)
     return result
-
-
-def _draw_search(search: Any) -> Any:
-    from sk_mnist.plotting import SearchResultsDisplay
-
-    names = [name for name in ("mlp__learning_rate", "mlp__dropout") if f"param_{name}" in search.cv_results_]
-    return SearchResultsDisplay.from_estimator(search, params=names)
 
 
 def _keep_what_is_finished(
@@ -158,7 +148,7 @@ def _keep_what_is_finished(
     recorder.close()
     progress.is_stopping = True
     if recorder.n_fits:
-        path = recorder.write(_directory.unused_path(output / "search.csv"))
+        path = recorder.write(_unused_path(output / "search.csv"))
         say(console, f"{recorder.n_fits} of {plan.n_fits} fits were finished. Their scores are in {path}")
     else:
         say(console, "No fit was finished, and nothing was written.")
@@ -169,9 +159,16 @@ def _keep_what_is_finished(
             thread.join(timeout=60)
 
 
-def _report(
-    console: Console, search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float, output: Path
-) -> None:
+def _unused_path(path: Path) -> Path:
+    """Return a path or, if it exists, the first free one of name-2, name-3, ..."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _report(console: Console, search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float) -> None:
     console.print(best_table(search.cv_results_))
     console.print()
     console.print(f"best_params = {plain(search.best_params_)}", soft_wrap=True)  # in one line, to copy
@@ -181,10 +178,9 @@ def _report(
         f"{result.accuracy:.2%}.",
     )
     say(console, f"The search took {duration(seconds)}.")
-    _output.print_written(console, _directory.files_in(output, OUTPUTS))
 
 
-def _summary(search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float, output: Path) -> dict[str, Any]:
+def _summary(search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float) -> dict[str, Any]:
     results = search.cv_results_
     return {
         "best_params": plain(search.best_params_),
@@ -200,5 +196,4 @@ def _summary(search: Any, plan: SearchPlan, result: EvaluationResult, seconds: f
         "n_fits": plan.n_fits,
         "seconds": seconds,
         "metrics": result.to_dict(),
-        "files": [str(path) for path in _directory.files_in(output, OUTPUTS)],
     }

@@ -10,10 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sk_mnist._images import SIDE
 from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
-from sk_mnist.preprocessing._handwriting import in_picture, normalized
-from sk_mnist.preprocessing._ink import find_ink
-from sk_mnist.preprocessing._pictures import grey_levels
-from sk_mnist.preprocessing._split import find_digits, piece_of
+from sk_mnist.preprocessing._handwriting import digits_in
 
 # Predictions with at least this confidence count as sure. With the recipe of the pretrained model, 0.24 % of these are
 # wrong on pictures made from the last 10,000 training images, which were held out: own_digits.py --split validation.
@@ -72,14 +69,12 @@ class Reader:
             "probabilities" (a pair of label and probability for each class) and "image" (the 784 grey levels that the
             model sees). All values are plain Python, ready for JSON.
         """
-        levels = grey_levels(picture, name)
-        ink = find_ink(levels)
-        if ink is None:
+        found = digits_in(picture, name, split=split)
+        if not found:
             return {"digits": []}
-        pieces = find_digits(ink) if split else [piece_of(ink, ink.components)]
-        images = np.stack([normalized(piece.levels) for piece in pieces])
+        images = np.stack([digit.normalized() for digit in found])
+        boxes = [digit.box for digit in found]
         probabilities = self._probabilities(images)
-        boxes = [in_picture(piece, ink.shrunk, levels.shape) for piece in pieces]
         return {"digits": [self._digit(*about) for about in zip(images, boxes, probabilities, strict=True)]}
 
     def _probabilities(self, images: NDArray[np.uint8]) -> NDArray:

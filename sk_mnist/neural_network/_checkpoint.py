@@ -18,6 +18,7 @@ from sk_mnist import __version__
 from sk_mnist._files import replacing
 from sk_mnist.neural_network._batches import distorting_generator
 from sk_mnist.neural_network._training import (
+    Best,
     NetworkSpec,
     NetworkState,
     Progress,
@@ -215,16 +216,16 @@ def _add_array(digest: Any, array: np.ndarray | None) -> None:
 def _as_arrays(progress: Progress) -> dict[str, Any]:
     facts = {
         "history": progress.history,
-        "best_score": progress.best_score,
-        "n_worse": progress.n_worse,
-        "has_best": progress.best_layers is not None,
+        "best_score": progress.best.score,
+        "n_worse": progress.best.n_worse,
+        "has_best": progress.best.layers is not None,
     }
     # JSON keeps every bit of a float, infinity and NaN included.
     arrays = {"facts": np.array(json.dumps(facts))}
     lists = {
         "layers": arrays_of(progress.layers),
         "slots": progress.slots,
-        "best": arrays_of(progress.best_layers or []),
+        "best": arrays_of(progress.best.layers or []),
     }
     return arrays | {f"{name}-{i}": array for name, values in lists.items() for i, array in enumerate(values)}
 
@@ -236,11 +237,6 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Progress:
         n_arrays = sum(key.startswith(f"{name}-") for key in arrays)
         return [arrays[f"{name}-{i}"] for i in range(n_arrays)]
 
-    return Progress(
-        layers=layers_of(taken("layers")),
-        slots=taken("slots"),
-        history=facts["history"],
-        best_score=facts["best_score"],
-        n_worse=facts["n_worse"],
-        best_layers=layers_of(taken("best")) if facts["has_best"] else None,
-    )
+    best_layers = layers_of(taken("best")) if facts["has_best"] else None
+    best = Best(facts["best_score"], facts["n_worse"], best_layers)
+    return Progress(layers_of(taken("layers")), taken("slots"), facts["history"], best)

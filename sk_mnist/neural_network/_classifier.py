@@ -570,9 +570,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Not compiled. Takes (n_samples, n_features) and returns probabilities of shape (n_samples, n_classes).
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _convert
+        from sk_mnist.neural_network import _network
 
-        return _convert.build_model(self._layers(), self.activation, self.dropout)
+        return _network.build_model(self._layers(), self.activation, self.dropout)
 
     def to_keras_classifier(self) -> scikeras.wrappers.KerasClassifier:
         """Return a fitted scikeras classifier with a copy of the weights, for code that expects one.

@@ -24,6 +24,7 @@ from sk_mnist.neural_network._reporting import report_epoch
 from sk_mnist.neural_network._schedules import learning_rates
 from sk_mnist.neural_network._training import (
     MONITORS,
+    Best,
     Layer,
     NetworkState,
     Progress,
@@ -92,7 +93,7 @@ class Training:
         self.last_epoch = plan.first_epoch + plan.n_epochs
         self.n_steps = -(-len(data) // plan.batch_size)
         self.history: list[Logs] = []
-        self._best = _BestEpoch(plan.patience)
+        self._best = Best()
         self._has_trained = False
 
     def run(self, state: NetworkState) -> TrainingResult:
@@ -134,20 +135,11 @@ class Training:
             return
         self.network.set_layers(progress.layers)
         self.network.set_optimizer(progress.slots)
-        self.history = progress.history
-        self._best.score, self._best.n_worse = progress.best_score, progress.n_worse
-        self._best.layers = progress.best_layers
+        self.history, self._best = progress.history, progress.best
         self._has_trained = bool(progress.history)
 
     def _progress(self) -> Progress:
-        return Progress(
-            self.network.get_layers(),
-            self.network.get_optimizer(),
-            self.history,
-            self._best.score,
-            self._best.n_worse,
-            self._best.layers,
-        )
+        return Progress(self.network.get_layers(), self.network.get_optimizer(), self.history, self._best)
 
     def _begin(self) -> int:
         """Prepare training; return the first epoch, which is a later one if training is resumed."""
@@ -166,7 +158,7 @@ class Training:
         logs: Logs = {}
         plan = self.plan
         for epoch in range(first_epoch, self.last_epoch):
-            if self._best.is_past:
+            if plan.patience is not None and self._best.n_worse >= plan.patience:
                 break
             start = time.perf_counter()
             plan.on_epoch_begin()
@@ -179,7 +171,7 @@ class Training:
                 logs = self.callbacks.end_epoch(epoch, logs)
                 self._check_rate("on_epoch_end")
                 if self.validation is not None:
-                    self._best.update(MONITORS[plan.monitor] * logs[plan.monitor], self.network.get_layers)
+                    self._update_best(MONITORS[plan.monitor] * logs[plan.monitor])
             self.history.append(logs)
             if plan.checkpoint is not None:
                 plan.checkpoint.save(self._progress())
@@ -188,6 +180,11 @@ class Training:
             if is_stopped or self.callbacks.stops:
                 break
         return logs
+
+    def _update_best(self, score: float) -> None:
+        self._best.n_worse += 1
+        if self.plan.patience is not None and score > self._best.score:
+            self._best = Best(score, 0, self.network.get_layers())
 
     @contextmanager
     def _average_in_place(self) -> Iterator[None]:
@@ -330,26 +327,6 @@ class Training:
                 "the callback from keras_callbacks, or set learning_rate_schedule='constant'."
             )
         self._rate = rate
-
-
-class _BestEpoch:
-    """The best validation score so far (higher is better), and the weights that reached it."""
-
-    def __init__(self, patience: float | None) -> None:
-        self._patience = patience
-        self.score = -np.inf
-        self.n_worse = 0
-        self.layers: Layers | None = None
-
-    @property
-    def is_past(self) -> bool:
-        """Whether the best epoch was at least `patience` epochs ago."""
-        return self._patience is not None and self.n_worse >= self._patience
-
-    def update(self, score: float, get_layers: Callable[[], Layers]) -> None:
-        self.n_worse += 1
-        if self._patience is not None and score > self.score:
-            self.score, self.layers, self.n_worse = score, get_layers(), 0
 
 
 def _means(sums: np.ndarray) -> Logs:

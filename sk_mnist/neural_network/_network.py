@@ -65,6 +65,16 @@ def make_model(
     return keras.Sequential(layers, name="sequential")
 
 
+def build_model(layers: Sequence[Layer], activation: str, dropout: float) -> keras.Sequential:
+    """Return a model with a copy of these weights, not compiled."""
+    n_features, n_units = layers[0].kernel.shape[0], [len(layer.bias) for layer in layers]
+    dtype = layers[0].kernel.dtype.name
+    with keras_defaults(dtype):
+        model = make_model(n_features, n_units[:-1], n_units[-1], activation, dropout, dtype)
+    model.set_weights(arrays_of(layers))
+    return model
+
+
 def initial_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[Layer]:
     """Layers initialized as in Keras' Dense, with Glorot uniform kernels and zero biases, from a given seed.
 
@@ -231,6 +241,13 @@ class Network:
         rates: tf.Tensor,
         hyperparameters: tf.Tensor,
     ) -> list[tf.Tensor]:
+        """Train on the batches of a block, each at its own learning rate.
+
+        Keras' ``steps_per_execution`` does not fit here: it takes each batch from a ``tf.data`` iterator, and XLA
+        compiles only the single step, whereas here it compiles the whole loop, over a block that NumPy has prepared.
+        The learning rate would also be the same for all steps of a call, or a Keras schedule in the graph, which would
+        hold the dropout rate too, so that the next fit with other values could not reuse the compiled network.
+        """
         zero = tf.zeros((), self.spec.dtype)
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -97,15 +97,22 @@ class TrainingData:
 
 
 @dataclass
+class Best:
+    """The best validation score so far; a higher one is better."""
+
+    score: float = -np.inf
+    n_worse: int = 0  # epochs since then
+    layers: list[Layer] | None = None
+
+
+@dataclass
 class Progress:
     """A training after some of its epochs: everything needed to continue as if it had not been interrupted."""
 
     layers: list[Layer]
     slots: list[np.ndarray]  # the optimizer's variables
     history: list[dict[str, float]]  # one entry per epoch
-    best_score: float  # best validation score so far; higher is better
-    n_worse: int  # epochs since then
-    best_layers: list[Layer] | None
+    best: Best
 
 
 @dataclass

@@ -17,7 +17,7 @@ from sk_mnist._images import SIDE
 from sk_mnist._sklearn import begin_fit, with_callbacks
 from sk_mnist.preprocessing._ink import find_ink
 from sk_mnist.preprocessing._pictures import grey_levels
-from sk_mnist.preprocessing._split import Piece, find_digits, piece_of
+from sk_mnist.preprocessing._split import find_digits, piece_of
 
 # Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
@@ -136,9 +136,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         pictures = _as_sequence(X, type(self).__name__)
         images = np.zeros((len(pictures), SIDE, SIDE), dtype=np.uint8)
         for index, picture in enumerate(pictures):
-            ink = find_ink(grey_levels(picture, f"X[{index}]"))
-            if ink is not None:
-                images[index] = normalized(piece_of(ink, ink.components).levels)
+            for digit in digits_in(picture, f"X[{index}]", split=False):
+                images[index] = digit.normalized()
         return images
 
     def __sklearn_tags__(self) -> Tags:
@@ -220,25 +219,63 @@ def split_digits(image: Any) -> list[DigitCrop]:
     >>> [digit.box for digit in split_digits(paper)]
     [(40, 20, 50, 100), (90, 20, 100, 100)]
     """
-    levels = grey_levels(image, "image")
+    digits = digits_in(image, "image", split=True)
+    return [DigitCrop(digit.box, np.pad(digit.levels, max(digit.levels.shape) // 2)) for digit in digits]
+
+
+class DigitInPicture(NamedTuple):
+    """A digit that was found in a picture.
+
+    Attributes
+    ----------
+    box : tuple of (int, int, int, int)
+        Left, top, right and bottom in pixels of the picture.
+    levels : ndarray of uint8 of shape (height, width)
+        Only this digit, white on black, without a margin.
+    """
+
+    box: tuple[int, int, int, int]
+    levels: NDArray[np.uint8]
+
+    def normalized(self) -> NDArray[np.uint8]:
+        """Return the digit in the form of MNIST's images: uint8 of shape (28, 28)."""
+        strokes = _scaled(_with_wide_strokes((self.levels / 255).astype(np.float32)))
+        pixels = np.floor(255 * (strokes / strokes.max()) + 0.5).astype(np.uint8)
+        image = np.zeros((SIDE, SIDE), dtype=np.uint8)
+        top, left = (_start(pixels.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
+        image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        return image
+
+
+def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
+    """Find the digits in a picture.
+
+    Parameters
+    ----------
+    picture : str, path-like, binary file, PIL.Image.Image or array-like
+        The picture, in any form that :meth:`DigitImageNormalizer.transform` accepts.
+    name : str
+        Name of the picture in error messages.
+    split : bool
+        Whether the picture may contain several digits. If not, all ink is one digit.
+
+    Returns
+    -------
+    digits : list of DigitInPicture
+        Line by line and from left to right. Empty if the picture is blank.
+    """
+    levels = grey_levels(picture, name)
     ink = find_ink(levels)
     if ink is None:
         return []
+    scale, (height, width) = ink.shrunk, levels.shape
+    pieces = find_digits(ink) if split else [piece_of(ink, ink.components)]
     return [
-        DigitCrop(in_picture(piece, ink.shrunk, levels.shape), np.pad(piece.levels, max(piece.levels.shape) // 2))
-        for piece in find_digits(ink)
+        DigitInPicture(
+            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)), p.levels
+        )
+        for p in pieces
     ]
-
-
-def in_picture(piece: Piece, shrunk: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return the box of a digit in pixels of the picture: left, top, right, bottom."""
-    height, width = shape
-    return (
-        piece.left * shrunk,
-        piece.top * shrunk,
-        min(piece.right * shrunk, width),
-        min(piece.bottom * shrunk, height),
-    )
 
 
 def _as_sequence(X: Any, caller: str) -> Any:
@@ -260,26 +297,6 @@ def _may_be_picture(X: Any) -> bool:
     if isinstance(X, np.ndarray):
         return X.ndim in (2, 3) and X.dtype.kind in "biuf"
     return isinstance(X, (str, os.PathLike, Image.Image)) or hasattr(X, "read")
-
-
-def normalized(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert a digit of any size, white on black, to the form of MNIST's images.
-
-    Parameters
-    ----------
-    levels : ndarray of uint8 of shape (height, width)
-        Grey levels in the box around the ink.
-
-    Returns
-    -------
-    image : ndarray of uint8 of shape (28, 28)
-    """
-    strokes = _scaled(_with_wide_strokes((levels / 255).astype(np.float32)))
-    pixels = np.floor(255 * (strokes / strokes.max()) + 0.5).astype(np.uint8)
-    image = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    top, left = (_start(pixels.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
-    image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-    return image
 
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:

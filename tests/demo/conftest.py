@@ -1,18 +1,13 @@
 """A draw page that is served."""
 
-import threading
-
 import pytest
 
 from sk_mnist import load_pretrained
-from sk_mnist.demo import DrawServer, Reader
+from sk_mnist.demo import Reader
+from tests.helpers.draw_pages import served
 
 
 @pytest.fixture(scope="session")
 def server():
-    with DrawServer(Reader(load_pretrained())) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with served(Reader(load_pretrained())) as server:
         yield server
-        server.shutdown()
-        thread.join()

@@ -11,9 +11,7 @@ from scipy.ndimage import distance_transform_edt, maximum_filter, zoom
 
 from sk_mnist import fetch_mnist, load_pretrained
 from sk_mnist.demo import Reader, draw_page
-from sk_mnist.preprocessing._handwriting import normalized
-from sk_mnist.preprocessing._ink import find_ink
-from sk_mnist.preprocessing._split import find_digits
+from sk_mnist.preprocessing._handwriting import digits_in
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +62,12 @@ def page(request, open_page):
     """The page, once served by the demo and once by itself."""
     url = request.getfixturevalue("server").url if request.param == "server" else request.getfixturevalue("static_page")
     return open_page(url)
+
+
+@pytest.fixture(scope="module")
+def four():
+    """A 4 of MNIST, enlarged."""
+    return np.kron(fetch_mnist(subset="test", normalize=False).images[4], np.ones((8, 8), dtype=np.uint8))
 
 
 def draw(page, points):
@@ -152,12 +156,9 @@ class TestDrawing:
         page.mouse.up()
         answer_is(page, "Nothing to read yet.")
 
-    def test_bright_ink_on_a_transparent_picture_is_read(self, page, tmp_path):
-        image = fetch_mnist(subset="test", normalize=False).images[4]
-        picture = np.full((28, 28, 4), 255, dtype=np.uint8)
-        picture[..., 3] = image
+    def test_bright_ink_on_a_transparent_picture_is_read(self, page, four, tmp_path):
         path = tmp_path / "four.png"
-        Image.fromarray(np.kron(picture, np.ones((8, 8, 1), dtype=np.uint8))).save(path)
+        Image.fromarray(np.dstack([np.full((*four.shape, 3), 255, dtype=np.uint8), four])).save(path)
         page.locator("#file").set_input_files(path)
         answer_is(page, "4")
 
@@ -177,20 +178,18 @@ class TestDrawing:
         dispatch(page, [[(x * width, y * height) for x, y in SEVEN]], "touch")
         answer_is(page, "7")
 
-    def test_a_picture_is_read(self, page, tmp_path):
-        image = fetch_mnist(subset="test", normalize=False).images[4]
+    def test_a_picture_is_read(self, page, four, tmp_path):
         path = tmp_path / "four.jpg"
-        Image.fromarray(255 - np.kron(np.pad(image, 12), np.ones((8, 8), dtype=np.uint8))).save(path)
+        Image.fromarray(255 - np.pad(four, 96)).save(path)
         page.locator("#file").set_input_files(path)
         answer_is(page, "4")
         page.keyboard.press("Escape")
         answer_is(page, "Nothing to read yet.")
 
     @pytest.mark.parametrize("way", ["drop", "paste"])
-    def test_a_picture_is_dropped_or_pasted(self, page, way):
-        image = fetch_mnist(subset="test", normalize=False).images[4]
+    def test_a_picture_is_dropped_or_pasted(self, page, four, way):
         file = io.BytesIO()
-        Image.fromarray(np.kron(np.pad(image, 12), np.ones((8, 8), dtype=np.uint8))).save(file, "PNG")
+        Image.fromarray(np.pad(four, 96)).save(file, "PNG")
         page.evaluate(
             """([way, picture]) => {
               const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
@@ -289,9 +288,9 @@ class TestAsInPython:
               return ink && findDigits(ink).map((piece) => [...normalized(piece.levels)]);
             }"""
             there = page.evaluate(code, [*levels.shape[::-1], base64.b64encode(levels.tobytes()).decode()])
-            here = [normalized(piece.levels) for piece in find_digits(find_ink(levels))] if kind != "blank" else None
+            here = [digit.normalized() for digit in digits_in(levels, "levels", split=True)]
+            assert (there is None) == (here == []) == (kind == "blank")
             if kind == "blank":
-                assert there is None
                 continue
             assert len(there) == len(here)
             difference = np.array(there) - np.reshape(here, (len(here), -1))

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,8 +20,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, fetch_mnist, load_pretrained
-from sk_mnist.demo import DrawServer, Reader, _server, draw_page
+from sk_mnist.demo import Reader, _server, draw_page
 from sk_mnist.demo._server import MAX_BYTES, MAX_CONNECTIONS
+from tests.helpers.draw_pages import served
 
 
 @pytest.fixture(scope="module")
@@ -238,17 +239,6 @@ def test_a_model_that_fails_gets_an_answer(seven):
         response, content = ask(server, "POST", "/predict", seven)
     assert response.status == 500
     assert json.loads(content) == {"error": "The picture could not be read."}
-
-
-@contextmanager
-def served(reader):
-    with DrawServer(reader) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there the connection is closed without an answer")

@@ -11,7 +11,6 @@ import scipy.sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -102,17 +101,6 @@ def test_what_is_refused_is_refused_before_tensorflow_is_imported():
         print("refused")
     """
     assert output_of(code) == "refused\n"
-
-
-def test_a_warp_that_is_refused_costs_no_fit_of_a_teacher(digits):
-    class Untouched(LogisticRegression):
-        def fit(self, X, y, sample_weight=None):
-            raise AssertionError("was fitted")
-
-    with pytest.raises(ValueError, match="Rows of 63 pixels"):
-        augmented(teacher=Untouched()).fit(digits[0][:, 1:], digits[1])
-    with pytest.raises(AssertionError, match="was fitted"):
-        augmented(teacher=Untouched()).fit(*digits)
 
 
 class TestFit:

@@ -6,6 +6,7 @@ import http.server
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -69,6 +70,27 @@ def assert_same_weights(ours, model):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def assert_trains_as_keras(data, start, make, epochs=EPOCHS):
+    """Compare a training with callbacks with Keras' own; return Keras' history."""
+    model, history = fit_keras(data, start, make(), epochs=epochs)
+    ours = fit_ours(data, make(), epochs=epochs)
+    assert_same_histories(ours.history_, history)
+    assert_same_weights(ours, model)
+    return history
+
+
+def doing(**hooks):
+    """A callback with these hooks. They get the model, then the number of the epoch or batch, if there is one."""
+    callback = keras.callbacks.Callback()
+
+    def without_logs(hook):
+        return lambda *arguments, logs=None: hook(callback.model, *(n for n in arguments if isinstance(n, int)))
+
+    for name, hook in hooks.items():
+        setattr(callback, name, without_logs(hook))
+    return callback
+
+
 class Hooks(keras.callbacks.Callback):
     """Notes each hook with the names in its logs."""
 
@@ -93,20 +115,18 @@ for _name in ("train_begin", "train_end", "epoch_begin", "epoch_end", "train_bat
 
 
 def test_without_callbacks_a_training_is_that_of_keras(data, start):
-    model, history = fit_keras(data, start, [])
-    ours = fit_ours(data, None)
-    assert_same_histories(ours.history_, history)
-    assert_same_weights(ours, model)
+    assert_trains_as_keras(data, start, list)
 
 
 class TestHooks:
-    def test_they_are_called_in_the_order_of_keras_with_its_logs(self, data, start):
+    def test_they_are_called_in_the_order_of_keras_with_its_logs_and_params(self, data, start):
         ours, theirs = Hooks(), Hooks()
         fit_ours(data, [ours], batch_size=64)
         # Validation is one batch for both.
         fit_keras(data, start, [theirs], batch_size=64)
         assert len(theirs.calls) == 2 + EPOCHS * (2 + 2 * 4 + 4)
         assert ours.calls == theirs.calls
+        assert ours.params == theirs.params == {"verbose": 0, "epochs": EPOCHS, "steps": 4}
 
     def test_batch_hooks_see_the_running_means_of_keras(self, data, start):
         def logs_of(fit, *arguments, **keywords):
@@ -126,17 +146,8 @@ class TestHooks:
         assert_same_model(watched, alone)
 
     def test_a_batch_hook_can_stop_the_training(self, data):
-        class StopInSecondBatch(keras.callbacks.Callback):
-            def on_train_batch_end(self, batch, logs=None):
-                self.model.stop_training = batch == 1
-
-        assert fit_ours(data, [StopInSecondBatch()], batch_size=32).n_iter_ == 1
-
-    def test_params_are_those_of_keras(self, data, start):
-        ours, theirs = Hooks(), Hooks()
-        fit_ours(data, [ours], batch_size=64)
-        fit_keras(data, start, [theirs], batch_size=64)
-        assert ours.params == theirs.params == {"verbose": 0, "epochs": EPOCHS, "steps": 4}
+        in_second_batch = doing(on_train_batch_end=lambda model, batch: setattr(model, "stop_training", batch == 1))
+        assert fit_ours(data, [in_second_batch], batch_size=32).n_iter_ == 1
 
     def test_what_they_add_to_the_logs_is_in_the_history(self, data):
         class Add(keras.callbacks.Callback):
@@ -190,17 +201,16 @@ class TestModel:
         assert len(seen) == EPOCHS
 
     def test_weights_that_a_callback_sets_are_trained_on(self, data, start):
-        class Restart(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch, logs=None):
-                if epoch == 3:
-                    self.model.set_weights(start.get_weights())
+        def restart(model, epoch):
+            if epoch == 3:
+                model.set_weights(start.get_weights())
 
-        ours = fit_ours(data, [Restart()])
+        ours = fit_ours(data, [doing(on_epoch_begin=restart)])
         assert_same_weights(ours, fit_keras(data, start, [], epochs=3)[0])
 
     def test_it_is_of_keras_own_class_with_its_metrics(self, data):
         kept = []
-        fit_ours(data, [keras.callbacks.LambdaCallback(on_train_begin=lambda logs: None), _Keep(kept)], dropout=0.3)
+        fit_ours(data, [doing(on_train_end=kept.append)], dropout=0.3)
         (model,) = kept
         assert type(model) is keras.Sequential
         assert model.metrics[1].metrics[0].name == "accuracy"
@@ -208,59 +218,46 @@ class TestModel:
 
     def test_it_is_lent_to_no_other_fit(self, data):
         kept = []
-        fit_ours(data, [_Keep(kept)])
+        fit_ours(data, [doing(on_train_end=kept.append)])
         before = kept[0].get_weights()
         fit_ours(data, None, random_state=1)
-        fit_ours(data, [_Keep(kept)], random_state=2)
+        fit_ours(data, [doing(on_train_end=kept.append)], random_state=2)
         for one, other in zip(before, kept[0].get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
     @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
     def test_a_frozen_layer_is_frozen_as_in_keras(self, data, start, hook):
-        class Freeze(keras.callbacks.Callback):
-            def on_train_begin(self, logs=None):
-                self.freeze("on_train_begin")
+        def freeze(model, epoch=1):
+            if epoch == 1:
+                model.layers[1].trainable = False
 
-            def on_epoch_begin(self, epoch, logs=None):
-                if epoch == 1:
-                    self.freeze("on_epoch_begin")
-
-            def freeze(self, when):
-                if when == hook:
-                    self.model.layers[1].trainable = False
-
-        ours = fit_ours(data, [Freeze()])
-        assert_same_weights(ours, fit_keras(data, start, [Freeze()])[0])
+        ours = fit_ours(data, [doing(**{hook: freeze})])
+        assert_same_weights(ours, fit_keras(data, start, [doing(**{hook: freeze})])[0])
         assert [coef.shape for coef in ours.coefs_] == [(6, 8), (8, 2)]
         first = start.get_weights()[0]
         assert np.array_equal(ours.coefs_[0], first) == (hook == "on_train_begin")
 
     @pytest.mark.slow
     def test_settings_of_the_optimizer_and_of_dropout_are_those_at_the_beginning(self, data, start):
-        class Change(keras.callbacks.Callback):
-            def on_train_begin(self, logs=None):
-                self.model.optimizer.clipnorm = 1e-9
-                for layer in self.model.layers:
-                    if isinstance(layer, keras.layers.Dropout):
-                        layer.rate = 0.0
+        def change(model):
+            model.optimizer.clipnorm = 1e-9
+            for layer in model.layers:
+                if isinstance(layer, keras.layers.Dropout):
+                    layer.rate = 0.0
 
-        ours = fit_ours(data, [Change()], dropout=0.5)
-        assert_same_weights(ours, fit_keras(data, start, [Change()])[0])
+        ours = fit_ours(data, [doing(on_train_begin=change)], dropout=0.5)
+        assert_same_weights(ours, fit_keras(data, start, [doing(on_train_begin=change)])[0])
         np.testing.assert_allclose(ours.loss_curve_, ours.loss_curve_[0], rtol=1e-6)
 
     @pytest.mark.slow
     def test_weights_set_at_the_end_are_kept_also_with_early_stopping(self, data):
-        class Zero(keras.callbacks.Callback):
-            def on_train_end(self, logs=None):
-                self.model.set_weights([np.zeros_like(weights) for weights in self.model.get_weights()])
-
-        class Clip(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch, logs=None):
-                self.model.set_weights([np.clip(weights, -0.1, 0.1) for weights in self.model.get_weights()])
+        def clip(limit):
+            return lambda model, *_: model.set_weights([np.clip(w, -limit, limit) for w in model.get_weights()])
 
         for early_stopping in (False, True):
-            assert not np.any(fit_ours(data, [Zero()], early_stopping=early_stopping).coefs_[0])
-            clipped = fit_ours(data, [Clip()], early_stopping=early_stopping)
+            zero = fit_ours(data, [doing(on_train_end=clip(0))], early_stopping=early_stopping)
+            assert not np.any(zero.coefs_[0])
+            clipped = fit_ours(data, [doing(on_epoch_end=clip(0.1))], early_stopping=early_stopping)
             assert np.abs(clipped.coefs_[0]).max() == np.float32(0.1)
 
     @pytest.mark.slow
@@ -278,59 +275,46 @@ class TestModel:
         )
         assert_same_histories(ours.history_, fit_ours(data, None, **params, epochs=8).history_)
 
+    @pytest.mark.parametrize("jit_compile", [False, True])
     @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
-    def test_a_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook):
-        class Stop(keras.callbacks.Callback):
-            def stop(self, *arguments, logs=None):
-                self.model.stop_training = True
+    def test_a_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):
+        def stop():
+            return doing(**{hook: lambda model, *_: setattr(model, "stop_training", True)})
 
-        setattr(Stop, hook, Stop.stop)
         kept = []
-        fit_ours(data, [Stop(), _Keep(kept)], batch_size=40)
-        theirs, _ = fit_keras(data, start, [Stop()], batch_size=40)
+        fit_ours(data, [stop(), doing(on_train_end=kept.append)], batch_size=40, jit_compile=jit_compile)
+        theirs, _ = fit_keras(data, start, [stop()], batch_size=40)
         assert int(kept[0].optimizer.iterations) == int(theirs.optimizer.iterations)
 
     def test_compiling_it_anew_is_an_error(self, data):
-        class Compile(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch, logs=None):
-                self.model.compile("adam", "sparse_categorical_crossentropy")
-
+        again = doing(on_epoch_end=lambda model, epoch: model.compile("adam", "sparse_categorical_crossentropy"))
         with pytest.raises(ValueError, match="A callback recompiled the model"):
-            fit_ours(data, [Compile()])
+            fit_ours(data, [again])
 
 
-class _Keep(keras.callbacks.Callback):
-    def __init__(self, kept):
-        super().__init__()
-        self.kept = kept
+def rate_of(model):
+    return float(model.optimizer.learning_rate)
 
-    def on_train_end(self, logs=None):
-        self.kept.append(self.model)
+
+def set_rate(model, rate):
+    model.optimizer.learning_rate = rate
 
 
 class TestLearningRate:
     def test_an_assigned_rate_is_trained_with(self, data, start):
-        class Assign(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch, logs=None):
-                self.model.optimizer.learning_rate = 0.3 / (epoch + 1)
+        def assign():
+            return [doing(on_epoch_begin=lambda model, epoch: set_rate(model, 0.3 / (epoch + 1)))]
 
-        model, history = fit_keras(data, start, [Assign()])
-        ours = fit_ours(data, [Assign()])
-        assert_same_weights(ours, model)
-        assert_same_histories(ours.history_, history)
+        assert_trains_as_keras(data, start, assign)
 
     @pytest.mark.parametrize("schedule", SCHEDULES)
     def test_they_see_the_rate_of_the_step(self, data, schedule):
         seen = []
 
-        class Look(keras.callbacks.Callback):
-            def on_train_begin(self, logs=None):
-                seen.append(float(self.model.optimizer.learning_rate))
+        def look(model, *_):
+            seen.append(rate_of(model))
 
-            def on_epoch_end(self, epoch, logs=None):
-                seen.append(float(self.model.optimizer.learning_rate))
-
-        fit_ours(data, [Look()], learning_rate_schedule=schedule)
+        fit_ours(data, [doing(on_train_begin=look, on_epoch_end=look)], learning_rate_schedule=schedule)
         progress = np.arange(EPOCHS) / EPOCHS
         expected = {
             "constant": np.full(EPOCHS, RATE),
@@ -345,23 +329,17 @@ class TestLearningRate:
         assert seen[0] == seen[1]  # before the first step and in it
 
     def test_at_the_end_of_training_it_may_be_set(self, data):
-        class Set(keras.callbacks.Callback):
-            def on_train_end(self, logs=None):
-                self.model.optimizer.learning_rate = 0.5
-
-        assert fit_ours(data, [Set()], learning_rate_schedule="cosine").n_iter_ == EPOCHS
+        late = doing(on_train_end=lambda model: set_rate(model, 0.5))
+        assert fit_ours(data, [late], learning_rate_schedule="cosine").n_iter_ == EPOCHS
 
     def test_before_each_batch_they_see_its_rate(self, data):
         before, after = [], []
 
-        class Look(keras.callbacks.Callback):
-            def on_train_batch_begin(self, batch, logs=None):
-                before.append(float(self.model.optimizer.learning_rate))
-
-            def on_train_batch_end(self, batch, logs=None):
-                after.append(float(self.model.optimizer.learning_rate))
-
-        fit_ours(data, [Look()], learning_rate_schedule="one_cycle", batch_size=50)
+        look = doing(
+            on_train_batch_begin=lambda model, batch: before.append(rate_of(model)),
+            on_train_batch_end=lambda model, batch: after.append(rate_of(model)),
+        )
+        fit_ours(data, [look], learning_rate_schedule="one_cycle", batch_size=50)
         assert before == after
         assert len(set(before)) > EPOCHS
 
@@ -374,23 +352,20 @@ class TestLearningRate:
             fit_ours(data, [halve], learning_rate_schedule=schedule)
 
     def test_a_schedule_of_keras_cannot_take_its_place(self, data):
-        class Assign(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch, logs=None):
-                self.model.optimizer.learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 10)
-
+        schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
         with pytest.raises(ValueError, match="gave its optimizer a learning-rate schedule"):
-            fit_ours(data, [Assign()])
+            fit_ours(data, [doing(on_epoch_begin=lambda model, epoch: set_rate(model, schedule))])
 
     def test_the_next_fit_starts_at_the_rate_of_the_parameter(self, data):
         X, y, *_ = data
         seen = []
 
-        class Look(keras.callbacks.Callback):
-            def on_epoch_begin(self, epoch, logs=None):
-                seen.append(float(self.model.optimizer.learning_rate))
-                self.model.optimizer.learning_rate = 0.7
+        def change(model, epoch):
+            seen.append(rate_of(model))
+            set_rate(model, 0.7)
 
-        model = KerasMLPClassifier(**FULL, epochs=2, warm_start=True, keras_callbacks=[Look()])
+        callbacks = [doing(on_epoch_begin=change)]
+        model = KerasMLPClassifier(**FULL, epochs=2, warm_start=True, keras_callbacks=callbacks)
         model.fit(X, y).fit(X, y)
         assert seen == pytest.approx([RATE, 0.7, RATE, 0.7])
 
@@ -421,14 +396,9 @@ class TestInstances:
 
         end = End()
         model = KerasMLPClassifier(**FULL, epochs=3, keras_callbacks=[end])
-        try:
+        # The warning "Training interrupted by user." is an error in these tests.
+        with suppress(RuntimeError, KeyboardInterrupt, UserWarning):
             model.fit(*data[:2])
-        except RuntimeError:
-            pass
-        except KeyboardInterrupt:
-            pass
-        except UserWarning:  # "Training interrupted by user.", an error in these tests
-            pass
         assert end.model is None
         clone(model)  # would copy the model
 
@@ -499,35 +469,24 @@ class TestKerasOwn:
         ["val_accuracy", "val_loss", *(pytest.param(name, marks=pytest.mark.slow) for name in ("accuracy", "loss"))],
     )
     def test_early_stopping(self, data, start, monitor):
-        def stop():
-            return keras.callbacks.EarlyStopping(monitor=monitor, patience=2, min_delta=0.02, restore_best_weights=True)
-
-        model, history = fit_keras(data, start, [stop()], epochs=40)
-        ours = fit_ours(data, [stop()], epochs=40)
+        settings = {"monitor": monitor, "patience": 2, "min_delta": 0.02, "restore_best_weights": True}
+        history = assert_trains_as_keras(data, start, lambda: [keras.callbacks.EarlyStopping(**settings)], epochs=40)
         assert 2 < len(history["loss"]) < 40
-        assert_same_histories(ours.history_, history)
-        assert_same_weights(ours, model)
 
     def test_learning_rate_scheduler(self, data, start):
         def decay():
-            return keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)
+            return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)]
 
-        model, history = fit_keras(data, start, [decay()])
-        ours = fit_ours(data, [decay()])
+        history = assert_trains_as_keras(data, start, decay)
         assert history["learning_rate"][-1] < 0.2 * RATE
-        assert_same_histories(ours.history_, history)
-        assert_same_weights(ours, model)
 
     @pytest.mark.slow
     def test_reduce_lr_on_plateau(self, data, start):
-        def reduce():
-            return keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", patience=1, min_delta=0.1, factor=0.3)
-
-        model, history = fit_keras(data, start, [reduce()], epochs=12)
-        ours = fit_ours(data, [reduce()], epochs=12)
+        settings = {"monitor": "val_accuracy", "patience": 1, "min_delta": 0.1, "factor": 0.3}
+        history = assert_trains_as_keras(
+            data, start, lambda: [keras.callbacks.ReduceLROnPlateau(**settings)], epochs=12
+        )
         assert history["learning_rate"][-1] < 0.2 * RATE
-        assert_same_histories(ours.history_, history)
-        assert_same_weights(ours, model)
 
     @pytest.mark.slow
     def test_model_checkpoint(self, data, start, tmp_path):

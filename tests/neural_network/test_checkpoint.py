@@ -79,6 +79,21 @@ def interrupted(clf, n_epochs, *data, **more):
         failing.fit(*data, **more)
 
 
+def assert_resumes(clf, n_epochs, *data, **more):
+    """Compare a fit that is interrupted after so many epochs, and then resumed, with one that is not."""
+    whole = clone(clf).set_params(checkpoint_dir=None).fit(*data, **more)
+    interrupted(clf, n_epochs, *data, **more)
+    assert_same_fit(clf.fit(*data, **more), whole)
+
+
+def n_epochs_trained_by(clf, *data):
+    """Fit, and return the number of epochs that this fit trained itself."""
+    counted = StopAfter(100)
+    clf.set_callbacks(counted)
+    clf.fit(*data)
+    return counted.seen
+
+
 def checkpoints(directory):
     return sorted(Path(directory).glob("fit-*.npz"))
 
@@ -120,11 +135,8 @@ def test_a_fit_goes_on_to_the_same_weights(kind, n_epochs, images, tmp_path):
     params = dict(KINDS[kind])
     if callable(params.get("optimizer")):
         params["optimizer"] = params["optimizer"]()
-    clf = network(tmp_path, **params)
-    whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
-    interrupted(clf, n_epochs, *images)
+    assert_resumes(network(tmp_path, **params), n_epochs, *images)
     assert len(checkpoints(tmp_path)) == 1
-    assert_same_fit(clf.fit(*images), whole)
 
 
 def test_a_best_epoch_before_the_interruption_is_kept(images, tmp_path):
@@ -138,10 +150,7 @@ def test_a_best_epoch_before_the_interruption_is_kept(images, tmp_path):
 def test_sparse_rows_with_weights_and_validation_data(images, tmp_path):
     X, y = images
     weight = np.arange(600) % 3
-    data = {"sample_weight": weight, "X_val": X[:100], "y_val": y[:100]}
-    whole = network(None).fit(csr_array(X), y, **data)
-    interrupted(network(tmp_path), 3, csr_array(X), y, **data)
-    assert_same_fit(network(tmp_path).fit(csr_array(X), y, **data), whole)
+    assert_resumes(network(tmp_path), 3, csr_array(X), y, sample_weight=weight, X_val=X[:100], y_val=y[:100])
 
 
 def test_a_warm_start_goes_on_from_its_own_checkpoint(images, tmp_path):
@@ -160,23 +169,16 @@ def test_a_warm_start_goes_on_from_its_own_checkpoint(images, tmp_path):
 def test_epochs_before_the_interruption_are_not_trained_again(images, tmp_path, caplog):
     interrupted(network(tmp_path), 4, *images)
     with caplog.at_level(logging.INFO, logger="sk_mnist"):
-        clf = network(tmp_path)
-        counted = StopAfter(100)
-        clf.set_callbacks(counted)
-        clf.fit(*images)
-    # The callback failed before the fourth epoch was kept.
-    assert counted.seen == 3
+        # The callback failed before the fourth epoch was kept.
+        assert n_epochs_trained_by(network(tmp_path), *images) == 3
     assert f"Resuming after 3 epochs, from {checkpoints(tmp_path)[0]}" in caplog.messages
 
 
 def test_a_finished_fit_returns_what_it_was(images, tmp_path):
     clf = network(tmp_path, epochs=3).fit(*images)
     again = clone(clf)
-    counted = StopAfter(100)
-    again.set_callbacks(counted)
-    again.fit(*images)
+    assert n_epochs_trained_by(again, *images) == 0
     assert_same_fit(again, clf)
-    assert counted.seen == 0
 
 
 def test_a_fit_that_stopped_early_is_finished(images, tmp_path):
@@ -267,20 +269,19 @@ def test_a_search_shares_a_directory(images, tmp_path):
         assert_same_fit(fitted.best_estimator_, whole.best_estimator_)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "flipped": lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
+    "empty": lambda content: b"",
+    "text": lambda content: b"not a checkpoint",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_named(damage, images, tmp_path):
     interrupted(network(tmp_path), 2, *images)
     (path,) = checkpoints(tmp_path)
-    content = bytearray(path.read_bytes())
-    if damage == "cut":
-        del content[len(content) // 2 :]
-    elif damage == "flipped":
-        content[len(content) // 2] ^= 1
-    elif damage == "empty":
-        content.clear()
-    else:
-        content[:] = b"not a checkpoint"
-    path.write_bytes(content)
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
     with pytest.raises(ValueError, match=r"fit-\w+\.npz is damaged .*Delete the file to train from the beginning"):
         network(tmp_path).fit(*images)
     path.unlink()
@@ -305,14 +306,18 @@ def test_objects_in_a_checkpoint_are_not_unpickled(images, tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-def test_no_seed_is_refused(images, tmp_path):
-    with pytest.raises(ValueError, match=r"checkpoint_dir needs a random_state.*got random_state=None"):
-        network(tmp_path, random_state=None).fit(*images)
-
-
-def test_keras_callbacks_are_refused(images, tmp_path):
-    with pytest.raises(ValueError, match="checkpoint_dir and keras_callbacks cannot be combined"):
-        network(tmp_path, keras_callbacks=[keras.callbacks.Callback()]).fit(*images)
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"random_state": None}, r"checkpoint_dir needs a random_state.*got random_state=None"),
+        ({"keras_callbacks": [keras.callbacks.Callback()]}, "checkpoint_dir and keras_callbacks cannot be combined"),
+        ({"directory": ""}, "checkpoint_dir is an empty string"),
+    ],
+)
+def test_what_checkpoints_cannot_serve_is_refused(params, message, images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        network(**{"directory": tmp_path} | params).fit(*images)
 
 
 def test_partial_fit_refuses_it(images, tmp_path):
@@ -467,10 +472,7 @@ def test_a_stream_goes_on_from_the_saved_estimator(images, tmp_path):
 
 def test_the_teacher_may_be_frozen(images, tmp_path):
     teacher = FrozenEstimator(LogisticRegression().fit(*images))
-    clf = network(tmp_path, teacher=teacher)
-    whole = clone(clf).set_params(checkpoint_dir=None).fit(*images)
-    interrupted(clf, 3, *images)
-    assert_same_fit(clf.fit(*images), whole)
+    assert_resumes(network(tmp_path, teacher=teacher), 3, *images)
 
 
 class Stop(StopAfter):
@@ -566,12 +568,6 @@ def test_the_directory_may_begin_with_a_tilde(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network("~/fits", epochs=1).fit(*images)
     assert len(checkpoints(tmp_path / "fits")) == 1
-
-
-def test_an_empty_path_is_refused(images, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="checkpoint_dir is an empty string"):
-        network("").fit(*images)
 
 
 def test_bad_data_leaves_no_directory(images, tmp_path):

@@ -66,36 +66,14 @@ def test_the_choices_differ_by_rounding(blobs, params):
     np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-4)
 
 
-def test_a_training_that_a_callback_stops_at_once_gets_one_batch(blobs):
-    class Stop(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            self.model.stop_training = True
-
-        def on_train_end(self, logs=None):
-            steps.append(int(self.model.optimizer.iterations))
-
-    steps = []
-    small(keras_callbacks=[Stop], jit_compile=True).fit(*blobs)
-    assert steps == [1]
-
-
-def test_one_compiled_network_serves_any_number_of_rows(blobs):
+@pytest.mark.parametrize(("batch_size", "n_networks"), [(32, 1), pytest.param(100_000, 2, marks=pytest.mark.slow)])
+def test_a_few_compiled_networks_serve_any_number_of_rows(blobs, batch_size, n_networks):
     X, y = blobs
     clear_workspaces()
-    model = small(jit_compile=True, batch_size=32)
-    for n_rows in (400, 333, 31, 1):
-        model.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
-    assert n_compiled() == 1
-
-
-@pytest.mark.slow
-def test_a_few_compiled_networks_serve_parts_that_do_not_fill_a_batch(blobs):
-    X, y = blobs
-    clear_workspaces()
-    model = small(jit_compile=True, batch_size=100_000)
+    model = small(jit_compile=True, batch_size=batch_size)
     for n_rows in (400, 333, 300, 257, 50, 31, 1):
         model.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
-    assert n_compiled() == 2
+    assert n_compiled() == n_networks
 
 
 @pytest.mark.slow

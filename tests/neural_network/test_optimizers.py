@@ -84,6 +84,12 @@ class Locked(keras.optimizers.SGD):
         self.rows = (row for row in range(3))
 
 
+class Lookalike:
+    """Not an optimizer, though it has the methods of one."""
+
+    apply_gradients, get_config = print, dict
+
+
 def make_excluding():
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -137,7 +143,7 @@ INSTANCES = {
 }
 
 
-QUICK = {"a namesake", "excluded from weight decay", "a loss scale"}
+QUICK = {"Keras' own", "a namesake", "excluded from weight decay", "a loss scale"}
 
 
 class TestInstancesTrainAsInKeras:
@@ -147,8 +153,9 @@ class TestInstancesTrainAsInKeras:
     def test_as_given(self, blobs, name):
         assert_trains_as_keras(blobs, INSTANCES[name])
 
-    @pytest.mark.slow
-    @pytest.mark.parametrize("name", INSTANCES)
+    @pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=[] if name == "Keras' own" else pytest.mark.slow) for name in INSTANCES]
+    )
     def test_as_a_clone_and_in_a_pickle(self, blobs, name):
         model = KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]())
         expected = clone(model).fit(*blobs)
@@ -228,12 +235,6 @@ class TestInstancesTrainAsInKeras:
             KerasMLPClassifier(**FULL, optimizer=fresh).fit(*blobs),
         )
 
-    def test_it_is_never_changed(self, blobs):
-        instance = keras.optimizers.Adam(0.01)
-        KerasMLPClassifier(**FULL, optimizer=instance).fit(*blobs)
-        assert not instance.built
-        assert float(instance.learning_rate) == pytest.approx(0.01)
-
     @pytest.mark.slow
     def test_processes_get_it_too(self, blobs):
         model = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0))
@@ -258,8 +259,14 @@ class TestRefusals:
                 ValueError,
                 "optimizer is a LossScaleOptimizer, which is not supported: .*Give its inner optimizer",
             ),
+            (
+                lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+                ValueError,
+                "learning_rate_schedule=",
+            ),
+            (Lookalike, TypeError, r"optimizer must be a name or a keras\.optimizers\.Optimizer"),
         ],
-        ids=["lacks an argument", "cannot be copied", "scales losses"],
+        ids=["lacks an argument", "cannot be copied", "scales losses", "schedule of Keras", "only looks like one"],
     )
     def test_what_cannot_be_trained_with_is_named(self, blobs, make, error, message):
         with pytest.raises(error, match=message):
@@ -345,40 +352,14 @@ class TestNamesAndInstances:
             model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
             assert model.score(*blobs) > 0.8, optimizer
 
-    def test_an_instance_does_as_its_name(self, blobs):
+    def test_an_instance_does_as_its_name_and_is_never_changed(self, blobs):
         instance = keras.optimizers.Adam(0.01)
         # An instance carries its own rate, and learning_rate keeps its default.
         by_instance = small(optimizer=instance, learning_rate=1e-3).fit(*blobs)
         assert_same_model(by_instance, small(learning_rate=0.01).fit(*blobs))
         assert not instance.built
-
-    def test_an_instance_keeps_its_settings(self, blobs):
-        model = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=3, random_state=0)
-        plain = KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1), epochs=3, random_state=0)
-        assert not np.array_equal(model.fit(*blobs).coefs_[0], plain.fit(*blobs).coefs_[0])
-
-    def test_an_instance_survives_clone_and_pickle(self, blobs):
-        model = KerasMLPClassifier((8,), optimizer=keras.optimizers.SGD(0.1, momentum=0.9), epochs=2, random_state=0)
-        expected = model.fit(*blobs)
-        assert_same_model(clone(model).fit(*blobs), expected)
-        assert_same_model(pickle.loads(pickle.dumps(model)).fit(*blobs), expected)
+        assert float(instance.learning_rate) == pytest.approx(0.01)
 
     def test_two_learning_rates_are_one_too_many(self, blobs):
         with pytest.raises(ValueError, match=r"its own learning rate, but learning_rate=0\.01 is given too"):
             small(optimizer=keras.optimizers.Adam(0.1), learning_rate=0.01).fit(*blobs)
-
-    def test_a_schedule_of_keras_own_is_refused(self, blobs):
-        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10))
-        with pytest.raises(ValueError, match="learning_rate_schedule="):
-            KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
-
-    def test_something_else_with_its_methods_is_refused(self, blobs):
-        class Lookalike:
-            def apply_gradients(self):
-                """Do nothing."""
-
-            def get_config(self):
-                return {}
-
-        with pytest.raises(TypeError, match=r"optimizer must be a name or a keras\.optimizers\.Optimizer"):
-            KerasMLPClassifier(optimizer=Lookalike()).fit(*blobs)
