@@ -536,7 +536,7 @@ class TestOtherTypes:
         np.testing.assert_array_equal(loaded.predict_proba(images[0]), search.predict_proba(images[0]))
         assert loaded.cv_results_["params"] == search.cv_results_["params"]
 
-    def test_a_file_of_another_type_is_refused_with_the_call_that_reads_it(self, tmp_path):
+    def test_other_types_are_refused_by_name(self, tmp_path):
         path = tmp_path / "mine.skops"
         skops.io.dump(make_pipeline(Mine(), PixelScaler()), path)
         with pytest.raises(ValueError, match=rf"holds types that load does not read: {__name__}\.Mine\. If") as caught:
