@@ -78,7 +78,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     name = type(estimator).__name__
     left_out: set[str] = set()
     try:
-        content = _dump(_without_session(estimator, left_out, {}))
+        content = _dump(_without_session(estimator, left_out))
     except (TypeError, RecursionError) as error:
         raise TypeError(
             f"{name} holds something that cannot be saved: {error}. Replace Keras objects first with set_params "
@@ -104,39 +104,29 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     return path
 
 
-def _without_session(value: Any, left_out: set[str], made: dict[int, BaseEstimator]) -> Any:
-    """Return a value with new estimators that lack what belongs to the session, and note what it is.
+def _without_session(value: Any, left_out: set[str]) -> Any:
+    """Return a value with new estimators that lack what belongs to the session, and note what that is in ``left_out``.
 
-    Everything else is shared with the given value, because nothing is changed and copies of Keras' objects and of
-    frozen estimators are not faithful.
-
-    Parameters
-    ----------
-    value : object
-        An estimator, or what is in one.
-    left_out : set of str
-        Takes descriptions of what is left out.
-    made : dict
-        The new estimators by the identity of the given ones.
+    The new estimators share everything else with the given ones, because it is only read, and a deep copy of a frozen
+    estimator is not frozen.
     """
     if isinstance(value, BaseEstimator):
-        if id(value) not in made:
-            if isinstance(value, KerasMLPClassifier):
-                _check_keras_parameters(value)
-            made[id(value)] = object.__new__(type(value))
-            for name, attribute in vars(value).items():
-                if name in _SESSION:
-                    left_out.add(_SESSION[name])
-                else:
-                    vars(made[id(value)])[name] = _without_session(attribute, left_out, made)
-        return made[id(value)]
+        if isinstance(value, KerasMLPClassifier):
+            _check_keras_parameters(value)
+        made = object.__new__(type(value))
+        for name, attribute in vars(value).items():
+            if name in _SESSION:
+                left_out.add(_SESSION[name])
+            else:
+                vars(made)[name] = _without_session(attribute, left_out)
+        return made
     if type(value) in (list, tuple):
-        return type(value)(_without_session(item, left_out, made) for item in value)
+        return type(value)(_without_session(item, left_out) for item in value)
     if isinstance(value, dict):
-        copied = copy.copy(value)
+        made = copy.copy(value)
         for key, item in value.items():
-            copied[key] = _without_session(item, left_out, made)
-        return copied
+            made[key] = _without_session(item, left_out)
+        return made
     return value
 
 
