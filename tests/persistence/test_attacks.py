@@ -454,11 +454,11 @@ def test_keys_of_a_dict_have_types_that_keys_have(saved_scaler, types, reason):
         load(saved_scaler)
 
 
-@pytest.mark.parametrize("content", [{"start": "x"}, {"start": "x", "stop": 3, "step": None}, [0, 3, None]], ids=str)
+@pytest.mark.parametrize("content", [{"start": "x", "stop": 3, "step": None}, [0, 3, None]], ids=str)
 def test_slices_have_integers(saved_scaler, content):
     attack = node("SliceNode", "builtins.slice", content=content)
     change_schema(saved_scaler, lambda schema, _: add_attribute(schema, "StandardScaler", "x", attack))
-    with pytest.raises(ValueError, match="its schema has"):
+    with pytest.raises(ValueError, match="its schema has a slice with"):
         load(saved_scaler)
 
 

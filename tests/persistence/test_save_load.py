@@ -344,7 +344,7 @@ class TestSave:
         assert pipe["mlp"].get_metadata_routing().fit.requests["sample_weight"]
         np.testing.assert_array_equal(load(path).predict(images[0]), pipe.predict(images[0]))
 
-    @pytest.mark.parametrize("kind", ["alone", "step", "teacher"])
+    @pytest.mark.parametrize("kind", ["alone", "step", "voter", "teacher"])
     @pytest.mark.parametrize("reason", ["requests", "a path"])
     def test_frozen_networks_stay_frozen_and_the_given_ones_unchanged(self, reason, kind, tmp_path):
         X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
@@ -356,6 +356,7 @@ class TestSave:
         make = {
             "alone": lambda: frozen,
             "step": lambda: make_pipeline(PixelScaler(), frozen),
+            "voter": lambda: VotingClassifier([("frozen", frozen)], voting="soft"),
             "teacher": lambda: KerasMLPClassifier((3,), epochs=1, random_state=0, teacher=frozen),
         }
         model = make[kind]().fit(X, y)
@@ -368,7 +369,12 @@ class TestSave:
         assert vars(mlp).keys() == given.keys()
         assert mlp.checkpoint_dir is given["checkpoint_dir"]
         assert vars(frozen).keys() == {"estimator"}
-        found = {"alone": lambda: loaded, "step": lambda: loaded[-1], "teacher": lambda: loaded.teacher}[kind]()
+        found = {
+            "alone": lambda: loaded,
+            "step": lambda: loaded[-1],
+            "voter": lambda: loaded.named_estimators_["frozen"],
+            "teacher": lambda: loaded.teacher,
+        }[kind]()
         assert type(found) is FrozenEstimator
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
@@ -472,7 +478,7 @@ class TestOtherTypes:
             (StackingClassifier([("a", GaussianNB())]), "sklearn.ensemble._stacking.StackingClassifier"),
             (Mine(), f"{__name__}.Mine"),
             (MyClassifier((3,), epochs=1), f"{__name__}.MyClassifier"),
-            (make_pipeline(PixelScaler(), Mine()), f"{__name__}.Mine"),
+            (make_pipeline(Mine(), KerasMLPClassifier((3,), epochs=1)), f"{__name__}.Mine"),
             (FunctionTransformer(np.log1p), "numpy.log1p"),
             (SparseRandomProjection(2), "scipy.sparse._csr.csr_matrix"),
             (holding_a(np.random.default_rng(3)), "numpy.random._generator.Generator"),
@@ -498,6 +504,7 @@ class TestOtherTypes:
     def take_advice(self, error, model, path):
         """Save with skops, and load with the call that an error shows."""
         call = re.search(r"Use skops\.io\.dump, and (skops\.io\.load\(path, trusted=\[.*\]\))\.$", str(error))[1]
+        assert "sk_mnist.neural_network" not in call  # TRUSTED_TYPES has it
         skops.io.dump(model, path)
         return eval(call, {"skops": skops, "sk_mnist": sk_mnist, "path": path})
 
