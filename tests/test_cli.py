@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import onnxruntime
 import pytest
+import skops.io
 from PIL import Image
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -161,6 +162,10 @@ def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
     assert "is damaged or was not saved by sk_mnist.save" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "nothing.skops")]) == 1
     assert "No such file" in capsys.readouterr().err
+    skops.io.dump(DecisionTreeClassifier(), tmp_path / "tree.skops")
+    assert main(["evaluate", str(tmp_path / "tree.skops")]) == 1
+    reason = "holds types that load does not read: sklearn.tree._classes.DecisionTreeClassifier. If you trust"
+    assert reason in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
-"""Checks of a model before it is saved and after it is loaded.
+"""Checks of a model that was read from a file.
 
-`save` and `load` run the same checks. Unpickling runs none: a pickle can run code, so checks would promise too much.
+`save` runs them too, on what `load` would read. Unpickling runs none: a pickle can run code, so checks would promise
+too much.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -34,11 +34,8 @@ def check_model(model: Any) -> None:
         if isinstance(part, BaseEstimator):
             _check_estimator(part)
             n_features += 0 if isinstance(part, KerasMLPClassifier) else _n_features(part)
-        for checked, check in _CHECKS.items():
-            if isinstance(part, checked):
-                check(part)
-        if check_named := _CHECKS_BY_NAME.get(f"{type(part).__module__}.{type(part).__name__}"):
-            check_named(part)
+        if check := _CHECKS.get(_type_name(part)):
+            check(part)
     # Printing an estimator creates a name for each of its features.
     if n_features > _MAX_FEATURES:
         raise ValueError(f"its estimators have {n_features:,} features in all")
@@ -51,20 +48,24 @@ def _n_features(estimator: BaseEstimator) -> int:
     return max(map(int, counts))
 
 
+def _type_name(part: Any) -> str:
+    return f"{type(part).__module__}.{type(part).__name__}"
+
+
 def parts_of(model: Any) -> Iterator[Any]:
     """Yield a model and all objects in it, each once."""
     seen: dict[int, Any] = {}
     waiting = [model]
     while waiting:
         part = waiting.pop()
-        if id(part) in seen or part is None or isinstance(part, str | bytes | bool | Real | np.generic | type):
+        if id(part) in seen or part is None or isinstance(part, str | Real | np.generic):
             continue
         # Kept alive, so that no other object gets its id.
         seen[id(part)] = part
         yield part
         if isinstance(part, dict):
             waiting += part.values()
-        elif isinstance(part, list | tuple | set):
+        elif isinstance(part, list | tuple):
             waiting += part
         elif isinstance(part, np.ndarray):
             waiting += part.ravel().tolist() if part.dtype.hasobject else []
@@ -75,7 +76,7 @@ def parts_of(model: Any) -> Iterator[Any]:
 def complete(model: Any) -> None:
     """Set parameters that are newer than the file to their defaults, in this package's estimators and Pipelines."""
     for part in parts_of(model):
-        if isinstance(part, (*OWN_CHECKS, Pipeline)):
+        if _type_name(part) in OWN_CHECKS or isinstance(part, Pipeline):
             for name, default in defaults(type(part)).items():
                 if name not in vars(part) and default is not inspect.Parameter.empty:
                     setattr(part, name, default)
@@ -158,44 +159,24 @@ def _check_perceptron(perceptron: BaseEstimator) -> None:
         raise ValueError("n_layers_ of its MLPClassifier does not match its coefs_")
 
 
-def _check_sparse(matrix: Any) -> None:
-    if matrix.format not in ("csr", "csc"):
-        raise ValueError(f"it holds a sparse {matrix.format} matrix; only CSR and CSC can be checked")
-    # SciPy's compiled code does not bound these indices. Its own check skips matrices that end empty, and overflows.
-    starts = matrix.indptr.astype(np.int64)
-    n_vectors, length = matrix.shape if matrix.format == "csr" else matrix.shape[::-1]
-    n_values = min(len(matrix.indices), len(matrix.data))
-    is_sound = (
-        len(starts) == n_vectors + 1 and starts[0] == 0 and starts[-1] <= n_values and (np.diff(starts) >= 0).all()
-    )
-    if not is_sound or ((matrix.indices < 0) | (matrix.indices >= length)).any():
-        raise ValueError("it holds a sparse matrix with indices out of bounds")
-
-
 def _check_random_state(random_state: np.random.RandomState) -> None:
-    state = random_state.get_state(legacy=False)
-    if state["bit_generator"] != "MT19937":
-        raise ValueError(f"it holds a RandomState of {state['bit_generator']}; only MT19937 can be saved")
-    key, position = state["state"]["key"], state["state"]["pos"]
+    state = random_state.get_state(legacy=False)["state"]
+    key, position = state["key"], state["pos"]
     # NumPy's compiled code reads the key at any position, and never stops drawing from a key of zeros.
     if not 0 <= position <= len(key) or not (key[1:].any() or key[0] >> 31):
         raise ValueError(f"it holds a RandomState at position {position} of {len(key)} numbers, or of zeros only")
 
 
-_CHECKS: dict[Any, Callable[[Any], None]] = {
+# By name, because importing all these modules takes time and most files do not need them.
+_CHECKS: dict[str, Callable[[Any], None]] = {
     **OWN_CHECKS,
-    FrozenEstimator: _check_frozen,
-    Pipeline: _check_pipeline,
-    (sparse.spmatrix, sparse.sparray): _check_sparse,
-    np.random.RandomState: _check_random_state,
-}
-
-# By name, because importing these modules takes time and most files do not need them.
-_CHECKS_BY_NAME: dict[str, Callable[[Any], None]] = {
+    "numpy.random.mtrand.RandomState": _check_random_state,
     "sklearn.compose._column_transformer.ColumnTransformer": _check_named,
     "sklearn.ensemble._voting.VotingClassifier": _check_named,
+    "sklearn.frozen._frozen.FrozenEstimator": _check_frozen,
     "sklearn.neural_network._multilayer_perceptron.MLPClassifier": _check_perceptron,
     "sklearn.pipeline.FeatureUnion": _check_named,
+    "sklearn.pipeline.Pipeline": _check_pipeline,
     "sklearn.preprocessing._label.LabelBinarizer": _check_label_encoder,
     "sklearn.preprocessing._label.LabelEncoder": _check_label_encoder,
 }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import warnings
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
 from sk_mnist._files import open_regular
-from sk_mnist.persistence import _schema, _versions
+from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
 from sk_mnist.persistence._checks import check_model, complete, parts_of, shown
-from sk_mnist.persistence._reader import Reader, unknown_types
+from sk_mnist.persistence._reader import Reader
 from sk_mnist.persistence._schema import Audit
 
 _MAX_SHOWN_TYPES = 30
@@ -31,17 +28,13 @@ _MACHINE_PARAMETERS = {
 }
 
 
-def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
+def load(path: str | os.PathLike) -> Any:
     """Load a model that :func:`save` wrote, without running any code in the file.
 
     Parameters
     ----------
     path : str or path-like
         The file.
-    trusted : sequence of str, default=()
-        Full names of further types and functions that the file may hold, such as ``"my_package.MyTransformer"``.
-        Trust only what you know: creating an object can run its code, and data in the file can make compiled code
-        crash.
 
     Returns
     -------
@@ -54,9 +47,7 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     ------
     ValueError
         If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, holds
-        types or functions that are not trusted, or holds an estimator in a state that fitting cannot produce.
-    TypeError
-        If ``trusted`` is not a sequence of strings.
+        types or functions that ``load`` does not read, or holds an estimator in a state that fitting cannot produce.
     OSError
         If the file cannot be read, or is a pipe or a device.
 
@@ -70,9 +61,10 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
 
     Notes
     -----
-    Without ``trusted``, a file may hold this package's estimators and those of scikit-learn that predict with the
-    arithmetic of NumPy and SciPy, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may not hold any
-    functions.
+    A file may hold this package's estimators and those of scikit-learn that predict with the arithmetic of NumPy and
+    SciPy, such as Pipeline, StandardScaler, PCA or LogisticRegression. It may not hold any functions. For other types,
+    use ``skops.io.dump`` and ``skops.io.load``, which trusts this package's types if it is given
+    ``sk_mnist.persistence.TRUSTED_TYPES``.
 
     Examples
     --------
@@ -84,20 +76,18 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     ...     load(path)["mlp"].epochs
     3
     """
-    if isinstance(trusted, str) or not all(isinstance(name, str) for name in trusted):
-        raise TypeError(f"trusted must be a sequence of full names, such as ['my_package.MyType']; got {trusted!r}.")
     path = Path(path).expanduser()
     with open_regular(path) as file:
         content = file.read()
     try:
-        estimator, versions, reset = _read(content, {*trusted})
+        estimator, versions = read_model(content)
+        reset = _reset_machine_parameters(estimator)
     except (MemoryError, InconsistentVersionWarning):  # the latter if warnings are errors
         raise
-    except _NotTrustedError as error:
-        names = [*error.names[:_MAX_SHOWN_TYPES], *(["..."] if len(error.names) > _MAX_SHOWN_TYPES else [])]
+    except UnreadTypesError as error:
         raise ValueError(
-            f"{path} holds types that are not trusted: {', '.join(names)}. If you know them and trust the "
-            f"file's origin, load it with trusted={names}."
+            f"{path} holds types that load does not read: {error}. If you trust the file's origin, read it in Python "
+            f"with {skops_call(error.names)}."
         ) from None
     # A damaged file can make zipfile, json, NumPy and skops fail in any way, but does not run code. The cause is left
     # out because it can contain data from the file.
@@ -109,49 +99,35 @@ def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     return estimator
 
 
-class _NotTrustedError(Exception):
-    """A file holds types or functions that are not trusted."""
+class UnreadTypesError(ValueError):
+    """A file holds types or functions that `load` does not read."""
 
-    def __init__(self, names: set[str]) -> None:
-        super().__init__()
+    def __init__(self, names: Iterable[str]) -> None:
         self.names = sorted(names)
+        if len(self.names) > _MAX_SHOWN_TYPES:
+            self.names[_MAX_SHOWN_TYPES:] = ["..."]
+        super().__init__(", ".join(self.names))
 
 
-def _read(content: bytes, trusted: set[str]) -> tuple[Any, dict[str, str] | None, list[str]]:
-    """Return the model in a file, the versions that saved it, and a warning for each setting that was reset."""
+def read_model(content: bytes) -> tuple[BaseEstimator, dict[str, str] | None]:
+    """Return the model in a file, and the versions that saved it."""
     archive = Archive(content)
     versions = None
     if _versions.MEMBER in archive.members:
         versions = _versions.read_versions(archive.read(_versions.MEMBER))
     audit = Audit(archive)
-    if untrusted := unknown_types(audit) - trusted:
-        raise _NotTrustedError(untrusted)
-    reader = Reader(archive, trusted)
-    model = reader.read(audit.root) if reader.can_read(audit) else _load_with_skops(audit, archive, trusted)
+    if audit.unread:
+        raise UnreadTypesError(audit.unread)
+    model = Reader(archive).read(audit.root)
     complete(model)
     check_model(model)
-    return model, versions, _reset_machine_parameters(model)
+    return model, versions
 
 
-def _load_with_skops(audit: Audit, archive: Archive, trusted: set[str]) -> Any:
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    if audit.has_boolean_keys:
-        raise ValueError("it has a dict with boolean keys, which skops cannot read back")
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as audited:
-        for name in archive.members:
-            if name not in (_schema.MEMBER, _versions.MEMBER):
-                audited.writestr(name, archive.read(name))
-        audited.writestr(_schema.MEMBER, json.dumps({**audit.root, "protocol": audit.protocol}))
-    # Each of these types is known or trusted.
-    trusted = trusted | {name for _, name in audit.parts}
-    try:
-        return skops.io.loads(content.getvalue(), trusted=sorted(trusted))
-    except UntrustedTypesFoundException:
-        # For a method, skops requires that the name of the method is trusted as well.
-        raise _NotTrustedError(set(skops.io.get_untrusted_types(data=content.getvalue())) - trusted) from None
+def skops_call(names: Iterable[str]) -> str:
+    """Return the call that reads a file with these types and this package's."""
+    trusted = ", ".join(["*sk_mnist.persistence.TRUSTED_TYPES", *(f'"{name}"' for name in names)])
+    return f"skops.io.load(path, trusted=[{trusted}])"
 
 
 def _reset_machine_parameters(model: BaseEstimator) -> list[str]:

@@ -7,8 +7,8 @@ A skops file describes a model in its JSON member "schema.json" as a tree of nod
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Container
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,6 @@ MAX_NODES = 1_000_000
 # Largest ratio of unpacked size to file size: a VotingClassifier rightly refers to an array more than once.
 MAX_EXPANSION = 8
 
-_MAX_SCALAR_BYTES = 16
 _MAX_NUMBER_KEYS = 1000
 
 
@@ -50,8 +49,12 @@ KEY_TYPES: dict[str, Callable[[str], Any]] = {
     **{f"numpy.float{bits}": getattr(np, f"float{bits}") for bits in (16, 32, 64)},
 }
 
-_SPARSE_TYPES = {f"scipy.sparse._{form}.{form}_{kind}" for form in ("csr", "csc") for kind in ("matrix", "array")}
-_SPARSE_MEMBERS = {"format.npy", "shape.npy", "data.npy", "indices.npy", "indptr.npy"}
+# Types of arrays' scalars.
+_SCALAR_TYPES = {
+    *(f"numpy.{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *(f"numpy.{name}" for name in ("bool", "float16", "float32", "float64", "longdouble", "complex64", "complex128")),
+    "numpy.str_",
+}
 
 
 class Audit:
@@ -62,16 +65,13 @@ class Audit:
     root : dict
         The root node. The ``__id__`` of all nodes is removed, because references by it let a few bytes stand for a tree
         of any size.
-    parts : set of (str, str)
-        Kind and type of every node.
-    has_boolean_keys : bool
-        Whether a dict has boolean keys, which skops writes but always reads as True.
+    unread : set of str
+        Names of the types and functions that `load` does not read.
     """
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self.parts: set[tuple[str, str]] = set()
-        self.has_boolean_keys = False
+        self.unread: set[str] = set()
         self._n_nodes = 0
         self._n_bytes = 0
         self._n_open_objects = 0
@@ -80,36 +80,37 @@ class Audit:
         root = json.loads(content)
         if not isinstance(root, dict):
             raise ValueError(f"its schema is {root!r:.100}")
-        self.protocol = root.pop("protocol", None)
-        if type(self.protocol) is not int or self.protocol < MIN_PROTOCOL:
-            raise ValueError(f"its protocol is {self.protocol!r:.100}, not an integer of at least {MIN_PROTOCOL}")
+        protocol = root.pop("protocol", None)
+        if type(protocol) is not int or protocol < MIN_PROTOCOL:
+            raise ValueError(f"its protocol is {protocol!r:.100}, not an integer of at least {MIN_PROTOCOL}")
         root.pop("_skops_version", None)
         self.visit(root, depth=0)
         self.root = root
 
     def visit(self, node: Any, depth: int) -> None:
         """Check a node and all nodes below it."""
-        form = _form(node)
+        kind = _kind(node)
         self._n_nodes += 1
         if self._n_nodes > MAX_NODES or depth > MAX_DEPTH:
             raise ValueError(f"its schema has more than {MAX_NODES:,} nodes or {MAX_DEPTH} levels")
         node.pop("__id__", None)
-        fields = _FORMS[form]
-        if node.keys() != fields.keys() | {"__class__", "__module__", "__loader__"}:
-            raise ValueError(f"a {form} of its schema has the keys {sorted(map(str, node))!r:.200}")
+        form = _FORMS.get(kind)
+        if form is None:
+            self.unread.add(type_name(node))
+            return
+        if node.keys() != form.fields.keys() | {"__class__", "__module__", "__loader__"}:
+            raise ValueError(f"a {kind} of its schema has the keys {sorted(map(str, node))!r:.200}")
         name = type_name(node)
-        # skops creates some kinds of objects whatever the name of the type is, and others by calling the type.
-        if name not in _TYPES_OF_FORM.get(form, {name}):
-            raise ValueError(f"a {form} of its schema is of the type {name:.100}")
-        self.parts.add((node["__loader__"], name))
-        self._n_open_objects += form == "ObjectNode"
+        if name not in form.types:
+            self.unread.add(name)
+        self._n_open_objects += kind == "ObjectNode"
         if self._n_open_objects > MAX_NESTED_OBJECTS:
             raise ValueError(f"it has more than {MAX_NESTED_OBJECTS} levels of nested estimators")
-        for field, check in fields.items():
+        for field, check in form.fields.items():
             check(self, node[field], depth + 1)
-        self._n_open_objects -= form == "ObjectNode"
-        if form in _RELATIONS:
-            _RELATIONS[form](self, node)
+        self._n_open_objects -= kind == "ObjectNode"
+        if form.check is not None and name in form.types:
+            form.check(self, node)
 
     def charge(self, n_bytes: int) -> None:
         """Count the bytes that reading a node takes."""
@@ -133,14 +134,15 @@ def literal(node: dict) -> bool | int | float | str | None:
     return json.loads(node["content"])
 
 
-def _form(node: Any) -> str:
+def _kind(node: Any) -> str:
     if not isinstance(node, dict):
         raise ValueError(f"its schema has {node!r:.100} where a node belongs")
     kind = node.get("__loader__")
-    form = f"NdArrayNode of type {node.get('type')}" if kind == "NdArrayNode" else kind
-    if not isinstance(form, str) or form not in _FORMS:
-        raise ValueError(f"its schema has a node of the kind {form!r:.100}, which load does not know")
-    return form
+    if kind == "NdArrayNode":
+        kind = f"{kind} of type {node.get('type')}"
+    if not isinstance(kind, str) or (kind.startswith("NdArrayNode") and kind not in _FORMS):
+        raise ValueError(f"its schema has a node of the kind {kind!r:.100}")
+    return kind
 
 
 # Checks of the fields of a node. Each takes the audit, the field's value and its depth.
@@ -168,25 +170,15 @@ def _named_nodes(audit: Audit, value: Any, depth: int) -> None:
 
 def _key_types(audit: Audit, value: Any, depth: int) -> None:
     # Not visited like other nodes, because they are half of all nodes and create no objects.
-    _form(value)
+    _kind(value)
     if not isinstance(value.get("content"), list):
         raise ValueError("the types of a dict's keys are not a list")
     for node in (value, *value["content"]):
-        form = _form(node)
+        kind = _kind(node)
         node.pop("__id__", None)
         type_name(node)
-        if form != ("ListNode" if node is value else "TypeNode") or len(node) != 3 + (node is value):
-            raise ValueError(f"the types of a dict's keys are or hold a {form}")
-
-
-def _record(**fields: Check) -> Check:
-    def check(audit: Audit, value: Any, depth: int) -> None:
-        if not isinstance(value, dict) or value.keys() != fields.keys():
-            raise ValueError(f"its schema has {value!r:.100} where {', '.join(fields)} belong")
-        for name, check_field in fields.items():
-            check_field(audit, value[name], depth)
-
-    return check
+        if kind != ("ListNode" if node is value else "TypeNode") or len(node) != 3 + (node is value):
+            raise ValueError(f"the types of a dict's keys are or hold a {kind}")
 
 
 def _json(audit: Audit, value: Any, depth: int) -> None:
@@ -204,8 +196,8 @@ def _true(audit: Audit, value: Any, depth: int) -> None:
         raise ValueError(f"its schema has {value!r:.100} where true belongs")
 
 
-def _index(audit: Audit, value: Any, depth: int) -> None:
-    if value is not None and type(value) is not int:
+def _slice(audit: Audit, value: Any, depth: int) -> None:
+    if not isinstance(value, dict) or not all(index is None or type(index) is int for index in value.values()):
         raise ValueError(f"its schema has a slice with {value!r:.100}")
 
 
@@ -213,63 +205,6 @@ def _array_file(audit: Audit, value: Any, depth: int) -> None:
     _text(audit, value, depth)
     audit.charge(audit.archive.array_header(value).n_bytes)
 
-
-def _sparse_file(audit: Audit, value: Any, depth: int) -> None:
-    _text(audit, value, depth)
-    arrays = Archive(audit.archive.read(value))
-    audit.charge(arrays.n_bytes)
-    # Files of sparse arrays have "_is_array", those of matrices do not.
-    if arrays.members.keys() - {"_is_array.npy"} != _SPARSE_MEMBERS:
-        raise ValueError(f"its member {value!r:.100} is not a CSR or CSC matrix")
-    for name in arrays.members:
-        arrays.array_header(name)
-    if arrays.array("format.npy").tolist() not in (b"csr", b"csc"):
-        raise ValueError(f"its member {value!r:.100} is not a CSR or CSC matrix")
-
-
-# What `save` writes: the kinds of nodes and their fields.
-_FORMS: dict[str, dict[str, Check]] = {
-    "JsonNode": {"content": _json, "is_json": _true},
-    "ListNode": {"content": _nodes},
-    "TupleNode": {"content": _nodes},
-    "SetNode": {"content": _nodes},
-    "DictNode": {"key_types": _key_types, "content": _named_nodes},
-    "ObjectNode": {"content": _node},
-    "NdArrayNode of type numpy": {"type": _text, "file": _array_file},
-    "NdArrayNode of type json": {"type": _text, "shape": _node, "content": _nodes},
-    "RandomStateNode": {"content": _node},
-    # Scikit-learn's estimators, and types that the caller trusts, are written with these too.
-    "TypeNode": {},
-    "FunctionNode": {},
-    "SliceNode": {"content": _record(start=_index, stop=_index, step=_index)},
-    "MaskedArrayNode": {"content": _record(data=_node, mask=_node)},
-    "DTypeNode": {"content": _node},
-    "SparseMatrixNode": {"type": _text, "file": _sparse_file},
-    "RandomGeneratorNode": {"content": _record(bit_generator=_node, seed_seq=_node)},
-    "LossNode": {"content": _node, "__reduce__": _record(args=_node)},
-    "TreeNode": {"content": _node, "__reduce__": _record(args=_node)},
-    "ConstructorFromReduceNode": {"content": _node},
-    "PartialNode": {"content": _record(func=_node, args=_node, kwds=_node, namespace=_node)},
-    "MethodNode": {"content": _record(func=_text, obj=_node)},
-}
-
-
-# Types that nodes of a kind may have. For the other kinds, the type is looked up.
-_TYPES_OF_FORM = {
-    "JsonNode": {"builtins.str"},
-    "ListNode": {"builtins.list"},
-    "SetNode": {"builtins.set"},
-    "DictNode": {"builtins.dict", "collections.OrderedDict", BUNCH},
-    "NdArrayNode of type json": {"numpy.ndarray"},
-    "RandomStateNode": {"numpy.random.mtrand.RandomState"},
-    "SliceNode": {"builtins.slice"},
-    "MaskedArrayNode": {"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"},
-    "DTypeNode": {"numpy.dtype"},
-    "SparseMatrixNode": _SPARSE_TYPES,
-    "RandomGeneratorNode": {"numpy.random._generator.Generator"},
-    "TreeNode": {"sklearn.tree._tree.Tree"},
-    "PartialNode": {"functools.partial"},
-}
 
 # Checks across the fields of a node, after each field has been checked.
 
@@ -284,7 +219,6 @@ def _check_dict(audit: Audit, node: dict) -> None:
         raise ValueError(f"a dict in it has {n_types} keys that are not all strings")
     if unknown := types - KEY_TYPES.keys():
         raise ValueError(f"a dict in it has keys of type {min(unknown)}")
-    audit.has_boolean_keys |= not types.isdisjoint({"builtins.bool", "numpy.bool"})
     # Scikit-learn prints it in a warning.
     version = node["content"].get("_sklearn_version")
     if version is not None and not VERSION_PATTERN.fullmatch(str(literal(version))):
@@ -294,7 +228,7 @@ def _check_dict(audit: Audit, node: dict) -> None:
 def _check_object(audit: Audit, node: dict) -> None:
     state = node["content"]
     # Anything else that can update a dict may name attributes by numbers with the same hash.
-    if type_name(node) in TYPES and (state["__loader__"] != "DictNode" or _key_type_names(state) - {"builtins.str"}):
+    if state["__loader__"] != "DictNode" or _key_type_names(state) - {"builtins.str"}:
         raise ValueError(f"a {type_name(node)} in it has attributes that are not named by strings")
 
 
@@ -303,67 +237,30 @@ def _key_type_names(node: dict) -> set[str]:
 
 
 def _check_array(audit: Audit, node: dict) -> None:
-    name = type_name(node)
-    if name == "numpy.ndarray":
-        return
-    # NumPy's types create a scalar from anything: numpy.bytes_(3_000_000_000) has that many bytes.
-    header = audit.archive.array_header(node["file"])
-    is_small = header.dtype.itemsize <= _MAX_SCALAR_BYTES or header.dtype.kind == "U"
-    if name != f"numpy.{header.dtype.type.__name__}" or header.dtype.kind in "SV" or header.shape or not is_small:
+    name, header = type_name(node), audit.archive.array_header(node["file"])
+    if name != "numpy.ndarray" and (name != f"numpy.{header.dtype.type.__name__}" or header.shape):
         raise ValueError(f"a scalar of type {name} in it is made from {header.dtype} of shape {header.shape}")
 
 
-def _check_object_array(audit: Audit, node: dict) -> None:
-    if node["shape"]["__loader__"] != "TupleNode":
-        raise ValueError("the shape of an array in it is not a tuple")
-    shape = [literal(length) for length in node["shape"]["content"]]
-    if (
-        not shape
-        or not all(type(length) is int and length >= 0 for length in shape)
-        or shape[0] != len(node["content"])
-    ):
-        raise ValueError(f"an array of {len(node['content'])} objects in it has the shape {shape!r:.100}")
-    # With more than one axis, NumPy expands other arrays into objects, one for each value.
-    waiting = list(node["content"]) if len(shape) > 1 else []
-    while waiting:
-        item = waiting.pop()
-        if item["__loader__"] == "ListNode":
-            waiting += item["content"]
-        elif item["__loader__"] not in ("JsonNode", "ObjectNode"):
-            raise ValueError(f"an array of objects in it holds a {item['__loader__']}")
+class _Form(NamedTuple):
+    """What nodes of a kind look like: the checks of their fields, their types, and a check across the fields."""
+
+    fields: dict[str, Check]
+    types: Container[str]
+    check: Callable[[Audit, dict], None] | None = None
 
 
-def _check_sparse(audit: Audit, node: dict) -> None:
-    if node["type"] != "scipy":
-        raise ValueError(f"a sparse matrix in it is of type {node['type']!r:.100}")
-
-
-def _check_method(audit: Audit, node: dict) -> None:
-    if not node["content"]["func"].isidentifier():
-        raise ValueError(f"a method in it has the name {node['content']['func']!r:.100}")
-
-
-def _check_generator(audit: Audit, node: dict) -> None:
-    # skops calls this name in numpy.random. PCG64 has no index that could point outside its state.
-    if _literals(node["content"]["bit_generator"]).get("bit_generator") != "PCG64":
-        raise ValueError("a random generator in it is not a PCG64")
-    # A larger pool takes time that grows with its square.
-    if _literals(node["content"]["seed_seq"]).get("pool_size") != 4:
-        raise ValueError("a random generator in it has a seed sequence with a pool size other than NumPy's")
-
-
-def _literals(node: dict) -> dict[str, Any]:
-    if node["__loader__"] != "DictNode":
-        raise ValueError(f"a random generator in it is described by a {node['__loader__']}")
-    return {name: literal(value) for name, value in node["content"].items() if value["__loader__"] == "JsonNode"}
-
-
-_RELATIONS: dict[str, Callable[[Audit, dict], None]] = {
-    "DictNode": _check_dict,
-    "ObjectNode": _check_object,
-    "NdArrayNode of type numpy": _check_array,
-    "NdArrayNode of type json": _check_object_array,
-    "SparseMatrixNode": _check_sparse,
-    "RandomGeneratorNode": _check_generator,
-    "MethodNode": _check_method,
+# What `load` reads.
+_FORMS = {
+    "JsonNode": _Form({"content": _json, "is_json": _true}, {"builtins.str"}),
+    "ListNode": _Form({"content": _nodes}, {"builtins.list"}),
+    "TupleNode": _Form({"content": _nodes}, {"builtins.tuple"}),
+    "DictNode": _Form({"key_types": _key_types, "content": _named_nodes}, {"builtins.dict", BUNCH}, _check_dict),
+    "ObjectNode": _Form({"content": _node}, TYPES, _check_object),
+    "NdArrayNode of type numpy": _Form(
+        {"type": _text, "file": _array_file}, {"numpy.ndarray", *_SCALAR_TYPES}, _check_array
+    ),
+    "NdArrayNode of type json": _Form({"type": _text, "shape": _node, "content": _nodes}, {"numpy.ndarray"}),
+    "RandomStateNode": _Form({"content": _node}, {"numpy.random.mtrand.RandomState"}),
+    "SliceNode": _Form({"content": _slice}, {"builtins.slice"}),
 }

@@ -1,16 +1,21 @@
-"""The types that a model file may hold without the caller's trust, besides plain data and arrays."""
+"""The types of objects that a model file may hold, besides plain data, arrays and random states."""
 
 BUNCH = "sklearn.utils._bunch.Bunch"
 
-# This package's estimators, and those of scikit-learn that only use data from the file in NumPy and SciPy arithmetic.
-# Others pass it to compiled code that does not check it: k-means reads past a centre that is too short, a one-hot
-# encoder writes past a matrix that is too narrow. Or they call methods that the file names, like StackingClassifier.
-TYPES = {
+# This package's own types, for `trusted=` of skops.io.load. skops knows those of scikit-learn.
+TRUSTED_TYPES = (
     "sk_mnist.augmentation.RandomWarp",
     "sk_mnist.neural_network.KerasMLPClassifier",
     "sk_mnist.preprocessing.DigitImageNormalizer",
     "sk_mnist.preprocessing.ImageFlattener",
     "sk_mnist.preprocessing.PixelScaler",
+)
+
+# This package's estimators, and those of scikit-learn that only use data from the file in NumPy and SciPy arithmetic.
+# Others pass it to compiled code that does not check it: k-means reads past a centre that is too short, a one-hot
+# encoder writes past a matrix that is too narrow. Or they call methods that the file names, like StackingClassifier.
+TYPES = {
+    *TRUSTED_TYPES,
     "sklearn.compose._column_transformer.ColumnTransformer",
     "sklearn.decomposition._incremental_pca.IncrementalPCA",
     "sklearn.decomposition._pca.PCA",

@@ -94,11 +94,10 @@ def array_node(members, array, *, type_name="numpy.ndarray"):
     return node("NdArrayNode", type_name, type="numpy", file=name)
 
 
-def sparse_node(members, matrix_format, data, indices, indptr, shape, *, type_name, compress=False):
+def sparse_node(members, matrix_format, data, indices, indptr, shape, *, type_name):
     """A node of a CSR or CSC matrix with these arrays, whatever they are."""
     content = io.BytesIO()
-    write = np.savez_compressed if compress else np.savez
-    write(content, format=matrix_format.encode(), shape=shape, data=data, indices=indices, indptr=indptr)
+    np.savez(content, format=matrix_format.encode(), shape=shape, data=data, indices=indices, indptr=indptr)
     name = f"{len(members)}.npz"
     members[name] = content.getvalue()
     return node("SparseMatrixNode", type_name, type="scipy", file=name)

@@ -14,7 +14,6 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.random_projection import SparseRandomProjection
 
 from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
 from sk_mnist.persistence._schema import _FORMS
@@ -33,8 +32,6 @@ from tests.helpers.model_files import (
 )
 
 WORKER = Path(__file__).parents[1] / "helpers" / "load_worker.py"
-# What only skops reads, if it is trusted.
-TRUSTED = ["sklearn.random_projection.SparseRandomProjection", "scipy.sparse._csr.csr_matrix"]
 
 pytest.importorskip("resource", reason="limits memory with setrlimit")
 
@@ -48,7 +45,7 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
 
     def load(self, path, X=None, **options):
-        request = {"path": str(path), "X": X and str(X), "trusted": TRUSTED, **options}
+        request = {"path": str(path), "X": X and str(X), **options}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -75,7 +72,7 @@ def _deep_trees():
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Models of this package's estimators, with scikit-learn's, and with what only skops reads; and rows to predict."""
+    """Models of this package's estimators, alone and with scikit-learn's, and rows to predict."""
     directory = tmp_path_factory.mktemp("models")
     X = np.random.default_rng(0).uniform(size=(30, 6)).astype(np.float32)
     y = (X[:, 0] > 0.5).astype(int) + 1
@@ -83,12 +80,7 @@ def models(tmp_path_factory):
     mlp = KerasMLPClassifier((4,), epochs=2, random_state=np.random.RandomState(0), warm_start=True)
     ours = Pipeline([("flatten", ImageFlattener()), ("scale", PixelScaler()), ("mlp", mlp)])
     voters = [("a", make_pipeline(StandardScaler(), LogisticRegression())), ("b", KerasMLPClassifier((3,), epochs=1))]
-    models = {
-        "ours": ours,
-        "voting": VotingClassifier(voters),
-        "skops": make_pipeline(SparseRandomProjection(4, random_state=0), KerasMLPClassifier((3,), epochs=1)),
-    }
-    for name, model in models.items():
+    for name, model in {"ours": ours, "voting": VotingClassifier(voters)}.items():
         save(model.fit(X, y), directory / name)
     return directory
 
@@ -254,11 +246,11 @@ def mutated(content, rng):
 
 @pytest.mark.parametrize("n_files", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_a_changed_file_gives_the_right_estimator_or_value_error(n_files, models, worker, tmp_path):
-    contents = {name: (models / name).read_bytes() for name in ("ours", "voting", "skops")}
+    contents = {name: (models / name).read_bytes() for name in ("ours", "voting")}
     outcomes = {"loaded": 0, "ValueError": 0}
     for seed in range(n_files):
         rng = random.Random(seed)
-        name = rng.choice(["ours", "ours", "voting", "skops"])
+        name = rng.choice(["ours", "ours", "voting"])
         path = tmp_path / "changed"
         path.write_bytes(mutated(contents[name], rng))
         answer = worker.load(path, models / "X.npy")
@@ -280,7 +272,7 @@ def test_changes_that_mean_nothing_change_nothing(models, worker, tmp_path):
     X = np.load(models / "X.npy")
     for seed in range(30):
         rng = random.Random(seed)
-        name = rng.choice(["ours", "voting", "skops"])
+        name = rng.choice(["ours", "voting"])
         members = members_of((models / name).read_bytes())
         schema = json.loads(members["schema.json"])
         for _ in range(20):
@@ -289,7 +281,7 @@ def test_changes_that_mean_nothing_change_nothing(models, worker, tmp_path):
         members |= {"schema.json": json.dumps(schema), f"{seed}.txt": "of no interest"}
         (tmp_path / "same").write_bytes(pack(members))
         labels = worker.load(tmp_path / "same", models / "X.npy")["labels"]
-        assert labels == load(models / name, trusted=TRUSTED).predict(X).tolist()
+        assert labels == load(models / name).predict(X).tolist()
 
 
 # Linear in the file's size
@@ -329,16 +321,14 @@ def build(tree, members, ids):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["voting", "skops"])
 @examples_times(0.15)
 @given(tree=trees(), n_copies=st.integers(1, 30))
-def test_time_and_memory_grow_with_the_file(name, tree, n_copies, models, worker, tmp_path):
+def test_time_and_memory_grow_with_the_file(tree, n_copies, models, worker, tmp_path):
     def measure(n_copies):
-        members = members_of((models / name).read_bytes())
+        members = members_of((models / "voting").read_bytes())
         schema = json.loads(members["schema.json"])
         ids = []
-        owner = {"voting": "StandardScaler", "skops": "SparseRandomProjection"}[name]
-        add_attribute(schema, owner, "x", list_of(build(tree, members, ids) for _ in range(n_copies)))
+        add_attribute(schema, "StandardScaler", "x", list_of(build(tree, members, ids) for _ in range(n_copies)))
         members["schema.json"] = json.dumps(schema)
         path = tmp_path / "tree"
         path.write_bytes(pack(members))

@@ -47,6 +47,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.random_projection import SparseRandomProjection
 from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
@@ -65,9 +66,9 @@ from sk_mnist import (
     to_onnx,
 )
 from sk_mnist.neural_network._forward import ACTIVATIONS
-from sk_mnist.persistence import register_onnx_converters
-from sk_mnist.persistence._reader import TYPES
-from tests.helpers.model_files import change_schema, members_of, nodes_of, pack
+from sk_mnist.persistence import TRUSTED_TYPES, register_onnx_converters
+from sk_mnist.persistence._types import TYPES
+from tests.helpers.model_files import add_attribute, change_schema, members_of, node, nodes_of, pack
 from tests.helpers.processes import output_of, run_python
 
 
@@ -79,20 +80,9 @@ class MyClassifier(KerasMLPClassifier):
     """A type that builds on this package's."""
 
 
-class WithOptions(PixelScaler):
-    """A type whose parameters have no defaults."""
-
-    def __init__(self, pixel_max="auto", **options):
-        super().__init__(pixel_max)
-
-    @classmethod
-    def _get_param_names(cls):
-        return ["pixel_max"]
-
-
 posix_only = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="takes named pipes")
 
-# One of each estimator of scikit-learn that `load` reads without being told to trust it.
+# One of each estimator of scikit-learn that `load` reads.
 KNOWN_MODELS = [
     Binarizer(),
     MaxAbsScaler(),
@@ -139,6 +129,12 @@ def images():
 @pytest.fixture(scope="module")
 def fitted(images):
     return make_mnist_pipeline(epochs=2, random_state=0).fit(*images)
+
+
+@pytest.fixture(scope="module")
+def search(images):
+    pipe = make_mnist_pipeline(epochs=1, random_state=0)
+    return GridSearchCV(pipe, {"mlp__alpha": [0.0, 0.1]}, cv=2).fit(*images)
 
 
 @pytest.fixture
@@ -297,7 +293,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         pd.testing.assert_frame_equal(loaded.transform(X), scaler.transform(X))
 
     @pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: type(model).__name__)
-    def test_known_estimators_of_scikit_learn_need_neither_trust_nor_skops(self, model, tmp_path, monkeypatch):
+    def test_known_estimators_of_scikit_learn_need_no_skops(self, model, tmp_path, monkeypatch):
         X, y = np.random.default_rng(0).uniform(size=(60, 4)), np.arange(60) % 3
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -348,7 +344,7 @@ class TestSave:
         assert pipe["mlp"].get_metadata_routing().fit.requests["sample_weight"]
         np.testing.assert_array_equal(load(path).predict(images[0]), pipe.predict(images[0]))
 
-    @pytest.mark.parametrize("kind", ["alone", "step", "teacher"])
+    @pytest.mark.parametrize("kind", ["alone", "step", "voter", "teacher"])
     @pytest.mark.parametrize("reason", ["requests", "a path"])
     def test_frozen_networks_stay_frozen_and_the_given_ones_unchanged(self, reason, kind, tmp_path):
         X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
@@ -360,6 +356,7 @@ class TestSave:
         make = {
             "alone": lambda: frozen,
             "step": lambda: make_pipeline(PixelScaler(), frozen),
+            "voter": lambda: VotingClassifier([("frozen", frozen)], voting="soft"),
             "teacher": lambda: KerasMLPClassifier((3,), epochs=1, random_state=0, teacher=frozen),
         }
         model = make[kind]().fit(X, y)
@@ -372,7 +369,12 @@ class TestSave:
         assert vars(mlp).keys() == given.keys()
         assert mlp.checkpoint_dir is given["checkpoint_dir"]
         assert vars(frozen).keys() == {"estimator"}
-        found = {"alone": lambda: loaded, "step": lambda: loaded[-1], "teacher": lambda: loaded.teacher}[kind]()
+        found = {
+            "alone": lambda: loaded,
+            "step": lambda: loaded[-1],
+            "voter": lambda: loaded.named_estimators_["frozen"],
+            "teacher": lambda: loaded.teacher,
+        }[kind]()
         assert type(found) is FrozenEstimator
         np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
@@ -385,10 +387,11 @@ class TestSave:
             (lambda mlp: mlp.set_params(dtype="float64"), "weights of float32"),
             (lambda mlp: mlp.coefs_[0].fill(np.nan), "not all finite"),
             (lambda mlp: setattr(mlp, "note", "mine"), "attribute 'note'"),
+            (lambda mlp: setattr(mlp, "random_state", np.random.RandomState(np.random.PCG64(3))), "MT19937"),
             (lambda mlp: setattr(mlp, "predict", "mine"), "attribute 'predict' that hides"),
             (lambda mlp: setattr(mlp, "classes_", mlp.classes_[::-1]), "classes_ of its"),
         ],
-        ids=["parameter", "strength", "teacher", "dtype", "NaN", "attribute", "method", "order"],
+        ids=["parameter", "strength", "teacher", "dtype", "NaN", "attribute", "generator", "method", "order"],
     )
     def test_what_load_would_refuse_is_refused(self, fitted, saved, change, reason):
         before = saved.read_bytes()
@@ -405,22 +408,6 @@ class TestSave:
         assert again.note == "mine"
         rows = images[0].reshape(-1, 784) / np.float32(255)
         np.testing.assert_array_equal(again.predict_proba(rows), fitted["mlp"].predict_proba(rows))
-
-    def test_parameters_of_a_subclass_without_defaults_are_not_made_up(self, tmp_path):
-        path = save(WithOptions(pixel_max=3.0), tmp_path / "mine.skops")
-        loaded = load(path, trusted=[f"{WithOptions.__module__}.WithOptions"])
-        assert vars(loaded) == {"pixel_max": 3.0}
-
-    def test_a_subclass_may_have_attributes_of_its_own(self, fitted, tmp_path):
-        mine = MyClassifier(**fitted["mlp"].get_params())
-        mine.__dict__.update(vars(fitted["mlp"]), note="mine")
-        path = save(mine, tmp_path / "mine.skops")
-        assert load(path, trusted=[f"{MyClassifier.__module__}.MyClassifier"]).note == "mine"
-
-    def test_boolean_keys_that_skops_would_read_as_true_are_refused(self, tmp_path):
-        pipe = make_pipeline(FunctionTransformer(np.log1p), KerasMLPClassifier(class_weight={False: 1.0, True: 3.0}))
-        with pytest.raises(ValueError, match="boolean keys"):
-            save(pipe, tmp_path / "model.skops")
 
     def test_an_existing_file_is_replaced_whole_or_not_at_all(self, saved):
         before = saved.read_bytes()
@@ -444,8 +431,14 @@ class TestSave:
     def test_a_keras_object_is_refused_with_the_way_out(self, tmp_path):
         import keras
 
-        with pytest.raises(TypeError, match="Replace Keras objects first with set_params"):
-            save(KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1)), tmp_path / "model.skops")
+        X, y = np.eye(4), [0, 1, 0, 1]
+        for mlp in (
+            KerasMLPClassifier(optimizer=keras.optimizers.SGD(0.1)),
+            KerasMLPClassifier(keras_callbacks=[keras.callbacks.TerminateOnNaN()]),
+            KerasMLPClassifier((3,), epochs=1, keras_callbacks=[keras.callbacks.TerminateOnNaN()]).fit(X, y),
+        ):
+            with pytest.raises(TypeError, match="Replace Keras objects first with set_params"):
+                save(make_pipeline(PixelScaler(), mlp), tmp_path / "model.skops")
         assert list(tmp_path.iterdir()) == []
 
     def test_what_is_no_estimator_is_refused(self, tmp_path):
@@ -455,46 +448,6 @@ class TestSave:
     def test_a_directory_that_is_not_there_is_an_error_of_the_system(self, fitted, tmp_path):
         with pytest.raises(FileNotFoundError):
             save(fitted, tmp_path / "no" / "model.skops")
-
-
-class TestTrust:
-    @pytest.mark.parametrize(
-        "model",
-        [KMeans(2, random_state=0), SVC(), StackingClassifier([("a", GaussianNB())])],
-        ids=lambda model: type(model).__name__,
-    )
-    def test_other_estimators_of_scikit_learn_are_refused_until_trusted(self, model, tmp_path):
-        X = np.random.default_rng(0).normal(size=(20, 3))
-        model = clone(model).fit(X, np.arange(20) % 2)
-        name = f"{type(model).__module__}.{type(model).__name__}"
-        path = save(model, tmp_path / "model.skops")
-        with pytest.raises(ValueError, match=f"types that are not trusted: {re.escape(name)}"):
-            load(path)
-        np.testing.assert_array_equal(load(path, trusted=[name]).predict(X), model.predict(X))
-
-    @pytest.mark.slow
-    @pytest.mark.filterwarnings("ignore")
-    def test_every_estimator_of_scikit_learn_that_skops_saves_is_loaded_if_it_is_trusted(self, tmp_path):
-        X = np.random.default_rng(0).uniform(size=(60, 6))
-        y = (X[:, 0] > 0.5).astype(int)
-        n_loaded = 0
-        for name, estimator_class in all_estimators():
-            try:
-                model = estimator_class().fit(X, y)
-            except Exception:  # it takes parameters, or data of another kind
-                continue
-            if name == "Birch":  # skops does not save it
-                continue
-            path = save(model, tmp_path / "model.skops")
-            try:
-                loaded = load(path)
-            except ValueError as error:
-                # The message is meant to be copied.
-                trusted = json.loads(str(error).split("with trusted=")[1].rstrip(".").replace("'", '"'))
-                loaded = load(path, trusted=trusted)
-            assert type(loaded) is estimator_class
-            n_loaded += 1
-        assert n_loaded > 130
 
     @pytest.mark.parametrize(
         ("name", "error", "match"),
@@ -507,23 +460,124 @@ class TestTrust:
         with pytest.raises(error, match=match):
             save(fitted, tmp_path / name)
 
-    def test_types_that_a_file_does_not_hold_may_be_trusted(self, saved):
-        assert load(saved, trusted=["my_package.NotThere"])
 
-    def test_trusted_is_not_a_string(self, saved):
-        with pytest.raises(TypeError, match=r"trusted must be a sequence of full names, .*; got 'a\.B'"):
-            load(saved, trusted="a.B")
-        with pytest.raises(TypeError, match=r"trusted must be a sequence of full names, .*; got .<class"):
-            load(saved, trusted=[Mine])
+def holding_a(value):
+    scaler = StandardScaler()
+    scaler.value_ = value
+    return scaler
+
+
+class TestOtherTypes:
+    """What `load` does not read: `save` refuses it, and skops saves it."""
+
+    @pytest.mark.parametrize(
+        ("model", "name"),
+        [
+            (KMeans(2, random_state=0), "sklearn.cluster._kmeans.KMeans"),
+            (SVC(), "sklearn.svm._classes.SVC"),
+            (StackingClassifier([("a", GaussianNB())]), "sklearn.ensemble._stacking.StackingClassifier"),
+            (Mine(), f"{__name__}.Mine"),
+            (MyClassifier((3,), epochs=1), f"{__name__}.MyClassifier"),
+            (make_pipeline(Mine(), KerasMLPClassifier((3,), epochs=1)), f"{__name__}.Mine"),
+            (FunctionTransformer(np.log1p), "numpy.log1p"),
+            (SparseRandomProjection(2), "scipy.sparse._csr.csr_matrix"),
+            (holding_a(np.random.default_rng(3)), "numpy.random._generator.Generator"),
+            (holding_a(np.ma.masked_array([1, 2], [True, False])), "numpy.ma.MaskedArray"),
+            (holding_a(StandardScaler().fit), "sklearn.preprocessing._data.StandardScaler"),
+            (holding_a({1, 2}), "builtins.set"),
+            (holding_a(np.float32), "numpy.float32"),
+        ],
+        ids=lambda value: value.rpartition(".")[2] if isinstance(value, str) else "",
+    )
+    def test_a_type_that_load_does_not_read_is_refused_with_the_call_that_reads_it(self, model, name, saved, tmp_path):
+        before = saved.read_bytes()
+        X = np.random.default_rng(0).uniform(size=(20, 3)).astype(np.float32)
+        model = model.fit(X, np.arange(20) % 2)
+        with pytest.raises(ValueError, match=rf"cannot be saved, because load does not read .*{name}\b") as caught:
+            save(model, saved)
+        assert saved.read_bytes() == before
+        loaded = self.take_advice(caught.value, model, tmp_path / "model.skops")
+        method = next(name for name in ("predict", "transform") if hasattr(model, name))
+        found, expected = (getattr(estimator, method)(X) for estimator in (loaded, model))
+        np.testing.assert_allclose(*(a.toarray() if hasattr(a, "toarray") else a for a in (found, expected)))
+
+    def take_advice(self, error, model, path):
+        """Save with skops, and load with the call that an error shows."""
+        call = re.search(r"Use skops\.io\.dump, and (skops\.io\.load\(path, trusted=\[.*\]\))\.$", str(error))[1]
+        assert "sk_mnist.neural_network" not in call  # TRUSTED_TYPES has it
+        skops.io.dump(model, path)
+        return eval(call, {"skops": skops, "sk_mnist": sk_mnist, "path": path})
+
+    @pytest.mark.slow
+    @pytest.mark.filterwarnings("ignore")
+    def test_every_estimator_of_scikit_learn_is_saved_or_refused_with_the_call_that_reads_it(self, tmp_path):
+        X = np.random.default_rng(0).uniform(size=(60, 6))
+        y = (X[:, 0] > 0.5).astype(int)
+        n_loaded = 0
+        for name, estimator_class in all_estimators():
+            try:
+                model = estimator_class().fit(X, y)
+            except Exception:  # it takes parameters, or data of another kind
+                continue
+            if name == "Birch":  # skops does not save it
+                continue
+            try:
+                loaded = load(save(model, tmp_path / "model.skops"))
+            except ValueError as error:
+                loaded = self.take_advice(error, model, tmp_path / "model.skops")
+                with pytest.raises(ValueError, match="does not read"):
+                    load(tmp_path / "model.skops")
+            assert type(loaded) is estimator_class
+            n_loaded += 1
+        assert n_loaded > 130
+
+    def test_a_search_is_refused_with_the_way_out(self, search, tmp_path):
+        with pytest.raises(ValueError, match=r"^GridSearchCV cannot be .*\. Save its best_estimator_\.$"):
+            save(search, tmp_path / "search.skops")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_skops_saves_a_search(self, search, images, tmp_path):
+        skops.io.dump(search, tmp_path / "search.skops")
+        types = ["sklearn.metrics._scorer._PassthroughScorer", "sklearn.model_selection._split.StratifiedKFold"]
+        loaded = skops.io.load(tmp_path / "search.skops", trusted=[*TRUSTED_TYPES, *types])
+        np.testing.assert_array_equal(loaded.predict_proba(images[0]), search.predict_proba(images[0]))
+        assert loaded.cv_results_["params"] == search.cv_results_["params"]
 
     def test_other_types_are_refused_by_name(self, tmp_path):
-        path = save(Mine().fit([[0.0], [1.0]]), tmp_path / "mine.skops")
-        with pytest.raises(ValueError, match=rf"types that are not trusted: {Mine.__module__}\.Mine\."):
+        path = tmp_path / "mine.skops"
+        skops.io.dump(make_pipeline(Mine(), PixelScaler()), path)
+        with pytest.raises(ValueError, match=rf"holds types that load does not read: {__name__}\.Mine\. If") as caught:
             load(path)
+        call = str(caught.value).split("in Python with ")[1].rstrip(".")
+        assert isinstance(eval(call, {"skops": skops, "sk_mnist": sk_mnist, "path": path})[0], Mine)
 
-    def test_other_types_can_be_trusted(self, tmp_path):
-        path = save(Mine().fit([[0.0], [1.0]]), tmp_path / "mine.skops")
-        assert isinstance(load(path, trusted=[f"{Mine.__module__}.Mine"]), Mine)
+    def test_an_error_names_few_of_many_types(self, saved):
+        def change(schema, _):
+            for number in range(1000):
+                add_attribute(schema, "PixelScaler", f"x{number}", node("TypeNode", f"my_package.Type{number}"))
+
+        change_schema(saved, change)
+        with pytest.raises(ValueError, match=r"my_package\.Type1, .*, \.\.\.\. If") as caught:
+            load(saved)
+        assert len(str(caught.value)) < 5000
+
+    def test_the_types_to_trust_are_the_public_estimators_of_this_package(self):
+        estimators = (KerasMLPClassifier, ImageFlattener, PixelScaler, DigitImageNormalizer, RandomWarp)
+        assert set(TRUSTED_TYPES) == {f"{public.__module__}.{public.__name__}" for public in estimators}
+        assert {name for name in TYPES if name.startswith("sk_mnist.")} == set(TRUSTED_TYPES)
+
+    def test_skops_keeps_settings_of_the_machine_and_compares_no_versions(self, tmp_path, monkeypatch):
+        path = tmp_path / "model.skops"
+        mlp = KerasMLPClassifier(checkpoint_dir="fits", class_weight={False: 1.0, True: 3.0})
+        union = FeatureUnion([("scale", PixelScaler())], n_jobs=2)
+        with monkeypatch.context() as patch:
+            patch.setattr(sk_mnist, "__version__", "0.0.1")
+            skops.io.dump(Pipeline([("union", union), ("mlp", mlp)], memory="cache"), path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loaded = skops.io.load(path, trusted=TRUSTED_TYPES)
+        assert (loaded.memory, loaded["union"].n_jobs, loaded["mlp"].checkpoint_dir) == ("cache", 2, "fits")
+        assert loaded["mlp"].class_weight == {True: 3.0}  # as the documentation warns
 
 
 class TestDamage:
