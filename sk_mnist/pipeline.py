@@ -84,7 +84,7 @@ def make_mnist_pipeline(
     pipeline : sklearn.pipeline.Pipeline
         With the steps "flatten" (:class:`~sk_mnist.ImageFlattener`), "scale" (:class:`~sk_mnist.PixelScaler`) and
         "mlp" (:class:`~sk_mnist.KerasMLPClassifier`). Takes arrays of shape (n_samples, 28, 28) or (n_samples, 784),
-        as bytes or in [0, 1].
+        as integers in [0, 255] or floats in [0, 1], whichever it was fitted on.
 
     Raises
     ------

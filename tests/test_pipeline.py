@@ -1,13 +1,17 @@
 """make_mnist_pipeline: from images to digits."""
 
 import re
+from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline
+from sk_mnist import ImageFlattener, PixelScaler, fetch_mnist, make_mnist_pipeline
 from sk_mnist.pipeline import RECIPES
 
 
@@ -28,10 +32,90 @@ def test_bytes_and_pixels_in_0_to_1_flat_or_not_give_the_same_model(digits):
         np.testing.assert_array_equal(quick().fit(form, y).predict_proba(form), expected)
 
 
-def test_a_pipeline_of_bytes_refuses_pixels_in_0_to_1(digits):
-    X, y = digits
-    with pytest.raises(ValueError, match="fitted on pixels of 0 to 255"):
-        quick().fit(X, y).predict(X / 255)
+def published():
+    return fetch_mnist(subset="train", normalize=False).data[:300]
+
+
+def frame_of_integers(first):
+    return pd.DataFrame(published().astype(np.int64), columns=[f"pixel{first + k}" for k in range(784)])
+
+
+# The same images, as this package and others give them.
+SOURCES = {
+    "fetch_mnist": lambda: fetch_mnist(subset="train").data[:300],
+    "fetch_mnist, bytes": published,
+    "fetch_mnist, frame": lambda: fetch_mnist(subset="train", as_frame=True).data[:300],
+    "fetch_mnist, frame of bytes": lambda: fetch_mnist(subset="train", as_frame=True, normalize=False).data[:300],
+    "fetch_openml": lambda: frame_of_integers(first=1),
+    "fetch_openml, array": lambda: published().astype(np.int64),
+    "fetch_openml, older parser": lambda: published().astype(np.float64),
+    "keras.datasets": lambda: published().reshape(-1, 28, 28),
+    "Kaggle's CSV": lambda: frame_of_integers(first=0),
+}
+FLOATS_OF_255, FLOATS_OF_1 = "fetch_openml, older parser", ("fetch_mnist", "fetch_mnist, frame")
+
+
+@cache
+def images_of(source):
+    return SOURCES[source]()
+
+
+@cache
+def labels():
+    return fetch_mnist(subset="train").target[:300]
+
+
+@cache
+def fitted_on(source, **scaler_params):
+    pipe = make_pipeline(ImageFlattener(), PixelScaler(**scaler_params), LogisticRegression(tol=0.003))
+    return pipe.fit(images_of(source), labels())
+
+
+def predict(model, X):
+    # scikit-learn refuses a frame whose columns have other names than in fit.
+    names = list(getattr(model, "feature_names_in_", []))
+    return model.predict(X.to_numpy() if hasattr(X, "columns") and names and names != list(X.columns) else X)
+
+
+@cache
+def expected_labels():
+    expected = fitted_on("keras.datasets").predict(images_of("keras.datasets"))
+    assert np.mean(expected == labels()) > 0.9
+    return expected
+
+
+# As of any Pipeline that was fitted on a frame and predicts an array, or the other way round.
+ignore_names = pytest.mark.filterwarnings("ignore:X has feature names", "ignore:X does not have valid feature names")
+
+
+@ignore_names
+@pytest.mark.parametrize("given", SOURCES)
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_same_images_get_the_same_labels_wherever_they_come_from(source, given):
+    model, X = fitted_on(source), images_of(given)
+    if given == FLOATS_OF_255 != source:
+        with pytest.raises(ValueError, match=r"floats of up to 255, .* fit with pixel_max=255"):
+            predict(model, X)
+    elif source == FLOATS_OF_255 and given in FLOATS_OF_1:
+        with pytest.raises(ValueError, match="Give it images on the same scale as in fit"):
+            predict(model, X)
+    else:
+        np.testing.assert_array_equal(predict(model, X), expected_labels())
+
+
+@pytest.mark.parametrize("given", ["keras.datasets", FLOATS_OF_255])
+@pytest.mark.parametrize("source", ["keras.datasets", FLOATS_OF_255])
+def test_a_pipeline_with_white_of_255_reads_floats_of_255(source, given):
+    np.testing.assert_array_equal(fitted_on(source, pixel_max=255).predict(images_of(given)), expected_labels())
+
+
+@ignore_names
+@pytest.mark.parametrize("source", SOURCES)
+def test_masks_are_read_as_black_and_white_or_refused_but_never_as_nearly_black(source):
+    model, mask = fitted_on(source), published() > 127
+    assert model.score(mask, labels()) > 0.8
+    with pytest.raises(ValueError, match=r"integers of at most 1, .* give X\.astype\(bool\)"):
+        model.predict(mask.astype(np.uint8))
 
 
 def test_searches_over_any_step(digits):

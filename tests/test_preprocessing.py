@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler, load, save
+from sk_mnist import ImageFlattener, KerasMLPClassifier, PixelScaler
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(6, 28, 28), dtype=np.uint8)
 ROWS = IMAGES.reshape(6, 784)
@@ -72,27 +72,12 @@ def test_no_images_are_refused():
         ImageFlattener().fit(IMAGES[:0])
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
-def test_bytes_become_float32_in_0_to_1(dtype):
-    scaled = PixelScaler().fit_transform(ROWS.astype(dtype))
-    assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(scaled, ROWS.astype(np.float32) / np.float32(255))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pixels_in_0_to_1_stay_as_they_are(dtype):
-    pixels = (ROWS / 255).astype(dtype)
-    scaled = PixelScaler().fit_transform(pixels)
-    assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(scaled, pixels.astype(np.float32))
-
-
 def test_float32_in_0_to_1_is_not_copied():
     pixels = (ROWS / 255).astype(np.float32)
     assert np.shares_memory(PixelScaler().fit_transform(pixels), pixels)
 
 
-@pytest.mark.parametrize("pixel_max", ["auto", "dtype", 1])
+@pytest.mark.parametrize("pixel_max", ["auto", 1])
 def test_a_rounding_above_white_is_white(pixel_max):
     white, above = np.float32([[0, 1]]), np.float32([[0, 1 + 2e-7]])
     scaler = PixelScaler(pixel_max)
@@ -102,9 +87,92 @@ def test_a_rounding_above_white_is_white(pixel_max):
         scaler.transform(np.float32([[0, 1.01]]))
 
 
-def test_integers_are_bytes_even_if_all_are_dark():
-    with pytest.warns(UserWarning, match="The brightest pixel of X is 1"):
-        assert PixelScaler().fit(np.array([[0, 1]], dtype=np.uint8)).pixel_max_ == 255
+FLOATS = ROWS / 255
+# The same images in each form, and one of black and white, with the value of white.
+DATA = {
+    "uint8": (ROWS, 255),
+    "uint16": (ROWS.astype(np.uint16), 255),
+    "int64": (ROWS.astype(np.int64), 255),
+    "bool": (ROWS > 127, 1),
+    "float16": (FLOATS.astype(np.float16), 1),
+    "float32": (FLOATS.astype(np.float32), 1),
+    "float64": (FLOATS, 1),
+    "floats of 255": (ROWS.astype(float), 255),
+}
+
+
+@pytest.mark.parametrize("given", DATA)
+@pytest.mark.parametrize("fitted", DATA)
+def test_white_follows_the_dtype_of_the_data_whatever_the_scaler_was_fitted_on(fitted, given):
+    scaler = PixelScaler().fit(DATA[fitted][0])
+    X, white = DATA[given]
+    if given == "floats of 255" != fitted:
+        with pytest.raises(
+            ValueError, match=r"floats of up to 255, but white is 1 in floats .* fit with pixel_max=255"
+        ):
+            scaler.transform(X)
+    elif fitted == "floats of 255" != given and X.dtype.kind == "f":
+        with pytest.raises(ValueError, match=r"X has pixels of 0 to 1, .* the same scale as in fit"):
+            scaler.transform(X)
+    else:
+        scaled = scaler.transform(X)
+        assert scaled.dtype == np.float32
+        np.testing.assert_array_equal(scaled, X.astype(np.float32) / np.float32(white))
+
+
+@pytest.mark.parametrize("form", DATA)
+def test_pixels_go_back_to_the_scale_of_fit(form):
+    X, white = DATA[form]
+    scaler = PixelScaler().fit(X)
+    assert (scaler.pixel_max_, scaler.min_image_max_) == (white, X.max(axis=1).min())
+    np.testing.assert_allclose(scaler.inverse_transform(FLOATS), FLOATS * white, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["uint8", "floats of 255", "bool"])
+def test_a_number_is_the_value_of_white_in_all_data(form):
+    scaler = PixelScaler(pixel_max=510).fit(ROWS)
+    np.testing.assert_array_equal(scaler.transform(DATA[form][0]), DATA[form][0].astype(np.float32) / np.float32(510))
+
+
+def test_white_of_255_set_after_a_fit_on_bytes_is_used_without_another_fit():
+    scaler = PixelScaler().fit(ROWS).set_params(pixel_max=255)
+    for form in ("uint8", "floats of 255"):
+        np.testing.assert_array_equal(scaler.transform(DATA[form][0]), ROWS.astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    ("X", "scaled"),
+    [
+        ([[0, 255]], [[0, 1]]),
+        ([[0, 0.5]], [[0, 0.5]]),
+        ([[False, True]], [[0, 1]]),
+        (pd.DataFrame({"a": [0], "b": [255]}), [[0, 1]]),
+        (pd.DataFrame({"a": [0], "b": [0.5]}), [[0, 0.5]]),
+        (pd.DataFrame({"a": [0], "b": [255]}, dtype="Int64"), [[0, 1]]),
+    ],
+    ids=["integers", "floats", "booleans", "frame of integers", "frame of integers and floats", "nullable integers"],
+)
+def test_lists_and_frames_are_what_their_values_are(X, scaled):
+    np.testing.assert_array_equal(PixelScaler().fit_transform(X), scaled)
+
+
+def test_dark_bytes_are_read_as_bytes():
+    np.testing.assert_allclose(PixelScaler().fit(FLOATS).transform(np.full((1, 784), 2, np.uint8)), 2 / 255)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_integers_of_at_most_1_are_refused_unless_a_number_says_what_white_is(dtype):
+    mask = np.eye(1, 784, dtype=dtype)
+    message = r"integers of at most 1, but white is 255 .* give X.astype\(bool\)\. .* fit with pixel_max=255"
+    with pytest.raises(ValueError, match=message):
+        PixelScaler().fit(mask)
+    for X_fit in (ROWS, FLOATS, ROWS > 127, ROWS.astype(float)):
+        scaler = PixelScaler().fit(X_fit)
+        with pytest.raises(ValueError, match=message):
+            scaler.transform(mask)
+        assert scaler.transform(mask.astype(bool)).max() == 1
+    for white in (1, 255):
+        assert PixelScaler(pixel_max=white).fit_transform(mask).max() == np.float32(1) / np.float32(white)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +180,6 @@ def test_integers_are_bytes_even_if_all_are_dark():
     [
         (np.array([[0, 16]], dtype=np.uint8), 255, 16),
         (np.array([[0.0, 16.0]]), 255, 16),  # scikit-learn's own digits
-        (np.array([[0, 1]], dtype=np.uint8), 255, 1),
         (np.array([[0.0, 0.25]]), 1, 0.25),
     ],
 )
@@ -127,128 +194,72 @@ def test_scales_that_are_not_in_doubt_warn_of_nothing(X):
     PixelScaler().fit(X)
 
 
-def test_booleans_are_black_and_white():
-    np.testing.assert_array_equal(PixelScaler().fit_transform(np.array([[False, True]])), [[0, 1]])
-
-
-def test_a_scaler_of_bytes_refuses_pixels_in_0_to_1():
-    with pytest.raises(ValueError, match=r"fitted on pixels of 0 to 255"):
-        PixelScaler().fit(ROWS).transform(ROWS / 255)
+def test_a_scaler_with_white_of_255_refuses_floats_of_0_to_1():
+    with pytest.raises(ValueError, match="fitted on pixels of 0 to 255"):
+        PixelScaler(pixel_max=255).fit(ROWS).transform(FLOATS)
 
 
 def test_a_blank_image_in_fit_does_not_hide_the_scale():
-    scaler = PixelScaler().fit(np.vstack([ROWS, np.zeros_like(ROWS[:1])]))
+    scaler = PixelScaler().fit(np.vstack([ROWS, np.zeros_like(ROWS[:1])]).astype(float))
     assert scaler.min_image_max_ == ROWS.max(axis=1).min()
     with pytest.raises(ValueError, match="fitted on pixels of 0 to 255"):
-        scaler.transform(ROWS / 255)
+        scaler.transform(FLOATS)
     assert PixelScaler().fit(np.zeros((2, 3))).min_image_max_ == 0
 
 
-def test_a_scaler_of_pixels_in_0_to_1_refuses_bytes():
-    with pytest.raises(ValueError, match=r"white is 1 for this PixelScaler \(fitted on pixels of 0 to 1\)"):
-        PixelScaler().fit(ROWS / 255).transform(ROWS)
-
-
-def by_dtype(X=ROWS):
-    return PixelScaler(pixel_max="dtype").fit(X)
-
-
-@pytest.mark.parametrize("X_fit", [ROWS, ROWS / 255], ids=["fitted on bytes", "fitted on floats"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16, np.float16, np.float32, np.float64])
-def test_by_dtype_integers_are_bytes_and_floats_are_in_0_to_1(X_fit, dtype):
-    X = (ROWS if np.issubdtype(dtype, np.integer) else ROWS / 255).astype(dtype)
-    scaled = by_dtype(X_fit).transform(X)
-    assert scaled.dtype == np.float32
-    expected = X.astype(np.float32) / np.float32(255) if np.issubdtype(dtype, np.integer) else X.astype(np.float32)
-    np.testing.assert_array_equal(scaled, expected)
-
-
-@pytest.mark.parametrize(
-    ("X", "scaled"),
-    [
-        ([[0, 255]], [[0, 1]]),
-        ([[0, 0.5]], [[0, 0.5]]),
-        ([[False, True]], [[0, 1]]),
-        (pd.DataFrame({"a": [0], "b": [255]}), [[0, 1]]),
-        (pd.DataFrame({"a": [0], "b": [0.5]}), [[0, 0.5]]),
-    ],
-    ids=["integers", "floats", "booleans", "frame of integers", "frame of integers and floats"],
-)
-def test_by_dtype_lists_and_frames_are_what_their_values_are(X, scaled):
-    np.testing.assert_array_equal(by_dtype(X).transform(X), scaled)
-
-
-def test_by_dtype_the_darkest_bytes_are_no_floats():
-    np.testing.assert_allclose(by_dtype().transform(np.full((1, 784), 2, np.uint8)), 2 / 255)
+@pytest.mark.parametrize("fitted", DATA)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool, np.float64])
+def test_a_black_image_is_on_any_scale(fitted, dtype):
+    black = np.zeros((1, 784), dtype)
+    assert PixelScaler().fit(DATA[fitted][0]).transform(black).max() == PixelScaler().fit_transform(black).max() == 0
 
 
 @pytest.mark.parametrize(
     ("X", "advice"),
     [
-        (ROWS.astype(float), "floats of 0 to 1. Convert pixels of 0 to 255 by X.astype"),
-        (ROWS.astype(object), "floats of 0 to 1. Convert pixels of 0 to 255 by X.astype"),
-        (ROWS.astype(np.uint16) * 257, "takes integers of 0 to 255, .* Scale X to floats"),
+        (ROWS.astype(np.uint16) * 257, "integers of up to 65535, but white is 255 .* set pixel_max"),
+        (ROWS * 257.0, "floats of up to 65535, but white is .* pixel_max"),
         (ROWS.astype(np.int16) - 1, "Negative values"),
         (ROWS / -255, "Negative values"),
         (ROWS.astype("m8[s]"), "X has dtype timedelta64"),
     ],
-    ids=["floats above 1", "objects", "deep pixels", "negative integers", "negative floats", "times"],
+    ids=["deep pixels", "deep floats", "negative integers", "negative floats", "times"],
 )
-def test_by_dtype_pixels_beyond_the_scale_are_refused(X, advice):
+def test_pixels_beyond_the_scale_are_refused(X, advice):
     with pytest.raises(ValueError, match=advice):
-        by_dtype().transform(X)
-    with pytest.raises(ValueError, match=advice):
-        by_dtype(X)
-
-
-def test_by_dtype_integers_of_0_and_1_are_a_warning():
-    with pytest.warns(
-        UserWarning, match=r"The brightest pixel of X is 1, but X has integers, .* use X.astype\(float\)"
-    ):
-        dark = by_dtype().transform(np.eye(1, 784, dtype=np.int64))
-    assert dark.max() == np.float32(1) / np.float32(255)
-    assert by_dtype().transform(np.zeros((1, 784), np.int64)).max() == 0
-    with pytest.warns(UserWarning, match="pixel_max='dtype' takes white to be 255, .* set pixel_max=1"):
-        by_dtype(np.array([[0, 1]]))
-
-
-@pytest.mark.parametrize(("X", "white"), [(ROWS, 255), (ROWS / 255, 1)], ids=["bytes", "floats"])
-def test_by_dtype_pixels_go_back_to_the_scale_of_fit(X, white):
-    scaler = by_dtype(X)
-    assert (scaler.pixel_max_, scaler.min_image_max_) == (white, X.max(axis=1).min())
-    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(ROWS)), ROWS * np.float32(white / 255))
-
-
-def test_by_dtype_floats_are_not_copied():
-    pixels = (ROWS / 255).astype(np.float32)
-    assert np.shares_memory(by_dtype().transform(pixels), pixels)
-
-
-def test_by_dtype_is_kept_by_saving(tmp_path):
-    loaded = load(save(by_dtype(), tmp_path / "scaler.skops"))
-    np.testing.assert_array_equal(loaded.transform(ROWS / np.float32(255)), loaded.transform(ROWS))
-
-
-def test_a_black_image_is_on_any_scale():
-    black = np.zeros((1, 784))
-    assert PixelScaler().fit(ROWS).transform(black).max() == 0
-    assert PixelScaler().fit(ROWS / 255).transform(black).max() == 0
+        PixelScaler().fit(X)
+    for form in ("uint8", "floats of 255"):
+        with pytest.raises(ValueError, match=advice):
+            PixelScaler().fit(DATA[form][0]).transform(X)
 
 
 def test_deep_pixels_need_a_white_point():
     deep = ROWS.astype(np.uint16) * 257
-    with pytest.raises(ValueError, match="set pixel_max"):
-        PixelScaler().fit(deep)
-    np.testing.assert_allclose(PixelScaler(pixel_max=65535).fit_transform(deep), ROWS / 255, rtol=1e-6)
+    np.testing.assert_allclose(PixelScaler(pixel_max=65535).fit_transform(deep), FLOATS, rtol=1e-6)
 
 
-def test_negative_pixels_are_refused():
-    with pytest.raises(ValueError, match="Negative values"):
-        PixelScaler().fit(-ROWS.astype(float))
+@pytest.mark.parametrize(
+    ("state", "readable"),
+    [
+        ({"pixel_max": "dtype", "pixel_max_": 255.0}, ["uint8", "float32", "bool"]),
+        ({"pixel_max": "dtype", "pixel_max_": 1.0}, ["uint8", "float32", "bool"]),
+        ({"pixel_max": "auto", "pixel_max_": 255.0}, ["uint8", "floats of 255"]),
+        ({"pixel_max": "auto", "pixel_max_": 1.0}, ["float32", "bool"]),
+        ({"pixel_max": 255, "pixel_max_": 255.0}, ["uint8", "floats of 255"]),
+    ],
+    ids=["by dtype, bytes", "by dtype, floats", "auto, of 255", "auto, of 1", "a number"],
+)
+def test_a_scaler_of_version_0_1_reads_what_it_read(state, readable):
+    scaler = PixelScaler.__new__(PixelScaler)
+    scaler.__setstate__({**state, "min_image_max_": 0.5 * state["pixel_max_"], "n_features_in_": 784})
+    assert scaler.pixel_max == (255 if state["pixel_max"] == 255 else "auto")
+    for form in readable:
+        X, white = DATA[form]
+        np.testing.assert_array_equal(scaler.transform(X), X.astype(np.float32) / np.float32(white))
 
 
-@pytest.mark.parametrize("pixel_max", [0, -1, "brightest"])
-def test_a_white_point_that_is_none_is_refused(pixel_max):
+@pytest.mark.parametrize("pixel_max", [0, -1, "brightest", "dtype"])
+def test_a_value_of_white_that_is_not_a_positive_number_is_refused(pixel_max):
     with pytest.raises(ValueError, match="'pixel_max' parameter of PixelScaler"):
         PixelScaler(pixel_max=pixel_max).fit(ROWS)
 

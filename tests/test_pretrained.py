@@ -75,13 +75,14 @@ class TestModel:
     @pytest.mark.parametrize(
         ("X", "reason"),
         [
-            (ROWS.astype(float), "floats of up to 255, .* takes integers of 0 to 255, and floats of 0 to 1"),
+            (ROWS.astype(float), "floats of up to 255, but white is 1 in floats .* pixel_max=255"),
             (ROWS.astype(np.uint16) * 257, "integers of up to 65535"),
+            (np.eye(1, 784, dtype=int), "integers of at most 1"),
             (FLOATS - np.float32(0.5), "Negative values"),
             (ROWS[:, 1:], "783 features"),
             (np.zeros((2, 28, 28, 3)), "takes grey images"),
         ],
-        ids=["floats above 1", "deep pixels", "negative", "783 pixels", "colours"],
+        ids=["floats above 1", "deep pixels", "integers of 0 and 1", "negative", "783 pixels", "colours"],
     )
     def test_refuses_anything_else(self, X, reason):
         with pytest.raises(ValueError, match=reason):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from sk_mnist.cli._candidates import ScoreRecorder
 from sk_mnist.cli._options import UsageError
-from sk_mnist.cli._pipeline import make_pipeline
 
 HALVING_FACTOR = 3  # one candidate out of this many enters the next round
 
@@ -139,7 +138,9 @@ def _halving_search(options: argparse.Namespace) -> Search:
 
 
 def _pipeline(options: argparse.Namespace, jit_compile: Any = True) -> Any:
-    return make_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
+    from sk_mnist.pipeline import make_mnist_pipeline
+
+    return make_mnist_pipeline(random_state=options.seed, epochs=options.epochs, jit_compile=jit_compile)
 
 
 def _param_grid(options: argparse.Namespace) -> dict[str, list[Any]]:

@@ -12,7 +12,6 @@ from rich.console import Console
 from sk_mnist.cli import _output
 from sk_mnist.cli._input import read_images
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, rate, seed, sizes
-from sk_mnist.cli._pipeline import make_pipeline
 from sk_mnist.cli._progress import TrainingProgress
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
@@ -128,8 +127,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _make_pipeline(options: argparse.Namespace) -> Pipeline:
+    from sk_mnist.pipeline import make_mnist_pipeline
+
     given = {parameter: getattr(options, name) for name, parameter in PARAMETERS.items()}
-    return make_pipeline(
+    return make_mnist_pipeline(
         options.recipe,
         random_state=options.seed,
         **{parameter: value for parameter, value in given.items() if value is not None},

@@ -96,9 +96,9 @@ class Reader:
 
 
 def _white_of(model: Any) -> float | None:
-    """Return the value of a white pixel in the data that a model was fitted on; None if no scaler sets it."""
+    """Return the value of a white pixel in floats that a model takes; None if no scaler sets it."""
     model = getattr(model, "best_estimator_", model)  # of a search
     if isinstance(model, PixelScaler):
-        return 1.0 if model.pixel_max == "dtype" else float(model.pixel_max_)
+        return float(model.float_pixel_max_)
     whites = (_white_of(step) for _, step in getattr(model, "steps", []))
     return next((white for white in whites if white is not None), None)

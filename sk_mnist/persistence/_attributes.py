@@ -124,6 +124,7 @@ _LIST_OF_ARRAYS = _Attribute(
     lambda value: type(value) is list and all(_is_plain_array(array, "f") for array in value),
     "a list of dense float arrays",
 )
+_WHITE = _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0")
 _OUTPUT_CONFIG = _Attribute(is_output_config, "set by set_output")
 
 # Parameters that can hold an estimator, and which ones. It is checked like any other part of the model.
@@ -152,7 +153,8 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
     },
     PixelScaler: {
         **_SHARED,
-        "pixel_max_": _Attribute(lambda value: _is_pixel(value) and bool(np.float32(value) > 0), "a number above 0"),
+        "pixel_max_": _WHITE,
+        "float_pixel_max_": _WHITE,
         "min_image_max_": _Attribute(_is_pixel, "a number of at least 0"),
         "max_image_mean_": _Attribute(_is_pixel, "a number of at least 0"),
         OUTPUT_CONFIG: _OUTPUT_CONFIG,
@@ -222,10 +224,9 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
 
 def _check_scaler(scaler: PixelScaler) -> None:
     _check_own(scaler)
-    _check_all_or_none(scaler, {"pixel_max_", "min_image_max_", "n_features_in_"})
-    # Earlier versions did not save max_image_mean_.
-    learned = [getattr(scaler, name, 0.0) for name in ("min_image_max_", "max_image_mean_")]
-    if hasattr(scaler, "pixel_max_") and max(learned) > scaler.pixel_max_:
+    learned = {"pixel_max_", "float_pixel_max_", "min_image_max_", "max_image_mean_", "n_features_in_"}
+    _check_all_or_none(scaler, learned)
+    if hasattr(scaler, "pixel_max_") and max(scaler.min_image_max_, scaler.max_image_mean_) > scaler.pixel_max_:
         raise ValueError(f"its {type(scaler).__name__} was fitted on pixels brighter than white")
 
 

@@ -33,8 +33,9 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     estimator : estimator instance
         A fitted :class:`~sk_mnist.KerasMLPClassifier`, or a Pipeline of this package's and scikit-learn's estimators.
     input_dtype : {"float32", "uint8"}, default="float32"
-        Type of the model's input. "uint8" needs an estimator that was fitted on bytes, because the scale is part of
-        the model, or a :class:`~sk_mnist.PixelScaler` with ``pixel_max="dtype"``.
+        Type of the model's input. A :class:`~sk_mnist.PixelScaler` scales it as in ``predict``: by default, "uint8" is
+        0 to 255, and "float32" is 0 to 1 unless ``fit`` saw floats above 1. Without one, the input has to be on the
+        scale of ``fit``, because the scale is part of the model.
 
     Returns
     -------
@@ -173,24 +174,17 @@ def _convert_flattener(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
+    from onnx.helper import tensor_dtype_to_np_dtype
     from skl2onnx.algebra.onnx_ops import OnnxCast, OnnxDiv
+    from skl2onnx.common.data_types import guess_proto_type
     from skl2onnx.proto import onnx_proto
 
     opset = container.target_opset
     pixels = OnnxCast(operator.inputs[0], to=onnx_proto.TensorProto.FLOAT, op_version=opset)
-    scaler = operator.raw_operator
-    white = _input_white(operator.inputs[0].type) if scaler.pixel_max == "dtype" else scaler.pixel_max_
+    white = operator.raw_operator._white_in(tensor_dtype_to_np_dtype(guess_proto_type(operator.inputs[0].type)))
     OnnxDiv(pixels, np.array([white], dtype=np.float32), op_version=opset, output_names=operator.outputs[:1]).add_to(
         scope, container
     )
-
-
-def _input_white(tensor_type: Any) -> float:
-    """Return the value of white that ``PixelScaler(pixel_max="dtype")`` uses for an input of this type."""
-    from skl2onnx.common import data_types as types
-
-    floats = (types.FloatTensorType, types.DoubleTensorType, types.Float16TensorType, types.BooleanTensorType)
-    return 1.0 if isinstance(tensor_type, floats) else 255.0
 
 
 def _convert_mlp(scope: Any, operator: Any, container: Any) -> None:

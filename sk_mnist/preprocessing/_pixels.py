@@ -29,8 +29,9 @@ ABOVE_WHITE = 1 + 1e-6
 _IMAGES = "(n_samples, height, width) or (n_samples, n_pixels)"
 _ROWS = "(n_samples, n_pixels)"
 
-# The value of a white pixel with pixel_max="dtype", by kind of dtype: unsigned, signed, float and boolean.
-_WHITE_OF_KIND = {"u": 255.0, "i": 255.0, "f": 1.0, "b": 1.0}
+# The kinds of dtype that pixels may have, and the value of a white pixel in those that are not floats.
+_KINDS = {"u": "integers", "i": "integers", "f": "floats", "b": "booleans"}
+_WHITE = {"u": 255.0, "i": 255.0, "b": 1.0}
 
 
 class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -194,32 +195,32 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale pixels to float32 in [0, 1].
 
-    Bytes of 0 to 255 and pixels that are already in [0, 1] give the same output, so one Pipeline works with both
-    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``. ``fit`` determines the scale, and data on the other scale is
-    rejected afterwards, unless ``pixel_max="dtype"``.
+    Bytes of 0 to 255 and floats of 0 to 1 give the same output, so one Pipeline reads both
+    ``fetch_mnist(normalize=False)`` and ``fetch_mnist()``, whichever of them it was fitted on.
 
     Parameters
     ----------
-    pixel_max : {"auto", "dtype"} or float, default="auto"
+    pixel_max : "auto" or float, default="auto"
         The value of a white pixel.
 
-        - "auto" uses 255 if ``fit`` sees integers or values above 1, and 1 otherwise.
-        - "dtype" uses the dtype of the data in each call, independently of ``fit``: white is 255 in integers, and 1 in
-          floats and booleans. Brighter pixels are rejected, and integers of at most 1 cause a warning. Lists, frames
-          with columns of several dtypes, and arrays of objects have the dtype that scikit-learn converts them to:
-          ``[0, 0.5]`` becomes floats, and so do objects and pandas' nullable integers.
+        - "auto" uses the dtype of the data in each call: white is 255 in integers and 1 in booleans. In floats it is
+          255 if ``fit`` saw floats above 1, and 1 otherwise. Brighter pixels are rejected, and so are integers of
+          which the largest is 1, which would become nearly black. Lists, frames with columns of several dtypes, and
+          arrays of objects have the dtype that scikit-learn converts them to: ``[0, 0.5]`` becomes floats, and so do
+          objects and pandas' nullable integers. ``fit`` warns if no pixel is at least half as bright as white.
         - A number is the value of a white pixel in all data.
-
-        With "auto" and "dtype", ``fit`` warns if no pixel is at least half as bright as white.
 
     Attributes
     ----------
     pixel_max_ : float
         The value of a white pixel in the data of ``fit``.
 
+    float_pixel_max_ : float
+        The value of a white pixel in floats.
+
     min_image_max_ : float
-        The brightest pixel of the darkest image in ``fit`` that is not blank; 0 if all are blank. Used to detect images
-        on another scale, unless ``pixel_max="dtype"``.
+        The brightest pixel of the darkest image in ``fit`` that is not blank; 0 if all are blank. Used to detect floats
+        of 0 to 1 where white is brighter.
 
     max_image_mean_ : float
         The mean pixel of the brightest image in ``fit``. Used to detect images of black on white.
@@ -237,9 +238,9 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     >>> PixelScaler().fit_transform(np.array([[0, 51, 255]], dtype=np.uint8))
     array([[0. , 0.2, 1. ]], dtype=float32)
 
-    Pixels that are sometimes integers and sometimes floats:
+    Fitted on integers, it reads floats as well:
 
-    >>> scaler = PixelScaler(pixel_max="dtype").fit([[0, 51, 255]])
+    >>> scaler = PixelScaler().fit([[0, 51, 255]])
     >>> scaler.transform([[0.0, 0.2, 1.0]])
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
@@ -247,7 +248,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     __module__ = "sk_mnist.preprocessing"  # what pickles and model files remember
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
-        "pixel_max": [StrOptions({"auto", "dtype"}), Interval(Real, 0, None, closed="neither")],
+        "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(self, pixel_max: Any = "auto") -> None:
@@ -273,12 +274,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Raises
         ------
         ValueError
-            If a pixel is negative, or brighter than white.
+            If a pixel is negative or brighter than white. With ``pixel_max="auto"``, also if ``X`` has integers of
+            which the largest is 1.
 
         Warns
         -----
         UserWarning
-            If ``pixel_max`` is not a number, and no pixel is at least half as bright as white.
+            If ``pixel_max="auto"``, and no pixel is at least half as bright as white.
 
         Examples
         --------
@@ -293,17 +295,20 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         X = validate_data(self, X)
         self._check_not_negative(X)
         image_max = X.max(axis=1)
-        # First, because it rejects data that is not numeric, such as times.
-        self.pixel_max_ = self._white_in_fit(X.dtype, image_max.max())
+        if self.pixel_max == "auto":
+            self.float_pixel_max_ = 255.0 if X.dtype.kind == "f" and image_max.max() > ABOVE_WHITE else 1.0
+        else:
+            self.pixel_max_ = self.float_pixel_max_ = float(self.pixel_max)
+        self.pixel_max_ = self._white_in(X.dtype)
         brightest = float(image_max.max())
         # A blank image is on any scale.
         self.min_image_max_ = float(image_max[image_max > 0].min()) if brightest > 0 else 0.0
-        self._check_not_above_white(brightest, self.pixel_max_)
+        self._check_scale(X.dtype, brightest, self.pixel_max_)
         # The mean of white pixels may be rounded to above white.
         self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), self.pixel_max_)
-        if isinstance(self.pixel_max, str) and 0 < brightest < self.pixel_max_ / 2:
+        if self.pixel_max == "auto" and 0 < brightest < self.pixel_max_ / 2:
             warnings.warn(
-                f"The brightest pixel of X is {brightest:g}, but pixel_max={self.pixel_max!r} takes white to be "
+                f"The brightest pixel of X is {brightest:g}, but pixel_max='auto' takes white to be "
                 f"{self.pixel_max_:g}, so all pixels become dark. If white is {brightest:g} here, set "
                 f"pixel_max={brightest:g}."
             )
@@ -316,7 +321,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels)
-            Pixels on the same scale as in ``fit``, or, with ``pixel_max="dtype"``, on the scale of their dtype.
+            Pixels on the scale of their dtype or, if ``pixel_max`` is a number, on the same scale as in ``fit``.
 
         Returns
         -------
@@ -326,13 +331,14 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Raises
         ------
         ValueError
-            If ``X`` is on a different scale than the data of ``fit``, or than its dtype implies.
+            If a pixel is negative or brighter than white. If white is above 1 in floats, also if ``X`` has floats of 0
+            to 1, unless ``fit`` saw images that are as dark. With ``pixel_max="auto"``, also if ``X`` has integers of
+            which the largest is 1.
 
         Warns
         -----
         UserWarning
-            If ``pixel_max="dtype"``, and ``X`` has integers of at most 1 that are not all 0. If the mean of ``X`` is
-            closer to white than to ``max_image_mean_``, which indicates black on white.
+            If the mean of ``X`` is closer to white than to ``max_image_mean_``, which indicates black on white.
 
         Examples
         --------
@@ -344,20 +350,9 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
         X = validate_data(self, X, reset=False)
         self._check_not_negative(X)
-        white = _white_of_dtype(X.dtype) if self.pixel_max == "dtype" else self.pixel_max_
+        white = self._white_in(X.dtype)
         brightest = float(X.max())
-        self._check_not_above_white(brightest, white)
-        if self.pixel_max == "dtype":
-            if 0 < brightest <= 1 < white:
-                warnings.warn(
-                    f"The brightest pixel of X is {brightest:g}, but X has integers, for which pixel_max='dtype' takes "
-                    f"white to be {white:g}, so all pixels become dark. If white is 1 here, use X.astype(float)."
-                )
-        elif X.dtype.kind == "f" and 0 < brightest <= 1 < min(white, self.min_image_max_):
-            raise ValueError(
-                f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
-                f"{white:g}. Give it images on the same scale as in fit (see normalize= of fetch_mnist)."
-            )
+        self._check_scale(X.dtype, brightest, white)
         self._warn_if_black_on_white(X, white)
         if white == 1 and brightest <= 1:
             return X.astype(np.float32, copy=False)
@@ -386,16 +381,26 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         check_is_fitted(self)
         return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)
 
-    def _white_in_fit(self, dtype: np.dtype, brightest: Any) -> float:
-        if self.pixel_max == "auto":
-            return 255.0 if dtype.kind in "iu" or brightest > ABOVE_WHITE else 1.0
-        if self.pixel_max == "dtype":
-            return _white_of_dtype(dtype)
-        return float(self.pixel_max)
+    def __setstate__(self, state: dict) -> None:
+        # Version 0.1 took white to be the same in all data or, with pixel_max="dtype", to be 1 in floats. Before that,
+        # it did not know the brightest image.
+        by_dtype = isinstance(state.get("pixel_max"), str) and state["pixel_max"] == "dtype"
+        if "pixel_max_" in state:
+            white = state["pixel_max_"]
+            state = {"float_pixel_max_": 1.0 if by_dtype else white, "max_image_mean_": white, **state}
+        super().__setstate__({**state, "pixel_max": "auto"} if by_dtype else state)
+
+    def _white_in(self, dtype: np.dtype) -> float:
+        """Return the value of a white pixel in data of a dtype."""
+        if dtype.kind not in _KINDS:
+            raise ValueError(f"X has dtype {dtype}; {type(self).__name__} takes integers, floats and booleans.")
+        if self.pixel_max != "auto":
+            return self.pixel_max_
+        return _WHITE.get(dtype.kind, self.float_pixel_max_)
 
     def _check_not_negative(self, X: np.ndarray) -> None:
         # The message begins like that of scikit-learn's check, which does not suggest a fix.
-        if (darkest := X.min()) < 0:
+        if X.dtype.kind not in "ub" and (darkest := X.min()) < 0:
             raise ValueError(
                 f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and "
                 "pixels are 0 for black and up to 255 or 1 for white. Standardized data needs no PixelScaler; for "
@@ -403,31 +408,42 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             )
 
     def _warn_if_black_on_white(self, X: np.ndarray, white: float) -> None:
-        # Models saved by earlier versions do not have this attribute.
-        brightest_in_fit = getattr(self, "max_image_mean_", self.pixel_max_) / self.pixel_max_
+        brightest_in_fit = self.max_image_mean_ / self.pixel_max_
         # A thousand images are enough.
         mean = float(X[:: max(1, len(X) // 1000)].mean(dtype=_dtype_of_sums(X))) / white
         if mean > (brightest_in_fit + 1) / 2:
+            inverted = "~X" if X.dtype.kind == "b" else f"{white:g} - X"
             warnings.warn(
                 f"The mean pixel of X is {mean:.0%} of white, but only {brightest_in_fit:.0%} in the brightest image "
-                f"that this PixelScaler was fitted on. If X is black on white, give {white:g} - X."
+                f"that this PixelScaler was fitted on. If X is black on white, give {inverted}."
             )
 
-    def _check_not_above_white(self, brightest: float, white: float) -> None:
-        if brightest <= white * ABOVE_WHITE:
-            return
-        if self.pixel_max == "dtype":
-            advice = "Scale X to floats of 0 to 1" if white > 1 else "Convert pixels of 0 to 255 by X.astype('uint8')"
+    def _check_scale(self, dtype: np.dtype, brightest: float, white: float) -> None:
+        if brightest > white * ABOVE_WHITE:
+            kind = _KINDS[dtype.kind]
+            if self.pixel_max == "auto" and white == 1:
+                advice = (
+                    "It was not fitted on floats above 1. If white is 255 in X, give X / 255, or fit with "
+                    "pixel_max=255."
+                )
+            else:
+                advice = "Give it images on the same scale as in fit, or set pixel_max to the value of a white pixel."
             raise ValueError(
-                f"X has {'integers' if white > 1 else 'floats'} of up to {brightest:g}, but "
-                f"PixelScaler(pixel_max='dtype') takes integers of 0 to 255, and floats of 0 to 1. {advice}, or set "
-                "pixel_max to the value of a white pixel."
+                f"X has {kind} of up to {brightest:g}, but white is {white:g} in {kind} for this PixelScaler. {advice}"
             )
-        raise ValueError(
-            f"X has pixels of up to {brightest:g}, but white is {white:g} for this PixelScaler"
-            + (" (fitted on pixels of 0 to 1)." if white == 1 else ".")
-            + " Give it images on the same scale as in fit, or set pixel_max to the value of a white pixel."
-        )
+        if not 0 < brightest <= 1 < white:
+            return
+        if self.pixel_max == "auto" and dtype.kind in "ui":
+            raise ValueError(
+                "X has integers of at most 1, but white is 255 in integers for this PixelScaler, so all pixels would "
+                "become nearly black. If white is 1 in X, give X.astype(bool). If X is that dark, fit with "
+                "pixel_max=255."
+            )
+        if dtype.kind == "f" and self.min_image_max_ > 1:
+            raise ValueError(
+                f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
+                f"{white:g}. Give it images on the same scale as in fit (see normalize= of fetch_mnist)."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -439,10 +455,3 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 def _dtype_of_sums(X: np.ndarray) -> np.dtype:
     # float16 cannot hold the sum of an image, and bytes are summed faster in float32.
     return np.result_type(X.dtype, np.float32)
-
-
-def _white_of_dtype(dtype: np.dtype) -> float:
-    """Return the value of a white pixel in data of a dtype, with ``pixel_max="dtype"``."""
-    if dtype.kind not in _WHITE_OF_KIND:
-        raise ValueError(f"X has dtype {dtype}; PixelScaler(pixel_max='dtype') takes integers, floats and booleans.")
-    return _WHITE_OF_KIND[dtype.kind]

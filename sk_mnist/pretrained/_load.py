@@ -111,7 +111,7 @@ def _pipeline(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pipeline:
     # Everything that the first two steps learn from the training images.
     image = np.full((1, SIDE, SIDE), card["min_image_max"], dtype=np.float32)
     flattener = ImageFlattener().fit(image)
-    scaler = PixelScaler(pixel_max="dtype").fit(flattener.transform(image))
+    scaler = PixelScaler().fit(flattener.transform(image))
     scaler.max_image_mean_ = float(card["max_image_mean"])
     fit_from(mlp, flattener.n_features_in_, np.arange(10), layers, epochs)
     return Pipeline([("flatten", flattener), ("scale", scaler), ("mlp", mlp)])

@@ -107,14 +107,17 @@ def test_it_reads_a_picture(server, seven):
 @pytest.mark.parametrize(
     "model",
     [
-        make_pipeline(make_pipeline(ImageFlattener()), PixelScaler(), KNeighborsClassifier()),
-        make_pipeline(make_pipeline(ImageFlattener(), PixelScaler()), KNeighborsClassifier()),
-        GridSearchCV(make_pipeline(ImageFlattener(), PixelScaler(), KNeighborsClassifier()), {}, cv=2),
-        make_pipeline(ImageFlattener(), GridSearchCV(make_pipeline(PixelScaler(), KNeighborsClassifier()), {}, cv=2)),
+        make_pipeline(ImageFlattener(), PixelScaler(), KNeighborsClassifier()),
+        make_pipeline(make_pipeline(ImageFlattener()), PixelScaler(pixel_max=255), KNeighborsClassifier()),
+        make_pipeline(make_pipeline(ImageFlattener(), PixelScaler(pixel_max=255)), KNeighborsClassifier()),
+        GridSearchCV(make_pipeline(ImageFlattener(), PixelScaler(pixel_max=255), KNeighborsClassifier()), {}, cv=2),
+        make_pipeline(
+            ImageFlattener(), GridSearchCV(make_pipeline(PixelScaler(pixel_max=255), KNeighborsClassifier()), {}, cv=2)
+        ),
     ],
-    ids=["after a nested pipeline", "in a nested pipeline", "in a search", "in a search in a pipeline"],
+    ids=["by dtype", "after a nested pipeline", "in a nested pipeline", "in a search", "in a search in a pipeline"],
 )
-def test_a_scaler_of_bytes_is_found_wherever_it_is(model, seven):
+def test_the_scale_of_the_model_is_found_wherever_its_scaler_is(model, seven):
     train = fetch_mnist(subset="train", normalize=False)
     reader = Reader(clone(model).fit(train.images[:2000], train.target[:2000]))
     (digit,) = reader.read(io.BytesIO(seven), "seven")["digits"]

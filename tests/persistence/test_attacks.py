@@ -833,6 +833,10 @@ NONSENSE = {
     ),
     "no white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(0.0)),
     "NaN as white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(np.nan)),
+    "an array as white of floats": set_attribute(
+        "PixelScaler", "float_pixel_max_", lambda m: array_node(m, np.ones(1))
+    ),
+    "no white in floats": set_attribute("PixelScaler", "float_pixel_max_", lambda _: literal(0.0)),
     "a negative pixel": set_attribute("PixelScaler", "min_image_max_", lambda _: literal(-1.0)),
     "no features": set_attribute("PixelScaler", "n_features_in_", lambda _: literal(0)),
     "an image of other pixels": set_attribute("ImageFlattener", "image_shape_", lambda _: tuple_of([literal(7)])),

@@ -689,17 +689,25 @@ class TestOnnx:
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         return session.run(["label", "probabilities"], {"X": X})
 
-    @pytest.mark.parametrize("input_dtype", ["float32", "uint8"])
-    def test_images_through_a_pipeline(self, fitted, images, input_dtype):
-        X = images[0].astype(input_dtype)
-        labels, proba = self.run(to_onnx(fitted, input_dtype=input_dtype), X)
+    @pytest.mark.parametrize("dtype", ["float32", "uint8"])
+    def test_images_through_a_pipeline(self, fitted, images, dtype):
+        X = images[0] if dtype == "uint8" else images[0] / np.float32(255)
+        labels, proba = self.run(to_onnx(fitted, input_dtype=dtype), X)
         np.testing.assert_array_equal(labels, fitted.predict(X))
         np.testing.assert_allclose(proba, fitted.predict_proba(X), atol=1e-5)
 
-    def test_rows_through_a_pipeline_fitted_on_rows_in_0_to_1(self, images):
-        X, y = images[0].reshape(-1, 784) / np.float32(255), images[1]
-        pipe = make_mnist_pipeline(epochs=1, random_state=0).fit(X, y)
-        np.testing.assert_allclose(self.run(to_onnx(pipe), X)[1], pipe.predict_proba(X), atol=1e-5)
+    @pytest.mark.parametrize(
+        ("fitted_on", "pixel_max", "white"),
+        [("uint8", "auto", 1), ("float32", "auto", 1), ("float32", "auto", 255), ("uint8", 255, 255)],
+    )
+    @pytest.mark.parametrize("given", ["uint8", "float32"])
+    def test_pixels_are_scaled_as_in_predict(self, images, fitted_on, pixel_max, white, given):
+        X = {"uint8": images[0][:200], "float32": images[0][:200] * np.float32(white / 255)}
+        classifier = LogisticRegression(tol=0.01)
+        pipe = make_pipeline(ImageFlattener(), PixelScaler(pixel_max), classifier).fit(X[fitted_on], images[1][:200])
+        labels, proba = self.run(to_onnx(pipe, input_dtype=given), X[given])
+        np.testing.assert_array_equal(labels, pipe.predict(X[given]))
+        np.testing.assert_allclose(proba, pipe.predict_proba(X[given]), atol=1e-5)
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)
     def test_every_activation(self, activation):
