@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sk_mnist.preprocessing import PixelScaler as PixelScaler
     from sk_mnist.pretrained import load_pretrained as load_pretrained
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # The module of each public name. A name is imported on first access (PEP 562), so `import sk_mnist` is fast.
 _HOME = {
