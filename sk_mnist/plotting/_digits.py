@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -20,6 +21,7 @@ _AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
 _COUNTS = {"n_images": [_AT_LEAST_1], "n_columns": [_AT_LEAST_1, None]}
 
 
+@dataclass(eq=False, repr=False)
 class DigitsDisplay:
     """Grid of images with true label, predicted label and confidence.
 
@@ -64,18 +66,10 @@ class DigitsDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self,
-        images: NDArray,
-        *,
-        y_true: NDArray,
-        y_pred: NDArray | None = None,
-        confidence: NDArray | None = None,
-    ) -> None:
-        self.images = images
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.confidence = confidence
+    images: NDArray
+    y_true: NDArray = field(kw_only=True)
+    y_pred: NDArray | None = field(default=None, kw_only=True)
+    confidence: NDArray | None = field(default=None, kw_only=True)
 
     @classmethod
     @validate_params(_COUNTS, prefer_skip_nested_validation=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -15,6 +16,7 @@ MAX_CELLS_WITH_TEXT = 12  # in a row or column of the heat map
 _BEST = {**STAR, "markersize": 17, "markeredgecolor": "black"}
 
 
+@dataclass(eq=False, repr=False)
 class SearchResultsDisplay:
     """Mean cross-validated score of a search against one or two parameters.
 
@@ -67,20 +69,11 @@ class SearchResultsDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self,
-        params: Sequence[str],
-        values: Sequence[Sequence[Any]],
-        mean_score: NDArray[np.float64],
-        std_score: NDArray[np.float64],
-        *,
-        score_name: str = "score",
-    ) -> None:
-        self.params = params
-        self.values = values
-        self.mean_score = mean_score
-        self.std_score = std_score
-        self.score_name = score_name
+    params: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    mean_score: NDArray[np.float64]
+    std_score: NDArray[np.float64]
+    score_name: str = field(default="score", kw_only=True)
 
     @classmethod
     def from_estimator(
