@@ -65,8 +65,7 @@ def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tup
         "n_retries": [Interval(Integral, 0, None, closed="left")],
         "delay": [Interval(Real, 0.0, None, closed="left")],
         "progressbar": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def fetch_mnist(
     *,

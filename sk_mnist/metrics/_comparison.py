@@ -74,10 +74,7 @@ class ClassifierComparison:
         ]
 
 
-@validate_params(
-    {"y": ["array-like"], "pred_a": ["array-like"], "pred_b": ["array-like"]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"y": ["array-like"], "pred_a": ["array-like"], "pred_b": ["array-like"]})
 def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> ClassifierComparison:
     """Compare two classifiers by their predictions for the same rows.
 

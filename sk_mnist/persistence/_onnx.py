@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-@validate_params(
-    {"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]})
 def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.ModelProto:
     """Convert a fitted classifier or Pipeline to ONNX.
 

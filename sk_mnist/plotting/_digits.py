@@ -72,7 +72,7 @@ class DigitsDisplay:
     confidence: NDArray | None = field(default=None, kw_only=True)
 
     @classmethod
-    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
+    @validate_params(_COUNTS)
     def from_estimator(
         cls,
         estimator: Any,
@@ -139,7 +139,7 @@ class DigitsDisplay:
         )
 
     @classmethod
-    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
+    @validate_params(_COUNTS)
     def from_predictions(
         cls,
         X: ArrayLike,
@@ -214,7 +214,7 @@ class DigitsDisplay:
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax, n_columns=n_columns)
 
-    @validate_params({"n_columns": _COUNTS["n_columns"]}, prefer_skip_nested_validation=True)
+    @validate_params({"n_columns": _COUNTS["n_columns"]})
     def plot(self, *, ax: Any = None, n_columns: int | None = None) -> DigitsDisplay:
         """Draw the grid.
 

@@ -131,7 +131,7 @@ class ReliabilityDisplay:
         )
 
     @classmethod
-    @validate_params(BINNING, prefer_skip_nested_validation=True)
+    @validate_params(BINNING)
     def from_predictions(
         cls,
         y_true: ArrayLike,

@@ -52,7 +52,7 @@ class WeightsDisplay:
     weights: NDArray
 
     @classmethod
-    @validate_params({"n_units": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
+    @validate_params({"n_units": [Interval(Integral, 1, None, closed="left")]})
     def from_estimator(
         cls,
         estimator: Any,
