@@ -32,13 +32,15 @@ def square_shape(n_pixels: int) -> tuple[int, int] | None:
     return (side, side) if side * side == n_pixels else None
 
 
-def is_image_shape(shape: Any) -> bool:
-    """Whether a parameter is a height and a width, two integers of at least 1."""
-    return (
+def check_image_shape(shape: Any) -> tuple[int, int]:
+    """Return a parameter as a height and a width, two integers of at least 1."""
+    if not (
         isinstance(shape, tuple | list)
         and len(shape) == 2
         and all(isinstance(length, Integral) and int(length) > 0 for length in shape)
-    )
+    ):
+        raise ValueError(f"image_shape must be (height, width), two integers of at least 1, or None; got {shape!r}.")
+    return int(shape[0]), int(shape[1])
 
 
 def shape_of(X: Any) -> tuple[int, ...]:
@@ -177,8 +179,8 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
         If ``X`` has a different number of dimensions, its rows do not have as many pixels as an image, or
         ``image_shape`` is not a pair of positive integers.
     """
-    if image_shape is not None and not is_image_shape(image_shape):
-        raise ValueError(f"image_shape={image_shape!r} must be (height, width), two integers of at least 1, or None.")
+    if image_shape is not None:
+        image_shape = check_image_shape(image_shape)
     X = np.asarray(X)
     if X.ndim == 4 and X.shape[3] == 1:
         X = X[..., 0]

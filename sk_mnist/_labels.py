@@ -11,6 +11,15 @@ from sklearn.utils.multiclass import check_classification_targets
 
 PROBABILITY_SUM_TOLERANCE = 1e-4
 
+# Constraints of the parameters that metrics share.
+METRIC_PARAMETERS = {
+    "y_true": ["array-like"],
+    "y_pred": ["array-like"],
+    "y_proba": ["array-like"],
+    "labels": ["array-like", None],
+    "sample_weight": ["array-like", None],
+}
+
 
 class CheckedPredictions(NamedTuple):
     """Checked true labels and probabilities, with values derived from them."""

@@ -30,7 +30,7 @@ CALLBACKS = "_skl_callbacks"
 
 
 def validate_params(
-    parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
+    parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool = True
 ) -> Callable[[Function], Function]:
     """Validate the arguments of a function, like scikit-learn's decorator of the same name."""
     decorator = _param_validation.validate_params(

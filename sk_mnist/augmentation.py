@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from sk_mnist._images import as_rows, is_image_shape, square_shape
+from sk_mnist._images import as_rows, check_image_shape, square_shape
 from sk_mnist._sklearn import Interval, validate_estimator
 
 __all__ = ["RandomWarp"]
@@ -213,9 +213,7 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
                 f"RandomWarp(image_shape=(height, width)), with height * width = {n_pixels}."
             )
         return found[0], found[1]
-    if not is_image_shape(shape):
-        raise ValueError(f"image_shape must be (height, width), two integers of at least 1; got {shape!r}.")
-    height, width = int(shape[0]), int(shape[1])
+    height, width = check_image_shape(shape)
     if given is not None and tuple(given[:2]) != (height, width):
         raise ValueError(
             f"image_shape={shape!r} of RandomWarp differs from X, whose images are {given[0]} x {given[1]}. Set it to "

@@ -358,7 +358,9 @@ class TestRefused:
 
     @pytest.mark.parametrize("shape", [(784,), (1, 28, 28), (0, 784), (-28, -28), (28.0, 28.0), ("28", "28"), ()])
     def test_a_shape_that_is_none(self, shape):
-        with pytest.raises(ValueError, match=r"image_shape must be \(height, width\), two integers of at least 1; got"):
+        with pytest.raises(
+            ValueError, match=r"image_shape must be \(height, width\), two integers of at least 1, or None; got"
+        ):
             RandomWarp(image_shape=shape).transform(np.zeros((2, 784)))
         with pytest.raises(ValueError, match="The 'image_shape' parameter of RandomWarp"):
             RandomWarp(image_shape="28x28").transform(np.zeros((2, 784)))

@@ -36,16 +36,15 @@ def run(options: argparse.Namespace) -> None:
     if options.clear:
         clear_data_home(options.data_home)
         say(console, f"Deleted the files that sk-mnist wrote to {get_data_home(options.data_home)}.")
-        return
-    if not options.verify:
+    elif options.verify:
+        status = check_data_home(options.data_home)
+        if status.problem is not None:
+            raise OSError(f"{status.home} does not hold MNIST: {status.problem}")
+        say(console, f"{status.home} holds MNIST; the digests of all four arrays are correct.")
+    else:
         with _logged(logging.DEBUG if options.verbose else logging.WARNING):
             source = fetch_mnist(data_home=options.data_home, normalize=False, progressbar=True).source
         say(console, f"MNIST is available, from {source}")
-        return
-    status = check_data_home(options.data_home)
-    if status.problem is not None:
-        raise OSError(f"{status.home} does not hold MNIST: {status.problem}")
-    say(console, f"{status.home} holds MNIST; the digests of all four arrays are correct.")
 
 
 @contextmanager

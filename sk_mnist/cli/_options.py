@@ -76,6 +76,18 @@ def add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", type=Path, help=f"{MODEL_FILE} (default: the pretrained model)")
 
 
+def add_training_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of commands that train."""
+    command.add_argument(
+        "--rows", type=positive(int), metavar="N", help="use the first N training images (default: all 60,000)"
+    )
+    command.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
+    command.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
+    add_threads(command)
+    add_data_home(command)
+    add_json(command)
+
+
 def add_data_home(command: argparse.ArgumentParser) -> None:
     """Add the option for the directory of the cache."""
     command.add_argument(

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sk_mnist.cli import _output
 from sk_mnist.cli._input import read_images
-from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, rate, seed, sizes
+from sk_mnist.cli._options import UsageError, add_training_options, positive, rate, sizes
 from sk_mnist.cli._progress import TrainingProgress
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
@@ -28,33 +28,24 @@ DEFAULT_OUTPUT = Path("sk-mnist-output")
 OUTPUTS = ("model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png")
 
 # Options that set parameters of the network, if given.
-PARAMETERS = {
-    "epochs": "epochs",
-    "batch_size": "batch_size",
-    "learning_rate": "learning_rate",
-    "dropout": "dropout",
-    "hidden": "hidden_layer_sizes",
-    "early_stopping": "early_stopping",
-}
+PARAMETERS = ("epochs", "batch_size", "learning_rate", "dropout", "hidden_layer_sizes", "early_stopping")
 
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train the network and evaluate it on the test images (default command)")
     train.set_defaults(run=run)
-    _add_training_options(train)
-    _add_data_options(train)
-    _add_output_options(train)
-
-
-def _add_training_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--recipe", choices=RECIPES, default="reference", help="training recipe (default: reference)")
     train.add_argument("--epochs", type=positive(int), help="passes over the training images (default: the recipe's)")
     train.add_argument("--batch-size", type=positive(int), help="images per step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
     train.add_argument("--dropout", type=rate, help="share of units to drop in each step (default: the recipe's)")
     train.add_argument(
-        "--hidden", type=sizes, metavar="SIZES", help="units of hidden layers, such as 128,64 (default: the recipe's)"
+        "--hidden",
+        dest="hidden_layer_sizes",
+        type=sizes,
+        metavar="SIZES",
+        help="units of hidden layers, such as 128,64 (default: the recipe's)",
     )
     train.add_argument(
         "--early-stopping",
@@ -63,34 +54,21 @@ def _add_training_options(train: argparse.ArgumentParser) -> None:
         help="stop after 5 epochs without a better validation accuracy, and keep the best epoch; "
         "without --validation, a tenth of the images is held out",
     )
-    train.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
-    add_threads(train)
-
-
-def _add_data_options(train: argparse.ArgumentParser) -> None:
-    train.add_argument(
-        "--rows", type=positive(int), metavar="N", help="train on the first N images (default: all 60,000)"
-    )
     train.add_argument(
         "--validation",
         type=positive(int),
         metavar="N",
         help="hold out the last N training images, and show the accuracy on them after each epoch",
     )
-    add_data_home(train)
-
-
-def _add_output_options(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
         help=f"output directory (default: {DEFAULT_OUTPUT}, where files of an earlier run are replaced)",
     )
-    train.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
     train.add_argument("--no-plots", action="store_true", help="do not draw pictures")
     train.add_argument("--quiet", action="store_true", help="print only errors")
-    add_json(train)
+    add_training_options(train)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -102,10 +80,7 @@ def run(options: argparse.Namespace) -> None:
     output = _prepare_output(console, options)
     train, test = read_images(console, options.data_home, options.rows)
     data, held_out = _split(train, options.rows, options.validation)
-    say(
-        console,
-        f"MNIST: {len(data[1]):,} training and {len(test.target):,} test images, from {train.source}",
-    )
+    say(console, f"MNIST: {len(data[1]):,} training and {len(test.target):,} test images, from {train.source}")
     seconds = _fit(console, pipeline, data, held_out, options.threads)
     result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
@@ -129,12 +104,8 @@ def run(options: argparse.Namespace) -> None:
 def _make_pipeline(options: argparse.Namespace) -> Pipeline:
     from sk_mnist.pipeline import make_mnist_pipeline
 
-    given = {parameter: getattr(options, name) for name, parameter in PARAMETERS.items()}
-    return make_mnist_pipeline(
-        options.recipe,
-        random_state=options.seed,
-        **{parameter: value for parameter, value in given.items() if value is not None},
-    )
+    given = {name: value for name in PARAMETERS if (value := getattr(options, name)) is not None}
+    return make_mnist_pipeline(options.recipe, random_state=options.seed, **given)
 
 
 def _prepare_output(console: Console, options: argparse.Namespace) -> _output.OutputDirectory:

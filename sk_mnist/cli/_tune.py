@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sk_mnist.cli._candidates import ScoreRecorder, best_table, plain, ranking
 from sk_mnist.cli._input import read_images
-from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_threads, positive, seed
+from sk_mnist.cli._options import UsageError, add_training_options, positive
 from sk_mnist.cli._output import OutputDirectory, write_json, write_pictures
 from sk_mnist.cli._progress import SearchProgress, duration
 from sk_mnist.cli._searches import SearchPlan, check_options, make_search
@@ -46,15 +46,9 @@ def add_command(commands: Any) -> None:
     tune.add_argument("--candidates", type=positive(int), help="number for --search random (default: 10)")
     tune.add_argument("--cv", type=positive(int), default=3, help="number of folds (default: 3)")
     tune.add_argument("--n-jobs", type=positive(int), default=2, help="fits at a time, in threads (default: 2)")
-    add_threads(tune)
     tune.add_argument(
         "--epochs", type=positive(int), default=10, help="epochs per fit, or the maximum for halving (default: 10)"
     )
-    tune.add_argument(
-        "--rows", type=positive(int), metavar="N", help="use the first N training images (default: all 60,000)"
-    )
-    tune.add_argument("--seed", type=seed, default=0, help="random state (default: 0)")
-    add_data_home(tune)
     tune.add_argument(
         "--output",
         type=Path,
@@ -62,8 +56,7 @@ def add_command(commands: Any) -> None:
         metavar="DIR",
         help=f"output directory (default: {DEFAULT_OUTPUT})",
     )
-    tune.add_argument("--force", action="store_true", help="replace the files of an earlier run in --output")
-    add_json(tune)
+    add_training_options(tune)
 
 
 def run(options: argparse.Namespace) -> None:

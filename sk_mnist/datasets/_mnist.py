@@ -3,13 +3,13 @@
 from importlib import resources
 from numbers import Integral, Real
 from os import PathLike
-from types import ModuleType
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from sk_mnist._images import SIDE, pixel_names
+from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
 from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.datasets._sources import read_data_set
@@ -65,8 +65,7 @@ def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tup
         "n_retries": [Interval(Integral, 0, None, closed="left")],
         "delay": [Interval(Real, 0.0, None, closed="left")],
         "progressbar": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def fetch_mnist(
     *,
@@ -180,7 +179,7 @@ def fetch_mnist(
     >>> mnist.target[:5]
     array([7, 2, 1, 0, 4])
     """
-    pandas = _import_pandas() if as_frame else None
+    pandas = import_optional("pandas", "fetch_mnist(as_frame=True)") if as_frame else None
     parts = _PARTS[subset]
     names = [f"{kind}_{part}" for kind in "xy" for part in parts]
     arrays, source = read_data_set(
@@ -229,14 +228,6 @@ def _in_words(value: Any) -> str:
     if isinstance(value, list):
         return f"list of {len(value)}: {value[0]!r} to {value[-1]!r}" if value else "empty list"
     return repr(value) if len(str(value)) <= 80 and "\n" not in str(value) else f"{type(value).__name__}, to print"
-
-
-def _import_pandas() -> ModuleType:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError("fetch_mnist(as_frame=True) needs pandas, which is missing: pip install pandas") from error
-    return pandas
 
 
 def _load_descr() -> str:

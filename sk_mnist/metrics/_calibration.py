@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sk_mnist._labels import CheckedPredictions, check_predictions
+from sk_mnist._labels import METRIC_PARAMETERS, CheckedPredictions, check_predictions
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
 
 # Constraints of the parameters of `calibration_bins`.
@@ -61,17 +61,7 @@ def _quantiles(values: NDArray, weight: NDArray, n_bins: int) -> NDArray:
     return values[order][np.searchsorted(cumulated, targets, side="left")]
 
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_proba": ["array-like"],
-        **BINNING,
-        "norm": [StrOptions({"l1", "max"})],
-        "labels": ["array-like", None],
-        "sample_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params({**METRIC_PARAMETERS, **BINNING, "norm": [StrOptions({"l1", "max"})]})
 def expected_calibration_error(
     y_true: ArrayLike,
     y_proba: ArrayLike,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import binomtest, norm
 from sklearn.utils import check_consistent_length
 
@@ -74,10 +74,7 @@ class ClassifierComparison:
         ]
 
 
-@validate_params(
-    {"y": ["array-like"], "pred_a": ["array-like"], "pred_b": ["array-like"]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"y": ["array-like"], "pred_a": ["array-like"], "pred_b": ["array-like"]})
 def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> ClassifierComparison:
     """Compare two classifiers by their predictions for the same rows.
 
@@ -125,7 +122,9 @@ def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> C
     y = check_labels_1d(y, "y")
     pred_a, pred_b = check_labels_1d(pred_a, "pred_a"), check_labels_1d(pred_b, "pred_b")
     check_consistent_length(y, pred_a, pred_b)
-    correct_a, correct_b = _is_correct(y, pred_a, "pred_a"), _is_correct(y, pred_b, "pred_b")
+    check_same_kind(y, pred_a, "y", "pred_a")
+    check_same_kind(y, pred_b, "y", "pred_b")
+    correct_a, correct_b = y == pred_a, y == pred_b
     only_a, only_b = int(np.sum(correct_a & ~correct_b)), int(np.sum(correct_b & ~correct_a))
     discordant = only_a + only_b
     return ClassifierComparison(
@@ -138,11 +137,6 @@ def compare_classifiers(y: ArrayLike, pred_a: ArrayLike, pred_b: ArrayLike) -> C
         difference_interval=_agresti_min_interval(only_a, only_b, len(y)),
         p_value=float(binomtest(only_a, discordant).pvalue) if discordant else 1.0,
     )
-
-
-def _is_correct(y: NDArray, y_pred: NDArray, name: str) -> NDArray[np.bool_]:
-    check_same_kind(y, y_pred, "y", name)
-    return y == y_pred
 
 
 def _agresti_min_interval(only_a: int, only_b: int, n_samples: int) -> tuple[float, float]:

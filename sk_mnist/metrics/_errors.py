@@ -11,6 +11,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length
 
 from sk_mnist._labels import (
+    METRIC_PARAMETERS,
     check_label_set,
     check_labels_1d,
     check_metric_weight,
@@ -46,16 +47,7 @@ class ConfusedPair(NamedTuple):
 ConfusedPair.__module__ = "sk_mnist.metrics"  # stored in pickles
 
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_pred": ["array-like"],
-        "n_pairs": [Interval(Integral, 1, None, closed="left")],
-        "labels": ["array-like", None],
-        "sample_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params({**METRIC_PARAMETERS, "n_pairs": [Interval(Integral, 1, None, closed="left")]})
 def most_confused_pairs(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -121,15 +113,7 @@ def confused_pairs(matrix: NDArray, labels: NDArray, n_pairs: int) -> list[Confu
     ]
 
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_proba": ["array-like"],
-        "n_errors": [Interval(Integral, 1, None, closed="left"), None],
-        "labels": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params({**METRIC_PARAMETERS, "n_errors": [Interval(Integral, 1, None, closed="left"), None]})
 def most_confident_errors(
     y_true: ArrayLike,
     y_proba: ArrayLike,

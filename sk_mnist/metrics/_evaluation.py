@@ -171,8 +171,7 @@ class EvaluationResult:
         "X": "no_validation",
         "y": ["array-like"],
         "sample_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def evaluate(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None

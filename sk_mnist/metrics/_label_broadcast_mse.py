@@ -5,19 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sk_mnist._labels import check_predictions
+from sk_mnist._labels import METRIC_PARAMETERS, check_predictions
 from sk_mnist._sklearn import validate_params
 
 
-@validate_params(
-    {
-        "y_true": ["array-like"],
-        "y_proba": ["array-like"],
-        "labels": ["array-like", None],
-        "sample_weight": ["array-like", None],
-    },
-    prefer_skip_nested_validation=True,
-)
+@validate_params(METRIC_PARAMETERS)
 def label_broadcast_mse(
     y_true: ArrayLike,
     y_proba: ArrayLike,

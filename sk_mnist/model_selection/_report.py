@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_validate
 from sklearn.utils import check_consistent_length
 
 from sk_mnist._labels import check_labels_1d, encode_labels
+from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import HasMethods, safe_indexing, validate_params
 from sk_mnist._tables import html_table, text_table
 from sk_mnist.metrics import SCORING
@@ -84,10 +85,7 @@ class CrossValidationReport:
         ImportError
             If pandas is missing.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("CrossValidationReport.to_frame needs pandas: pip install pandas") from error
+        pd = import_optional("pandas", "CrossValidationReport.to_frame")
         columns = {
             **self.scores,
             "fit_time": self.fit_times,

@@ -7,7 +7,7 @@ from scipy.stats import loguniform, uniform
 from sk_mnist._sklearn import StrOptions, validate_params
 
 
-@validate_params({"size": [StrOptions({"small", "large"})]}, prefer_skip_nested_validation=True)
+@validate_params({"size": [StrOptions({"small", "large"})]})
 def mnist_param_grid(size: str = "small") -> dict[str, list[Any]]:
     """Return a parameter grid for the Pipeline of `make_mnist_pipeline`.
 

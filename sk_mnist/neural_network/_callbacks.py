@@ -28,7 +28,7 @@ def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "keras_callbacks must hold keras.callbacks.Callback instances, or functions without arguments "
-                f"that return one; got {callback!r}" + ("." if callback is given else f" from {given!r}.")
+                f"that return one; got {callback!r} from {given!r}."
             )
         for name, reason in _REFUSED.items():
             if isinstance(callback, getattr(keras.callbacks, name, ())):

@@ -38,14 +38,21 @@ class Archive:
         return self._zip.read(name)
 
     def array_header(self, name: str) -> NpyHeader:
-        """Read the npy header of a member, and check it against the member's size."""
-        if name not in self._headers:
-            self._require(name)
-            with self._zip.open(name) as stream:
-                header = read_npy_header(stream)
-                length = self.members[name].file_size - stream.tell()
-            self._headers[name] = check_array_header(header, length, name)
-        return self._headers[name]
+        """Read the npy header of a member, and check that it matches the member's size and its values are plain."""
+        if name in self._headers:
+            return self._headers[name]
+        self._require(name)
+        with self._zip.open(name) as stream:
+            header = read_npy_header(stream)
+            length = self.members[name].file_size - stream.tell()
+        if header.dtype.hasobject or header.dtype.subdtype is not None or header.dtype.itemsize == 0:
+            raise ValueError(f"its member {name!r:.100} holds values of dtype {header.dtype}")
+        if header.n_bytes != length:
+            raise ValueError(f"its member {name!r:.100} promises {header.n_bytes:,} bytes and holds {length:,}")
+        if 0 in header.shape and max(header.shape) > _MAX_EMPTY_AXIS:
+            raise ValueError(f"its member {name!r:.100} is an empty array of shape {header.shape}")
+        self._headers[name] = header
+        return header
 
     def array(self, name: str) -> np.ndarray:
         """Read the array of a member, an npy file, into its own memory."""
@@ -62,15 +69,3 @@ class Archive:
     def _require(self, name: str) -> None:
         if name not in self.members:
             raise ValueError(f"it has no member {name!r:.100}")
-
-
-def check_array_header(header: NpyHeader, length: int, name: str) -> NpyHeader:
-    """Refuse an array whose length does not match its header, or whose values are not plain."""
-    dtype = header.dtype
-    if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
-        raise ValueError(f"its member {name!r:.100} holds values of dtype {dtype}")
-    if header.n_bytes != length:
-        raise ValueError(f"its member {name!r:.100} promises {header.n_bytes:,} bytes and holds {length:,}")
-    if 0 in header.shape and max(header.shape) > _MAX_EMPTY_AXIS:
-        raise ValueError(f"its member {name!r:.100} is an empty array of shape {header.shape}")
-    return header

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import StrOptions, validate_params
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-@validate_params(
-    {"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]})
 def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.ModelProto:
     """Convert a fitted classifier or Pipeline to ONNX.
 
@@ -71,8 +69,7 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     >>> bool((labels == pipe.predict(mnist.images[:5])).all())
     True
     """
-    _require_skl2onnx("to_onnx")
-    import skl2onnx
+    skl2onnx = import_optional("skl2onnx", "to_onnx")
     from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
 
     check_is_fitted(estimator)
@@ -88,13 +85,6 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
         target_opset=TARGET_OPSET,
         options={"zipmap": False},
     )
-
-
-def _require_skl2onnx(function: str) -> None:
-    try:
-        import skl2onnx  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"{function} needs skl2onnx: pip install skl2onnx") from error
 
 
 def _steps(estimator: Any) -> Iterator[Any]:
@@ -140,7 +130,7 @@ def register_onnx_converters() -> None:
     >>> [output.name for output in model.graph.output]
     ['output_label', 'output_probability']
     """
-    _require_skl2onnx("register_onnx_converters")
+    import_optional("skl2onnx", "register_onnx_converters")
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 

@@ -30,9 +30,6 @@ class Reader:
         """Create the object that a node describes."""
         return _READERS[node["__loader__"]](self, node)
 
-    def _read_literal(self, node: dict) -> bool | int | float | str | None:
-        return literal(node)
-
     def _read_list(self, node: dict) -> list:
         return [self.read(item) for item in node["content"]]
 
@@ -92,7 +89,7 @@ def _nodes_of_array(nodes: list[dict], shape: list[Any]) -> list[dict]:
 
 
 _READERS: dict[str, Callable[[Reader, dict], Any]] = {
-    "JsonNode": Reader._read_literal,
+    "JsonNode": lambda reader, node: literal(node),
     "ListNode": Reader._read_list,
     "TupleNode": Reader._read_tuple,
     "DictNode": Reader._read_dict,

@@ -150,10 +150,6 @@ def _kind(node: Any) -> str:
 Check = Callable[[Audit, Any, int], None]
 
 
-def _node(audit: Audit, value: Any, depth: int) -> None:
-    audit.visit(value, depth)
-
-
 def _nodes(audit: Audit, value: Any, depth: int) -> None:
     if not isinstance(value, list):
         raise ValueError(f"its schema has {value!r:.100} where a list belongs")
@@ -164,8 +160,7 @@ def _nodes(audit: Audit, value: Any, depth: int) -> None:
 def _named_nodes(audit: Audit, value: Any, depth: int) -> None:
     if not isinstance(value, dict):
         raise ValueError(f"its schema has {value!r:.100} where a dict belongs")
-    for node in value.values():
-        audit.visit(node, depth)
+    _nodes(audit, list(value.values()), depth)
 
 
 def _key_types(audit: Audit, value: Any, depth: int) -> None:
@@ -256,11 +251,11 @@ _FORMS = {
     "ListNode": _Form({"content": _nodes}, {"builtins.list"}),
     "TupleNode": _Form({"content": _nodes}, {"builtins.tuple"}),
     "DictNode": _Form({"key_types": _key_types, "content": _named_nodes}, {"builtins.dict", BUNCH}, _check_dict),
-    "ObjectNode": _Form({"content": _node}, TYPES, _check_object),
+    "ObjectNode": _Form({"content": Audit.visit}, TYPES, _check_object),
     "NdArrayNode of type numpy": _Form(
         {"type": _text, "file": _array_file}, {"numpy.ndarray", *_SCALAR_TYPES}, _check_array
     ),
-    "NdArrayNode of type json": _Form({"type": _text, "shape": _node, "content": _nodes}, {"numpy.ndarray"}),
-    "RandomStateNode": _Form({"content": _node}, {"numpy.random.mtrand.RandomState"}),
+    "NdArrayNode of type json": _Form({"type": _text, "shape": Audit.visit, "content": _nodes}, {"numpy.ndarray"}),
+    "RandomStateNode": _Form({"content": Audit.visit}, {"numpy.random.mtrand.RandomState"}),
     "SliceNode": _Form({"content": _slice}, {"builtins.slice"}),
 }

@@ -6,6 +6,8 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from sk_mnist._optional import import_optional
+
 # Okabe and Ito's palette, which colour-blind readers can distinguish, without its yellow, which is too pale on white.
 # Line styles and markers vary as well, so that the pictures are readable in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -17,11 +19,7 @@ STAR = {"linestyle": "none", "marker": "*", "markerfacecolor": "white", "zorder"
 
 def import_pyplot(caller: str) -> Any:
     """Return `matplotlib.pyplot`, or raise an error that tells how to install it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(f"{caller} needs matplotlib: pip install matplotlib") from error
-    return plt
+    return import_optional("matplotlib.pyplot", caller)
 
 
 def make_axes(ax: Any, caller: str, *, figsize: tuple[float, float] | None = None) -> Any:

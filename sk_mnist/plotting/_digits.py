@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -11,15 +12,15 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sk_mnist._images import as_images
 from sk_mnist._labels import check_label_set, check_labels_1d, check_same_kind, encode_labels
-from sk_mnist._sklearn import Interval, validate_params
+from sk_mnist._sklearn import Interval, StrOptions, validate_params
 from sk_mnist.plotting._base import import_pyplot, make_axes
 
-ORDERS = ("given", "confidently_wrong")
-
 _AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
-_COUNTS = {"n_images": [_AT_LEAST_1], "n_columns": [_AT_LEAST_1, None]}
+_N_COLUMNS = {"n_columns": [_AT_LEAST_1, None]}
+_CONSTRAINTS = {"order": [StrOptions({"given", "confidently_wrong"})], "n_images": [_AT_LEAST_1], **_N_COLUMNS}
 
 
+@dataclass(eq=False, repr=False)
 class DigitsDisplay:
     """Grid of images with true label, predicted label and confidence.
 
@@ -64,21 +65,13 @@ class DigitsDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self,
-        images: NDArray,
-        *,
-        y_true: NDArray,
-        y_pred: NDArray | None = None,
-        confidence: NDArray | None = None,
-    ) -> None:
-        self.images = images
-        self.y_true = y_true
-        self.y_pred = y_pred
-        self.confidence = confidence
+    images: NDArray
+    y_true: NDArray = field(kw_only=True)
+    y_pred: NDArray | None = field(default=None, kw_only=True)
+    confidence: NDArray | None = field(default=None, kw_only=True)
 
     @classmethod
-    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
+    @validate_params(_CONSTRAINTS)
     def from_estimator(
         cls,
         estimator: Any,
@@ -145,7 +138,7 @@ class DigitsDisplay:
         )
 
     @classmethod
-    @validate_params(_COUNTS, prefer_skip_nested_validation=True)
+    @validate_params(_CONSTRAINTS)
     def from_predictions(
         cls,
         X: ArrayLike,
@@ -196,8 +189,6 @@ class DigitsDisplay:
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        if order not in ORDERS:
-            raise ValueError(f"order={order!r} is unknown; use one of {ORDERS}.")
         if order == "confidently_wrong" and y_pred is None:
             raise ValueError("order='confidently_wrong' needs y_pred.")
         images = as_images(X, image_shape)
@@ -220,7 +211,7 @@ class DigitsDisplay:
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax, n_columns=n_columns)
 
-    @validate_params({"n_columns": _COUNTS["n_columns"]}, prefer_skip_nested_validation=True)
+    @validate_params(_N_COLUMNS)
     def plot(self, *, ax: Any = None, n_columns: int | None = None) -> DigitsDisplay:
         """Draw the grid.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sk_mnist.plotting._base import COLORS, MARKERS, STAR, import_pyplot, last_s
 PANELS = ("loss", "accuracy")
 
 
+@dataclass(eq=False, repr=False)
 class TrainingHistoryDisplay:
     """Loss and accuracy by epoch, of one run or of several overlaid.
 
@@ -59,22 +61,11 @@ class TrainingHistoryDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self,
-        histories: Mapping[str, Mapping[str, Sequence[float]]],
-        *,
-        best_epochs: Mapping[str, int] | None = None,
-    ) -> None:
-        self.histories = histories
-        self.best_epochs = best_epochs
+    histories: Mapping[str, Mapping[str, Sequence[float]]]
+    best_epochs: Mapping[str, int] | None = field(default=None, kw_only=True)
 
     @classmethod
-    def from_history(
-        cls,
-        history: Mapping[str, Any],
-        *,
-        ax: Any = None,
-    ) -> TrainingHistoryDisplay:
+    def from_history(cls, history: Mapping[str, Any], *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw one history, or several named ones.
 
         Parameters

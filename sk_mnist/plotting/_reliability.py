@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sk_mnist.metrics._calibration import BINNING, calibration_bins
 from sk_mnist.plotting._base import COLORS, LINE_STYLES, MARKERS, import_pyplot, make_axes
 
 
+@dataclass(eq=False, repr=False)
 class ReliabilityDisplay:
     """Accuracy against confidence in bins of confidence, with the expected calibration error.
 
@@ -64,14 +66,11 @@ class ReliabilityDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self, confidence: NDArray, accuracy: NDArray, share: NDArray, ece: float, *, name: str | None = None
-    ) -> None:
-        self.confidence = confidence
-        self.accuracy = accuracy
-        self.share = share
-        self.ece = ece
-        self.name = name
+    confidence: NDArray
+    accuracy: NDArray
+    share: NDArray
+    ece: float
+    name: str | None = field(default=None, kw_only=True)
 
     @classmethod
     def from_estimator(
@@ -132,7 +131,7 @@ class ReliabilityDisplay:
         )
 
     @classmethod
-    @validate_params(BINNING, prefer_skip_nested_validation=True)
+    @validate_params(BINNING)
     def from_predictions(
         cls,
         y_true: ArrayLike,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -15,6 +16,7 @@ MAX_CELLS_WITH_TEXT = 12  # in a row or column of the heat map
 _BEST = {**STAR, "markersize": 17, "markeredgecolor": "black"}
 
 
+@dataclass(eq=False, repr=False)
 class SearchResultsDisplay:
     """Mean cross-validated score of a search against one or two parameters.
 
@@ -67,20 +69,11 @@ class SearchResultsDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(
-        self,
-        params: Sequence[str],
-        values: Sequence[Sequence[Any]],
-        mean_score: NDArray[np.float64],
-        std_score: NDArray[np.float64],
-        *,
-        score_name: str = "score",
-    ) -> None:
-        self.params = params
-        self.values = values
-        self.mean_score = mean_score
-        self.std_score = std_score
-        self.score_name = score_name
+    params: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    mean_score: NDArray[np.float64]
+    std_score: NDArray[np.float64]
+    score_name: str = field(default="score", kw_only=True)
 
     @classmethod
     def from_estimator(
@@ -197,26 +190,22 @@ class SearchResultsDisplay:
                 f"All values of mean test {self.score_name} are NaN, so there is nothing to draw. Fit the search with "
                 "error_score='raise' to see why."
             )
-        ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=self._figure_size())
+        if len(self.params) == 1:
+            draw, figsize = self._draw_line, (6.0, 4.0)
+        elif self._is_scattered():
+            draw, figsize = self._draw_points, (6.0, 4.0)
+        else:
+            n_rows, n_columns = self.mean_score.shape
+            draw, figsize = self._draw_heat_map, (min(2.5 + 0.9 * n_columns, 14.0), min(1.5 + 0.7 * n_rows, 12.0))
+        ax = make_axes(ax, f"{type(self).__name__}.plot", figsize=figsize)
         self.line_: Any = None
         self.band_: Any = None
         self.image_: Any = None
         self.points_: Any = None
         self.text_: list[Any] = []
-        if len(self.params) == 1:
-            self._draw_line(ax)
-        elif self._is_scattered():
-            self._draw_points(ax)
-        else:
-            self._draw_heat_map(ax)
+        draw(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-    def _figure_size(self) -> tuple[float, float]:
-        if len(self.params) == 1 or self._is_scattered():
-            return 6.0, 4.0
-        n_rows, n_columns = self.mean_score.shape
-        return min(2.5 + 0.9 * n_columns, 14.0), min(1.5 + 0.7 * n_rows, 12.0)
 
     def _is_scattered(self) -> bool:
         """Whether the candidates are drawn from distributions, so that a grid would be mostly empty."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -13,6 +14,7 @@ from sk_mnist._sklearn import Interval, validate_params
 from sk_mnist.plotting._base import import_pyplot, last_step, make_axes
 
 
+@dataclass(eq=False, repr=False)
 class WeightsDisplay:
     """First-layer weights of a network as images, one for each unit.
 
@@ -47,11 +49,10 @@ class WeightsDisplay:
 
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
-    def __init__(self, weights: NDArray) -> None:
-        self.weights = weights
+    weights: NDArray
 
     @classmethod
-    @validate_params({"n_units": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
+    @validate_params({"n_units": [Interval(Integral, 1, None, closed="left")]})
     def from_estimator(
         cls,
         estimator: Any,

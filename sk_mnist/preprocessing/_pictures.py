@@ -73,9 +73,8 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             with _opened(picture, name) as image:
                 return _levels_of_image(image, name)
-    if isinstance(picture, Image.Image):
-        return _levels_of_image(picture, name)
-    return _levels_of_image(_image_of_array(picture, name), name)
+    image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
+    return _levels_of_image(image, name)
 
 
 def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:

@@ -30,7 +30,7 @@ NAMES = ("accurate",)
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
-@validate_params({"name": [StrOptions(set(NAMES))]}, prefer_skip_nested_validation=True)
+@validate_params({"name": [StrOptions(set(NAMES))]})
 def load_pretrained(name: str = "accurate") -> Pipeline:
     """Return a trained Pipeline for MNIST, which comes with this package.
 

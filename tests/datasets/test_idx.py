@@ -1,8 +1,10 @@
-"""The IDX reader: every type of the format, any rank, and files that are not what they say."""
+"""The IDX reader: arrays of bytes of any rank, and files that are not what they say."""
 
 import gzip
 import struct
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -11,109 +13,103 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from sk_mnist.datasets._idx import read_idx
-from tests.helpers.idx_encoding import TYPE_CODES, idx_bytes
+from tests.helpers.idx_encoding import idx_bytes
 from tests.helpers.memory import peak_memory
 
-arrays = st.sampled_from(sorted(TYPE_CODES)).flatmap(
-    lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))
-)
+arrays = npst.arrays(np.uint8, npst.array_shapes(min_dims=0, max_dims=6, min_side=0, max_side=5))
 packers = st.sampled_from([bytes, gzip.compress])
+
+
+def read_bytes(content):
+    """Read a file of the given bytes, which may hold up to a gigabyte."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "array-idx"
+        path.write_bytes(content)
+        return read_idx(path, max_bytes=1 << 30)
 
 
 @given(array=arrays, pack=packers)
 def test_what_was_written_is_read_back_bit_for_bit(array, pack):
-    back = read_idx(pack(idx_bytes(array)))
+    back = read_bytes(pack(idx_bytes(array)))
     assert back.dtype == array.dtype
-    assert back.dtype.isnative
     assert back.shape == array.shape
     assert back.tobytes() == array.tobytes()
     assert back.flags.c_contiguous
     assert back.flags.writeable
 
 
-@given(array=arrays, pack=packers)
-def test_a_path_reads_as_its_bytes_do(array, pack, tmp_path_factory):
-    path = tmp_path_factory.mktemp("idx") / "array-idx"
-    path.write_bytes(pack(idx_bytes(array)))
-    assert read_idx(path).tobytes() == read_idx(str(path)).tobytes() == array.tobytes()
-
-
-def test_rank_255_of_the_format_is_refused_by_name_for_numpy_cannot_hold_it():
-    with pytest.raises(ValueError, match=r"rank is 255; NumPy arrays have at most 64 axes"):
-        read_idx(struct.pack(">HBB255I", 0, 0x08, 255, *[1] * 255) + b"x")
-
-
-def test_rank_64_is_read():
-    assert read_idx(idx_bytes(np.zeros((1,) * 64, dtype=np.uint8))).shape == (1,) * 64
+def test_a_rank_that_numpy_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match=r"not a valid IDX file: .*dimension"):
+        read_bytes(struct.pack(">HBB255I", 0, 0x08, 255, *[1] * 255) + b"x")
 
 
 @pytest.mark.parametrize(
-    "start", [b"", b"\0\0", b"\0\1\x08\1", b"\1\0\x08\1", b"\0\0\x0a\1", b"\0\0\0\1", b"<htm", b"\x93NUM"]
+    "start", [b"", b"\0\0", b"\0\1\x08\1", b"\1\0\x08\1", b"\0\0\x0d\1", b"\0\0\0\1", b"<htm", b"\x93NUM"]
 )
 def test_a_bad_magic_number_is_named(start):
     with pytest.raises(ValueError, match="magic number"):
-        read_idx(start + bytes(100) if len(start) == 4 else start)
+        read_bytes(start + bytes(100) if len(start) == 4 else start)
 
 
 def test_a_header_cut_short_is_named():
     with pytest.raises(ValueError, match=r"ends within its header: rank 3 takes 12 bytes of sizes, not 5"):
-        read_idx(b"\0\0\x08\3" + bytes(5))
+        read_bytes(b"\0\0\x08\3" + bytes(5))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_missing_values_are_counted(pack):
     with pytest.raises(ValueError, match=r"holds 9 of the 10 bytes"):
-        read_idx(pack(idx_bytes(np.arange(10, dtype=np.uint8))[:-1]))
+        read_bytes(pack(idx_bytes(np.arange(10, dtype=np.uint8))[:-1]))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_trailing_data_is_refused(pack):
     with pytest.raises(ValueError, match=r"more data follows the 10 bytes"):
-        read_idx(pack(idx_bytes(np.arange(10, dtype=np.uint8)) + b"\0"))
+        read_bytes(pack(idx_bytes(np.arange(10, dtype=np.uint8)) + b"\0"))
 
 
 def test_a_gzip_stream_cut_short_is_a_value_error():
     with pytest.raises(ValueError, match="not a valid IDX file"):
-        read_idx(gzip.compress(idx_bytes(np.arange(1000, dtype=np.int32)))[:-20])
+        read_bytes(gzip.compress(idx_bytes(np.arange(1000).astype(np.uint8)))[:-20])
 
 
 def test_a_wrong_gzip_checksum_is_a_value_error():
-    packed = bytearray(gzip.compress(idx_bytes(np.arange(1000, dtype=np.int32))))
+    packed = bytearray(gzip.compress(idx_bytes(np.arange(1000).astype(np.uint8))))
     packed[-6] ^= 1
     with pytest.raises(ValueError, match="CRC check failed"):
-        read_idx(bytes(packed))
+        read_bytes(bytes(packed))
 
 
 @given(data=st.binary(max_size=200))
 def test_no_bytes_at_all_make_it_raise_anything_but_a_value_error(data):
-    for junk in (data, b"\x1f\x8b\x08\0" + data, b"\0\0\x08" + data, gzip.compress(b"\0\0\x0b" + data)):
+    for junk in (data, b"\x1f\x8b\x08\0" + data, b"\0\0\x08" + data, gzip.compress(b"\0\0\x08" + data)):
         with suppress(ValueError):
-            read_idx(junk)
+            read_bytes(junk)
 
 
 def test_the_error_names_the_file(tmp_path):
     (tmp_path / "digits-idx").write_bytes(b"no")
     with pytest.raises(ValueError, match="digits-idx"):
-        read_idx(tmp_path / "digits-idx")
+        read_idx(tmp_path / "digits-idx", max_bytes=10)
 
 
 def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        read_idx(tmp_path / "absent")
+        read_idx(tmp_path / "absent", max_bytes=10)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_promise_of_a_gigabyte_takes_no_more_memory_than_there_is_data(pack):
     def read():
         with pytest.raises(ValueError, match=r"holds 5 of the 1073741824 bytes"):
-            read_idx(pack(struct.pack(">HBBI", 0, 0x08, 1, 1 << 30) + b"short"))
+            read_bytes(pack(struct.pack(">HBBI", 0, 0x08, 1, 1 << 30) + b"short"))
 
     assert peak_memory(read) < 5e6
 
 
 def test_an_array_beyond_the_limit_is_refused_unread():
     with pytest.raises(ValueError, match=r"promises 4294967295 bytes, more than the 1073741824 allowed"):
-        read_idx(struct.pack(">HBBI", 0, 0x08, 1, (1 << 32) - 1))
+        read_bytes(struct.pack(">HBBI", 0, 0x08, 1, (1 << 32) - 1))
 
 
 def test_a_gzip_bomb_is_not_unpacked_past_the_promised_size():
@@ -121,6 +117,6 @@ def test_a_gzip_bomb_is_not_unpacked_past_the_promised_size():
 
     def read():
         with pytest.raises(ValueError, match="more data follows"):
-            read_idx(bomb)
+            read_bytes(bomb)
 
     assert peak_memory(read) < 5e6

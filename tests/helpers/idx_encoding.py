@@ -4,11 +4,8 @@ import struct
 
 import numpy as np
 
-TYPE_CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
-
 
 def idx_bytes(array):
-    """Encode an array as an uncompressed IDX file."""
-    array = np.asarray(array)
-    header = struct.pack(f">HBB{array.ndim}I", 0, TYPE_CODES[array.dtype.name], array.ndim, *array.shape)
-    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    """Encode an array of bytes as an uncompressed IDX file."""
+    array = np.asarray(array, dtype=np.uint8)
+    return struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape) + array.tobytes()
