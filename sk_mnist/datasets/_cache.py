@@ -219,6 +219,8 @@ def _install(new: Path, npz: Path, source: str) -> None:
     if record.exists() and not record.is_file():
         _set_aside(record)
     new_record.write_text(json.dumps({"source": source}) + "\n", encoding="utf-8")
+    # Only its owner can read a temporary file of pooch, but a data home may be shared.
+    shutil.copymode(new_record, new)
     os.replace(new_record, record)
     os.replace(new, npz)
 

@@ -1,15 +1,17 @@
-"""Download one URL to one file, without hanging or filling the disk."""
+"""Download one URL to one file with pooch, without hanging or filling the disk."""
 
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import WARNING, LogRecord
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from sk_mnist._files import replacing
+import pooch
+
 from sk_mnist.datasets._dataset import KnownFile
 
 # A transfer is abandoned if a name takes longer than NAME_TIMEOUT to resolve, if MIN_BYTES do not arrive within
@@ -80,17 +82,17 @@ def download(url: str, directory: Path, file: KnownFile, *, progressbar: bool = 
     """
     import requests
 
-    path = directory / file.name
-    if path.exists():
-        return path
-    try:
-        with replacing(path) as partial, partial.open("wb") as output, _progress(file, progressbar) as show:
+    def receive(url: str, output_file: str, _pooch: Any) -> None:
+        with open(output_file, "wb") as output, _progress(file, progressbar) as show:
             _receive(_Transfer(url, output), show)
+
+    try:
+        with _without_pooch_chatter():
+            return Path(pooch.retrieve(url, known_hash=None, fname=file.name, path=directory, downloader=receive))
     except (requests.RequestException, socket.gaierror) as error:
         transient = _is_transient(error)
         offline = isinstance(error, (requests.ConnectionError, socket.gaierror)) and not transient
         raise DownloadError(str(error), transient=transient, offline=offline) from error
-    return path
 
 
 class _Transfer(threading.Thread):
@@ -205,3 +207,18 @@ def _progress(file: KnownFile, shown: bool) -> Iterator[Callable[[int], None]]:
     finally:
         if progress.live.is_started:
             progress.stop()
+
+
+@contextmanager
+def _without_pooch_chatter() -> Iterator[None]:
+    """Keep pooch from printing temporary paths to stderr, which its logger does by default."""
+
+    def is_warning(record: LogRecord) -> bool:
+        return record.levelno >= WARNING
+
+    logger = pooch.get_logger()
+    logger.addFilter(is_warning)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_warning)
