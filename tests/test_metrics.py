@@ -547,9 +547,11 @@ def test_probabilities_of_zero_count_as_in_scikit_learn(digits):
     assert neg_log_loss_scorer(forest, X, y) == pytest.approx(-expected)
 
 
-def test_scoring_serves_cross_validate(digits):
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_scoring_serves_cross_validate(digits, is_routed):
     X, _, y, _ = digits
-    results = cross_validate(LogisticRegression(max_iter=500), X, y, cv=3, scoring=SCORING)
+    with sklearn.config_context(enable_metadata_routing=is_routed):
+        results = cross_validate(LogisticRegression(max_iter=500), X, y, cv=2, scoring=SCORING, error_score="raise")
     assert all(np.isfinite(results[f"test_{name}"]).all() for name in SCORING)
 
 
@@ -565,9 +567,3 @@ def test_our_scorers_take_a_fold_that_lacks_a_class(scorer):
 def test_our_scorers_take_sample_weight(scorer):
     X, y = [[0.9, 0.1, 0], [0.9, 0.1, 0]], [0, 1]
     assert scorer(Oracle(), X, y, sample_weight=[1, 0]) == scorer(Oracle(), X[:1], y[:1])
-
-
-def test_our_scorers_work_with_metadata_routing(digits):
-    X, _, y, _ = digits
-    with sklearn.config_context(enable_metadata_routing=True):
-        cross_validate(LogisticRegression(max_iter=500), X, y, cv=2, scoring=SCORING, error_score="raise")

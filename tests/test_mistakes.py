@@ -299,9 +299,7 @@ print("tensorflow" in sys.modules or "keras" in sys.modules)
 """
 
 
-@pytest.mark.parametrize(
-    "how", ["torch", *(pytest.param(how, marks=pytest.mark.slow) for how in ("jax", "keras.json"))]
-)
+@pytest.mark.parametrize("how", ["torch", pytest.param("keras.json", marks=pytest.mark.slow)])
 def test_another_backend_of_keras_is_one_sentence_before_anything_is_imported(how, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     if how == "keras.json":

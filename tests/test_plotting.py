@@ -22,7 +22,7 @@ from sk_mnist.plotting import (
     TrainingHistoryDisplay,
     WeightsDisplay,
 )
-from tests.helpers.processes import output_of, run_python
+from tests.helpers.processes import run_python
 
 HISTORY = {
     "loss": [0.9, 0.5, 0.3, 0.2],
@@ -147,11 +147,6 @@ TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
 """
     last_line = run_python(code).stderr.splitlines()[-1]
     assert last_line == ("ImportError: TrainingHistoryDisplay.from_history needs matplotlib: pip install matplotlib")
-
-
-def test_importing_the_displays_does_not_import_matplotlib():
-    code = "import sys, sk_mnist.plotting; print('matplotlib' in sys.modules)"
-    assert output_of(code).strip() == "False"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,15 @@ from sk_mnist import KerasMLPClassifier
 SMALL = {"hidden_layer_sizes": (16, 8), "epochs": 10, "learning_rate": 0.01, "random_state": 0}
 
 
+class FitCallback:
+    """A callback of scikit-learn's protocol that does nothing, for tests to build on."""
+
+    def setup(self, estimator, context):
+        """Do nothing."""
+
+    teardown = on_fit_task_begin = setup
+
+
 def small(**params):
     """A classifier with these parameters, and with those of `SMALL` otherwise."""
     return KerasMLPClassifier(**SMALL | params)

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sk_mnist import load, save
 from tests.helpers.networks import assert_same_model, small
-from tests.helpers.processes import run_python
+from tests.helpers.processes import output_of
 
 
 @pytest.fixture(autouse=True)
@@ -202,67 +202,60 @@ except KeyboardInterrupt:
         assert is_good == "True"
 
 
-# What is done before the fork, and in the child before its fit.
-FORKS = {
-    "TensorFlow and sk-mnist": ("import tensorflow as tf; tf.constant(1.0) + 1; import sk_mnist.neural_network", ""),
-    "TensorFlow alone": ("import tensorflow as tf; tf.constant(1.0) + 1", ""),
-    "a fit": ("import sk_mnist; sk_mnist.KerasMLPClassifier((4,), epochs=1).fit(X, y)", ""),
-}
-HARMLESS_FORKS = {
-    "nothing": ("pass", ""),
-    "sk-mnist": ("import sk_mnist.neural_network", ""),
-    "TensorFlow imported but not used": ("import tensorflow", ""),
-    "TensorFlow used in the child": ("pass", "import tensorflow as tf; tf.constant(1.0) + 1"),
-}
+TENSORFLOW = "import tensorflow as tf; tf.constant(1.0) + 1"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and looks into /proc")
 class TestFork:
     CODE = """
-import os, signal, warnings
+import multiprocessing, os, signal, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer, on forking with threads
 from sklearn.datasets import load_iris
 X, y = load_iris(return_X_y=True)
-{before}
-{fork}
-"""
-    BY_OS = """
-if os.fork() == 0:
-    signal.alarm(60)
-    train()
-    os._exit(0)
-print("child ended with", os.wait()[1], flush=True)
-"""
-    BY_MULTIPROCESSING = """
-import multiprocessing
-child = multiprocessing.get_context("fork").Process(target=train)
-child.start()
-child.join(60)
-print("child ended with", child.exitcode, flush=True)
-"""
-    TRAIN = """
+
 def train():
-    {in_child}
+    exec(in_child)
     from sk_mnist import KerasMLPClassifier
     try:
         print("fitted", KerasMLPClassifier((4,), epochs=1).fit(X, y).n_iter_, flush=True)
     except RuntimeError as error:
         print(error, flush=True)
+
+for before, in_child in {steps}:
+    exec(before)
+    if os.fork() == 0:
+        signal.alarm(60)
+        train()
+        os._exit(0)
+    print("child ended with", os.wait()[1], flush=True)
+    child = multiprocessing.get_context("fork").Process(target=train)
+    child.start()
+    child.join(60)
+    print("child ended with", child.exitcode, flush=True)
 """
 
-    def output(self, before, in_child, fork):
-        code = self.CODE.format(before=before, fork=self.TRAIN.format(in_child=in_child or "pass") + fork)
-        run = run_python(code)
-        assert "child ended with 0" in run.stdout, run.stdout + run.stderr
-        return run.stdout
+    def outcomes(self, *steps):
+        """What a child prints that is forked after each step, by os.fork and by multiprocessing.
 
-    @pytest.mark.parametrize("fork", [BY_OS, BY_MULTIPROCESSING], ids=["os.fork", "multiprocessing"])
-    @pytest.mark.parametrize("name", FORKS)
-    def test_where_tensorflow_ran_a_fit_says_that_it_cannot_train(self, name, fork):
-        assert "This process was forked from one in which TensorFlow was running" in self.output(*FORKS[name], fork)
+        A step is what the parent does first, and what the child does before its fit.
+        """
+        lines = output_of(self.CODE.format(steps=steps)).splitlines()
+        assert lines[1::2] == ["child ended with 0"] * (2 * len(steps)), lines
+        return lines[::2]
 
-    @pytest.mark.parametrize("fork", [BY_OS, BY_MULTIPROCESSING], ids=["os.fork", "multiprocessing"])
-    @pytest.mark.parametrize("name", HARMLESS_FORKS)
-    def test_elsewhere_it_trains(self, name, fork):
-        assert "fitted 1" in self.output(*HARMLESS_FORKS[name], fork)
+    @pytest.mark.parametrize(
+        "steps",
+        [[(TENSORFLOW, ""), ("import sk_mnist.neural_network", "")],
+         [("import sk_mnist; sk_mnist.KerasMLPClassifier((4,), epochs=1).fit(X, y)", "")]],
+        ids=["TensorFlow alone, then with sk-mnist", "a fit"],
+    )  # fmt: skip
+    def test_where_tensorflow_ran_a_fit_says_that_it_cannot_train(self, steps):
+        refusals = self.outcomes(*steps)
+        assert len(refusals) == 2 * len(steps)
+        assert all("This process was forked from one in which TensorFlow was running" in line for line in refusals)
+
+    def test_elsewhere_it_trains(self):
+        # Before sk-mnist is imported, and after; TensorFlow is used in the child first, or imported in the parent only.
+        steps = [("", ""), ("", TENSORFLOW), ("import sk_mnist.neural_network", ""), ("import tensorflow", "")]
+        assert self.outcomes(*steps) == ["fitted 1"] * 8

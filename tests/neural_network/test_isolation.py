@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network import clear_workspaces
 from tests.helpers.networks import assert_close_models, assert_same_model
-from tests.helpers.processes import output_of, run_python
+from tests.helpers.processes import output_of
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
 MOSTLY_SLOW = ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "nadam"))]
@@ -127,20 +127,6 @@ class TestPlaces:
 def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
     with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* needs a weight matrix of .* GiB, which does not fit"):
         KerasMLPClassifier(sizes).fit(*iris)
-
-
-@pytest.mark.slow
-def test_tensorflow_says_nothing_of_retracing():
-    # In a separate process, because TensorFlow's logger does not pass its records on.
-    code = """
-from sklearn.datasets import load_iris
-from sk_mnist import KerasMLPClassifier
-for n_units in range(2, 10):
-    KerasMLPClassifier((n_units,), epochs=1).fit(*load_iris(return_X_y=True))
-"""
-    run = run_python(code)
-    assert run.returncode == 0, run.stderr
-    assert "retracing" not in run.stderr
 
 
 @pytest.mark.slow

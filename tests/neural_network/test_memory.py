@@ -117,8 +117,7 @@ print(mebibytes("VmHWM") - before - 4 * clf.n_parameters_ / 2**20)
 """
         assert printed_by(code, onednn) < bar
 
-    @pytest.mark.parametrize("how", ["sample_weight=weight", "X_val=X[:10], y_val=y[:10]", ""])
-    def test_a_memory_map_stays_on_disk(self, how, tmp_path):
+    def test_a_memory_map_stays_on_disk(self, tmp_path):
         # 400 MiB, of which a row of weight 0 or the split for early stopping would make a copy of at least nine tenths.
         # A batch is 4 MiB, and a block of them and the next one are in memory.
         code = f"""
@@ -131,10 +130,11 @@ y = np.arange(50_000) % 2
 weight = np.ones(50_000)
 weight[0] = 0
 KerasMLPClassifier((4,), epochs=1, batch_size=500).fit(X[:2000], y[:2000])
-with print_growth():
-    KerasMLPClassifier((4,), epochs=1, batch_size=500, early_stopping={"X_val" not in how}).fit(X, y, {how})
+for data in ({{"sample_weight": weight}}, {{"X_val": X[:10], "y_val": y[:10]}}, {{}}):
+    with print_growth():
+        KerasMLPClassifier((4,), epochs=1, batch_size=500, early_stopping="X_val" not in data).fit(X, y, **data)
 """
-        assert printed_by(code) < 200
+        assert max(map(float, output_of(PRELUDE + code, timeout=500).split())) < 200
 
     def test_a_memory_map_larger_than_many_a_memory_stays_on_disk(self, tmp_path):
         # 8 GB, of which the file system stores nothing, because nothing was written. A batch is 0.8 MiB; what is kept
@@ -164,9 +164,6 @@ class TestManyFits:
 
     A fit that leaves its network leaves 6.5 MiB, as in plain Keras: examples/benchmarks/memory.py. A hundred leave 650.
     """
-
-    def test_a_hundred_partial_fits(self, blobs):
-        assert _growth(lambda model, i: model.partial_fit(*blobs, classes=[0, 1, 2]), n_before=20, n_counted=100) < 10
 
     def test_two_hundred_fits(self, blobs):
         assert _growth(lambda model, i: model.fit(*blobs), n_before=20, n_counted=180) < 30

@@ -4,6 +4,7 @@ import pickle
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import joblib
 import matplotlib as mpl
@@ -22,12 +23,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import compute_class_weight
 
 from sk_mnist import KerasMLPClassifier
+from sk_mnist._tensorflow import limit_threads
 from sk_mnist.neural_network import clear_workspaces
 from sk_mnist.neural_network._schedules import SCHEDULES
 from sk_mnist.plotting import TrainingHistoryDisplay
 from tests.helpers.examples import examples_times
-from tests.helpers.networks import assert_close_models, assert_same_model, small
-from tests.helpers.processes import last_line_printed, run_python
+from tests.helpers.networks import FitCallback, assert_close_models, assert_same_model, small
+from tests.helpers.processes import last_line_printed
 
 mpl.use("Agg")
 
@@ -112,17 +114,6 @@ class TestWeights:
 
 
 class TestValidation:
-    def test_early_stopping_stops_and_keeps_the_best(self, blobs):
-        X, y = blobs
-        model = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=4, epochs=50).fit(X, y)
-        assert model.n_iter_ < 50
-        assert model.best_epoch_ == model.n_iter_ - 4
-        assert len(model.validation_scores_) == len(model.history_["val_loss"]) == model.n_iter_
-        assert model.validation_scores_[model.best_epoch_ - 1] == max(model.validation_scores_)
-        # The same training, ended at the best epoch, has the weights that were kept.
-        ended = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=500, epochs=model.best_epoch_)
-        assert_same_model(ended.fit(X, y), model)
-
     def test_the_part_held_out_is_stratified_and_seeded(self):
         # Without a hidden layer or a step, the zeros of the rare class get equal probabilities: class 0 is predicted,
         # and the accuracy is the share of the common class among the rows held out: 27 of 30, whatever the seed.
@@ -162,10 +153,6 @@ class TestValidation:
         model = small(epochs=3).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert model.validation_scores_[-1] == model.score(X[300:], y[300:])
         assert model.best_epoch_ == 1 + int(np.argmax(model.validation_scores_))
-
-    def test_a_validation_set_of_ones_own_does_not_change_the_training(self, blobs):
-        X, y = blobs
-        assert_same_model(small().fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:]), small().fit(X[:300], y[:300]))
 
     def test_a_validation_set_of_ones_own_replaces_the_split(self, blobs):
         X, y = blobs
@@ -315,11 +302,6 @@ class TestContinuation:
         assert_same_model(parts, whole)
         assert parts.n_iter_ == 3
         assert parts.loss_curve_ == whole.loss_curve_
-
-    def test_without_warm_start_fit_begins_anew(self, blobs):
-        model = small(epochs=3).fit(*blobs)
-        first = pickle.loads(pickle.dumps(model))
-        assert_same_model(model.fit(*blobs), first)
 
     def test_partial_fit_is_an_epoch_of_fit(self, blobs):
         X, y = blobs
@@ -559,16 +541,7 @@ class TestScikitLearnsCallbacks:
     def test_an_epochs_estimator_is_as_if_fit_had_stopped_there(self, blobs):
         seen = []
 
-        class Remember:
-            def setup(self, estimator, context):
-                pass
-
-            def teardown(self, estimator, context):
-                pass
-
-            def on_fit_task_begin(self, estimator, context):
-                pass
-
+        class Remember(FitCallback):
             def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
                 if context.task_name == "epoch":
                     seen.append(fitted_estimator)
@@ -581,20 +554,12 @@ class TestScikitLearnsCallbacks:
         assert seen[1].predict_proba(X).tolist() == stopped.predict_proba(X).tolist()
         assert vars(seen[1]).keys() >= vars(stopped).keys()
 
-    def test_bars_go_down_to_epochs(self, blobs, capsys):
-        small(epochs=4).set_callbacks(ProgressBar()).fit(*blobs)
-        assert "KerasMLPClassifier - fit" in capsys.readouterr().out
-
     def test_bars_of_a_pipeline(self, blobs, capsys):
         pipe = Pipeline([("scale", StandardScaler()), ("mlp", small(epochs=3))]).set_callbacks(ProgressBar())
         pipe.fit(*blobs)
         out = capsys.readouterr().out
         assert "Pipeline - fit" in out
         assert "KerasMLPClassifier - fit" in out
-
-    def test_bars_of_cross_validate(self, blobs, capsys):
-        cross_validate(small(epochs=3).set_callbacks(ProgressBar()), *blobs, cv=2)
-        assert capsys.readouterr().out.count("KerasMLPClassifier - fit") >= 2
 
     @pytest.mark.slow
     def test_bars_of_a_search_in_processes(self, blobs, capsys):
@@ -603,22 +568,6 @@ class TestScikitLearnsCallbacks:
         out = capsys.readouterr().out
         assert "GridSearchCV - fit" in out
         assert out.count("KerasMLPClassifier - fit") >= 5  # 2 candidates x 2 folds, and the refit
-
-    def test_a_callback_can_stop_the_training(self, blobs):
-        class StopAtOnce:
-            def setup(self, estimator, context):
-                """Do nothing."""
-
-            def teardown(self, estimator, context):
-                """Do nothing."""
-
-            def on_fit_task_begin(self, estimator, context):
-                """Do nothing."""
-
-            def on_fit_task_end(self, estimator, context):
-                return context.task_name == "epoch"
-
-        assert small().set_callbacks(StopAtOnce()).fit(*blobs).n_iter_ == 1
 
 
 class TestKerasCallbacks:
@@ -633,18 +582,6 @@ class TestKerasCallbacks:
 
         clone(small(keras_callbacks=[factory], epochs=2)).fit(*blobs).fit(*blobs)
         assert [len(history.history["loss"]) for history in made] == [2, 2]
-
-    def test_callbacks_see_the_validation_scores(self, blobs):
-        X, y = blobs
-        seen = []
-
-        def factory():
-            import keras
-
-            return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["val_accuracy"]))
-
-        model = small(epochs=3, keras_callbacks=[factory]).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
-        assert seen == model.validation_scores_
 
     def test_a_fitted_estimator_is_pickled_without_them(self, blobs):
         lock = threading.Lock()  # cannot be pickled
@@ -665,16 +602,6 @@ class TestKerasCallbacks:
         stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
         search = GridSearchCV(small(keras_callbacks=[stop]), {"epochs": [50]}, cv=2, n_jobs=2).fit(*blobs)
         assert search.best_estimator_.n_iter_ == 2
-
-    def test_what_is_no_callback_is_refused(self, blobs):
-        with pytest.raises(TypeError, match=r"keras_callbacks must hold keras\.callbacks\.Callback"):
-            small(keras_callbacks=[dict]).fit(*blobs)
-
-    def test_a_callback_can_stop_the_training(self, blobs):
-        import keras
-
-        stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
-        assert small(keras_callbacks=[stop]).fit(*blobs).n_iter_ == 2
 
 
 class TestThreadsAndProcesses:
@@ -700,33 +627,6 @@ class TestThreadsAndProcesses:
             scores = cross_validate(small(), *blobs, cv=2)["test_score"]
         np.testing.assert_array_equal(scores, cross_validate(small(), *blobs, cv=2)["test_score"])
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="no fork on Windows")
-    @pytest.mark.slow
-    @pytest.mark.parametrize(("fit_before", "outcome"), [(False, "fitted"), (True, "was forked from one in which")])
-    def test_a_forked_process_fits_or_says_why_not(self, fit_before, outcome):
-        code = f"""
-import warnings
-import joblib
-from sklearn.datasets import make_classification
-from sklearn.linear_model import LogisticRegression
-from sk_mnist import KerasMLPClassifier
-
-X, y = make_classification(100, random_state=0)
-model = KerasMLPClassifier((4,), epochs=1, random_state=0)
-if {fit_before}:
-    model.fit(X, y)
-warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12 and newer, on forking with threads
-try:
-    with joblib.parallel_config("multiprocessing", n_jobs=2):
-        joblib.Parallel()(joblib.delayed(model.fit)(X, y) for _ in range(2))
-except RuntimeError as error:
-    print(error)
-else:
-    print("fitted")
-"""
-        run = run_python(code)
-        assert outcome in run.stdout, run.stderr
-
 
 class TestNumberOfThreads:
     """TensorFlow keeps to OMP_NUM_THREADS, unless it was told otherwise."""
@@ -746,15 +646,31 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         ("environment", "before", "expected"),
         [
             ({"OMP_NUM_THREADS": "1"}, "", "1"),
-            ({"OMP_NUM_THREADS": "3,2"}, "", "3"),
-            ({"OMP_NUM_THREADS": "many"}, "", "0"),
-            ({"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "2"}, "", "0"),
-            ({"OMP_NUM_THREADS": "1"}, "tf.config.threading.set_intra_op_parallelism_threads(2)", "2"),
             ({"OMP_NUM_THREADS": "1"}, "tf.constant(0.0)", "0"),
         ],
     )
     def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
         assert last_line_printed(self.CODE.format(before=before), environment) == expected
+
+    @pytest.mark.parametrize(
+        ("environment", "told", "set_to"),
+        [
+            ({"OMP_NUM_THREADS": "3,2"}, 0, [3]),
+            ({"OMP_NUM_THREADS": "many"}, 0, []),
+            ({"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "2"}, 0, []),
+            ({"OMP_NUM_THREADS": "1"}, 2, []),
+        ],
+    )
+    def test_the_first_number_holds_unless_tensorflow_was_told_another(self, monkeypatch, environment, told, set_to):
+        found = []
+        settings = {"get_intra_op_parallelism_threads": lambda: told, "set_intra_op_parallelism_threads": found.append}
+        config = SimpleNamespace(threading=SimpleNamespace(**settings))
+        monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
+        monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        limit_threads()
+        assert found == set_to
 
     @pytest.mark.slow
     def test_workers_of_joblib_share_the_cores(self, blobs):
@@ -808,16 +724,7 @@ class TestWorkspaces:
             assert_same_model(small(**{"epochs": 2, **FITS[name]}).fit(*blobs), fresh[name])
 
     def test_a_fit_that_failed_leaves_nothing_behind(self, blobs):
-        class Fail:
-            def setup(self, estimator, context):
-                """Do nothing."""
-
-            def teardown(self, estimator, context):
-                """Do nothing."""
-
-            def on_fit_task_begin(self, estimator, context):
-                """Do nothing."""
-
+        class Fail(FitCallback):
             def on_fit_task_end(self, estimator, context):
                 raise RuntimeError("after an epoch")
 
@@ -839,23 +746,3 @@ class TestWorkspaces:
         for dropout, label_smoothing in [(0.1, 0.1), (0.2, 0.3)]:
             small(epochs=2, dropout=dropout, label_smoothing=label_smoothing).fit(*blobs)
         assert len(_workspace._idle) == 2
-
-    @pytest.mark.slow
-    def test_no_more_than_a_few_are_kept(self, blobs):
-        from sk_mnist.neural_network import _workspace
-
-        for n_units in range(1, _workspace.MAX_IDLE_NETWORKS + 4):
-            small(hidden_layer_sizes=(n_units,), epochs=1).fit(*blobs)
-        assert len(_workspace._idle) == _workspace.MAX_IDLE_NETWORKS
-        clear_workspaces()
-        assert _workspace._idle == []
-
-    @pytest.mark.slow
-    def test_no_more_than_some_bytes_are_kept(self, blobs):
-        from sk_mnist.neural_network import _workspace
-
-        # 6 MiB of weights, 18 with the optimizer's variables; the last one is larger than all that is kept.
-        for sizes in [(1200,), (1201, 1200), (1202, 1200), (5000, 4800)]:
-            small(hidden_layer_sizes=sizes, epochs=1).fit(*blobs)
-            assert sum(idle.n_bytes for idle in _workspace._idle) <= _workspace.MAX_IDLE_BYTES
-        assert _workspace._idle == []

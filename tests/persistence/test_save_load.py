@@ -1,6 +1,5 @@
 """Saving, loading, and handing over to ONNX and Keras."""
 
-import io
 import json
 import os
 import pickle
@@ -68,8 +67,8 @@ from sk_mnist import (
 from sk_mnist.neural_network._forward import ACTIVATIONS
 from sk_mnist.persistence import TRUSTED_TYPES, register_onnx_converters
 from sk_mnist.persistence._types import TYPES
-from tests.helpers.model_files import add_attribute, change_schema, members_of, node, nodes_of, pack
-from tests.helpers.processes import output_of, run_python
+from tests.helpers.model_files import add_attribute, change_schema, members_of, node, nodes_of, npy, pack
+from tests.helpers.processes import output_of
 
 
 class Mine(StandardScaler):
@@ -149,9 +148,6 @@ def rewrite(path, change):
 
 
 class TestRoundTrip:
-    def test_predictions_are_the_same_bit_for_bit(self, fitted, saved, images):
-        np.testing.assert_array_equal(load(saved).predict_proba(images[0]), fitted.predict_proba(images[0]))
-
     def test_a_process_without_tensorflow_and_skops_predicts_the_same(self, fitted, saved, images, tmp_path):
         np.save(tmp_path / "images.npy", images[0])
         code = f"""
@@ -445,10 +441,6 @@ class TestSave:
         with pytest.raises(TypeError, match="estimator must be an estimator or a Pipeline; got dict"):
             save({}, tmp_path / "model.skops")
 
-    def test_a_directory_that_is_not_there_is_an_error_of_the_system(self, fitted, tmp_path):
-        with pytest.raises(FileNotFoundError):
-            save(fitted, tmp_path / "no" / "model.skops")
-
     @pytest.mark.parametrize(
         ("name", "error", "match"),
         [
@@ -597,18 +589,13 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         "content",
-        [b"not a zip file", b"\x80\x04}\x94.", b"PK\x05\x06" + bytes(18)],
-        ids=["text", "pickle", "empty zip"],
+        [b"not a zip file", b"\x80\x04}\x94.", b"PK\x05\x06" + bytes(18), pack({"a.npy": npy(np.zeros(3))})],
+        ids=["text", "pickle", "empty zip", "npz"],
     )
     def test_a_foreign_file_is_refused(self, tmp_path, content):
         (tmp_path / "foreign").write_bytes(content)
         with pytest.raises(ValueError, match="is damaged or was not saved"):
             load(tmp_path / "foreign")
-
-    def test_another_zip_file_is_refused(self, tmp_path):
-        np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
-        with pytest.raises(ValueError, match="is damaged or was not saved"):
-            load(tmp_path / "arrays.npz")
 
     def test_a_zip_bomb_is_refused_unopened(self, tmp_path):
         path = tmp_path / "bomb.skops"
@@ -618,40 +605,15 @@ class TestDamage:
         with pytest.raises(ValueError, match=r"its member 'schema\.json' is compressed"):
             load(path)
 
-    def test_an_array_that_promises_more_than_it_holds_is_refused(self, saved):
-        def promise(name, content):
-            if not name.endswith(".npy"):
-                return content
-            header = io.BytesIO()
-            np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**13,)})
-            return header.getvalue() + content[128:]
-
-        rewrite(saved, promise)
-        with pytest.raises(ValueError, match="is damaged"):
-            load(saved)
-
     @posix_only
     def test_what_is_not_a_file_is_an_error_of_the_system(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
-        code = f"""
-import sk_mnist
-for path in ({str(tmp_path / "pipe")!r}, "/dev/zero", {str(tmp_path)!r}):
-    try:
-        sk_mnist.load(path)
-    except OSError as error:
-        print(error.strerror)
-"""
-        process = run_python(code)
-        assert process.stdout.splitlines() == ["Not a regular file", "Not a regular file", "Is a directory"]
-
-    @posix_only
-    def test_what_is_refused_is_closed(self, tmp_path):
-        os.mkfifo(tmp_path / "pipe")
+        reasons = {tmp_path / "pipe": "Not a regular file", "/dev/zero": "Not a regular file", tmp_path: "Is a direct"}
         before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
-        for _ in range(5):
-            for path in (tmp_path, tmp_path / "pipe"):
-                with pytest.raises(OSError, match=str(path)):
-                    load(path)
+        for path, reason in [*reasons.items()] * 5:
+            with pytest.raises(OSError, match=f"{reason}.*{path}"):
+                load(path)
+        # What is refused is closed.
         assert before == (len(os.listdir("/proc/self/fd")) if before else 0)
 
     def test_no_file_is_an_error_of_the_system(self, tmp_path):
@@ -763,14 +725,6 @@ class TestOnnx:
     def test_a_transformer_is_refused(self):
         with pytest.raises(ValueError, match=r"to_onnx converts classifiers, .*; got PixelScaler\(\)"):
             to_onnx(PixelScaler().fit([[0, 255]]))
-
-    def test_a_pipeline_that_begins_with_another(self):
-        X, y = fetch_mnist(subset="test", normalize=False, return_X_y=True)
-        images = X[:500].reshape(-1, 28, 28)
-        mlp = KerasMLPClassifier((4,), epochs=1, random_state=0)
-        model = make_pipeline(make_pipeline(ImageFlattener(), PixelScaler()), mlp).fit(images, y[:500])
-        _, proba = self.run(to_onnx(model, input_dtype="uint8"), images)
-        np.testing.assert_allclose(proba, model.predict_proba(images), atol=1e-5)
 
     @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"]], ids=str)
     def test_skl2onnx_itself_converts_after_one_call(self, labels):
