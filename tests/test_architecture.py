@@ -72,7 +72,7 @@ def importers_of(library):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_room_imports_only_the_rooms_below_it(module):
+def test_subpackages_import_only_the_subpackages_they_may(module):
     if module == "sk_mnist.__main__":
         return
     room = room_of(module)
@@ -80,7 +80,7 @@ def test_a_room_imports_only_the_rooms_below_it(module):
     assert imported <= ROOMS.get(room, set())
 
 
-def test_every_room_has_its_place_in_the_order():
+def test_the_import_rules_cover_every_subpackage():
     assert {room_of(module) for module in MODULES} == {None, *ROOMS}
 
 
@@ -108,5 +108,5 @@ def test_private_names_of_scikit_learn_come_from_one_module(module):
     assert used & private == set()
 
 
-def test_the_module_for_private_names_has_some():
+def test_the_check_for_private_names_detects_them():
     assert any("._" in name for name in imports_of(MODULES["sk_mnist._sklearn"]))

@@ -42,7 +42,7 @@ def sources_of(warp, height, width, n_images, seed):
 
 class TestForms:
     @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float32, np.float64])
-    def test_images_keep_their_shape_and_dtype_and_rows_are_the_same_images(self, dtype):
+    def test_images_and_rows_are_warped_alike_and_keep_shape_and_dtype(self, dtype):
         images = IMAGES.astype(dtype)
         warped = RandomWarp().transform(images, random_state=0)
         assert (warped.shape, warped.dtype) == (images.shape, images.dtype)
@@ -83,7 +83,7 @@ class TestForms:
             np.testing.assert_array_equal(images, before)
             assert not np.shares_memory(warped, images)
 
-    def test_images_in_any_memory_layout_are_the_same_images(self):
+    def test_the_memory_layout_of_images_does_not_matter(self):
         images = np.asfortranarray(IMAGES[:, ::-1] / 255)
         images.flags.writeable = False
         expected = RandomWarp().transform(np.ascontiguousarray(images), random_state=0)
@@ -100,7 +100,7 @@ class TestRandomness:
         assert (RandomWarp().transform(IMAGES, random_state=generator) != expected).any()
         assert (RandomWarp().transform(IMAGES, random_state=4) != expected).any()
 
-    def test_none_draws_from_the_global_generator_of_numpy(self):
+    def test_random_state_none_uses_the_global_generator_of_numpy(self):
         before = np.random.get_state()
         try:
             np.random.seed(3)
@@ -173,7 +173,7 @@ class TestAnyImages:
     @example(np.full((1, 1, 1), 2**32 - 1, dtype=np.uint32))
     @example(np.full((1, 2, 2), -(2**31), dtype=np.int32))
     @examples_times(0.6)
-    def test_without_strength_images_stay_as_they_are(self, images):
+    def test_zero_strengths_leave_images_unchanged(self, images):
         warped = only().transform(images, random_state=0)
         # Sides of an even length have their centre between two pixels, where float32 is exact, too.
         np.testing.assert_array_equal(warped, images, strict=True)
@@ -210,7 +210,7 @@ class TestAnyImages:
     @example((1, 22), NOTHING | {"shear": 1e-6}, 0)
     @example((1, 22), NOTHING | {"shear": 1e-6, "elastic": 1e-5}, 0)
     @examples_times(0.6)
-    def test_pixels_are_interpolated_as_by_scipy(self, shape, amounts, seed):
+    def test_interpolation_agrees_with_scipy(self, shape, amounts, seed):
         warp = RandomWarp(**amounts)
         images = np.random.default_rng(seed).normal(size=(3, *shape))
         warped = warp.transform(images, seed)
@@ -226,7 +226,7 @@ class TestAnyImages:
             np.testing.assert_allclose(found[is_inside], expected[is_inside], rtol=0, atol=bound)
 
 
-def test_what_comes_in_from_outside_is_background():
+def test_pixels_from_outside_the_image_are_background():
     # An image of ones fades to 0 within a pixel of its border, as scipy's grid-constant does.
     warp = only(translation=3.0)
     warped = warp.transform(np.ones((50, 12, 9)), random_state=0)
@@ -327,26 +327,26 @@ class TestAmounts:
 class TestRefused:
     @pytest.mark.parametrize("name", NOTHING)
     @pytest.mark.parametrize("value", [-0.1, np.nan, np.inf, 1e300, "much", None])
-    def test_strengths_that_are_none(self, name, value):
+    def test_invalid_strengths_are_rejected(self, name, value):
         with pytest.raises(
             ValueError, match=f"The '{name}' parameter of RandomWarp must be a float in the range .* Got"
         ):
             RandomWarp(**{name: value}).transform(IMAGES)
 
     @pytest.mark.parametrize("fade", [-0.1, 1.1, np.nan])
-    def test_a_share_of_epochs_that_is_none(self, fade):
+    def test_a_fade_outside_0_to_1_is_rejected(self, fade):
         with pytest.raises(ValueError, match=r"The 'fade' parameter of RandomWarp must be .* \[0.0, 1.0\]"):
             RandomWarp(fade=fade).transform(IMAGES)
 
-    def test_a_rotation_of_more_than_a_half_turn(self):
+    def test_rotations_above_180_degrees_are_rejected(self):
         with pytest.raises(ValueError, match="The 'rotation' parameter of RandomWarp"):
             RandomWarp(rotation=181).transform(IMAGES)
 
-    def test_rows_that_are_not_square(self):
+    def test_rows_of_non_square_images_are_rejected_without_image_shape(self):
         with pytest.raises(ValueError, match=r"Rows of 783 pixels are not square .* Give RandomWarp\(image_shape="):
             RandomWarp().transform(np.zeros((2, 783)))
 
-    def test_a_shape_of_other_images(self):
+    def test_an_image_shape_that_does_not_match_the_images_is_rejected(self):
         with pytest.raises(
             ValueError, match=r"image_shape=\(14, 28\) .* differs from X, .* 28 x 14. Set it to \(28, 14\)"
         ):
@@ -357,7 +357,7 @@ class TestRefused:
             RandomWarp(image_shape=(14, 28)).transform(np.zeros((2, 784)))
 
     @pytest.mark.parametrize("shape", [(784,), (1, 28, 28), (0, 784), (-28, -28), (28.0, 28.0), ("28", "28"), ()])
-    def test_a_shape_that_is_none(self, shape):
+    def test_an_invalid_image_shape_is_rejected(self, shape):
         with pytest.raises(
             ValueError, match=r"image_shape must be \(height, width\), two integers of at least 1, or None; got"
         ):
@@ -366,7 +366,7 @@ class TestRefused:
             RandomWarp(image_shape="28x28").transform(np.zeros((2, 784)))
 
     @pytest.mark.parametrize("shape", [(2, 28, 28, 3), (2, 3, 28, 28), (2, 1, 28, 28, 1)])
-    def test_colour_images(self, shape):
+    def test_colour_images_are_rejected(self, shape):
         with pytest.raises(ValueError, match=r"X has shape .*; RandomWarp takes grey images of shape"):
             RandomWarp().transform(np.zeros(shape))
 
@@ -381,7 +381,7 @@ class TestRefused:
         ],
         ids=["one image", "no image", "NaN", "infinity", "words"],
     )
-    def test_what_is_no_stack_of_images(self, X, message):
+    def test_anything_but_a_batch_of_finite_images_is_rejected(self, X, message):
         with pytest.raises(ValueError, match=message):
             RandomWarp().transform(X)
 
@@ -392,13 +392,13 @@ def test_scikit_learn_check(check):
     check("RandomWarp", RandomWarp(rotation=5.0, image_shape=(28, 28)))
 
 
-def test_a_clone_distorts_alike_and_prints_what_was_set():
+def test_a_clone_warps_alike_and_its_repr_shows_changed_parameters():
     warp = RandomWarp(rotation=5.0, image_shape=(28, 28))
     assert repr(clone(warp)) == "RandomWarp(image_shape=(28, 28), rotation=5.0)"
     np.testing.assert_array_equal(clone(warp).transform(IMAGES, 0), warp.transform(IMAGES, 0))
 
 
-def test_transforming_leaves_nothing_behind():
+def test_transform_stores_no_state():
     warp = RandomWarp()
     before = dict(vars(warp))
     warp.transform(IMAGES, random_state=0)

@@ -87,7 +87,7 @@ def test_train_is_the_default_and_succeeds_without_tensorflows_chatter(trained):
     assert (trained[1].returncode, trained[1].stderr) == (0, "")
 
 
-def test_published_and_measured_figures_stand_side_by_side(trained):
+def test_train_prints_published_and_measured_results_side_by_side(trained):
     output, process = trained
     metrics = json.loads((output / "metrics.json").read_text())
     rows = {
@@ -126,7 +126,7 @@ def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path, ca
     assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])
 
 
-def test_files_are_written_whole_and_no_others(trained):
+def test_train_writes_all_its_files_and_no_others(trained):
     output, _ = trained
     history = json.loads((output / "history.json").read_text())
     assert [len(values) for values in history.values()] == [2, 2]
@@ -137,7 +137,7 @@ def test_files_are_written_whole_and_no_others(trained):
         assert picture.read_bytes().startswith(PNG)
 
 
-def test_evaluate_finds_the_figures_of_training_again(trained, tmp_path, capsys):
+def test_evaluate_reproduces_the_results_of_train(trained, tmp_path, capsys):
     output, _ = trained
     assert main(["evaluate", str(output / "model.skops"), "--plots", str(tmp_path / "plots")]) == 0
     accuracy = json.loads((output / "metrics.json").read_text())["accuracy"]
@@ -146,7 +146,7 @@ def test_evaluate_finds_the_figures_of_training_again(trained, tmp_path, capsys)
         assert (tmp_path / "plots" / name).read_bytes() == (output / name).read_bytes()
 
 
-def test_evaluate_replaces_pictures_only_if_told_to(trained, tmp_path, capsys):
+def test_evaluate_overwrites_plots_only_with_force(trained, tmp_path, capsys):
     model = str(trained[0] / "model.skops")
     picture = tmp_path / "misclassified.png"
     picture.write_text("mine")
@@ -157,7 +157,7 @@ def test_evaluate_replaces_pictures_only_if_told_to(trained, tmp_path, capsys):
     assert picture.read_bytes().startswith(PNG)
 
 
-def test_evaluate_refuses_what_is_no_model(tmp_path, capsys):
+def test_evaluate_rejects_files_that_are_not_models(tmp_path, capsys):
     (tmp_path / "model.skops").write_text("none")
     assert main(["evaluate", str(tmp_path / "model.skops")]) == 1
     assert "is damaged or was not saved by sk_mnist.save" in capsys.readouterr().err
@@ -174,7 +174,7 @@ def test_quiet_prints_nothing(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_matplotlib_the_figures_come_without_pictures(tmp_path, monkeypatch, capsys):
+def test_train_without_matplotlib_writes_no_plots_and_says_what_to_install(tmp_path, monkeypatch, capsys):
     for name in ("matplotlib", "matplotlib.pyplot"):
         monkeypatch.setitem(sys.modules, name, None)
     assert main([option for option in BRIEF if option != "--no-plots"] + ["--output", str(tmp_path)]) == 0
@@ -225,7 +225,7 @@ TUNE = ["tune", "--rows", "600", "--epochs", "3", "--cv", "2"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("search", ["grid", "random", "halving"])
-def test_tune_finds_the_best_and_writes_it_down(search, tmp_path, capsys):
+def test_tune_saves_the_best_model_and_all_scores(search, tmp_path, capsys):
     n_candidates = ["--candidates", "3"] if search == "random" else []
     assert main([*TUNE, "--search", search, *n_candidates, "--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
@@ -333,7 +333,7 @@ def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlie
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_bad_option_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch, capsys):
+def test_a_bad_option_prints_one_line_and_exits_with_status_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert message in error_of(capsys, *arguments)
 
@@ -345,7 +345,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"sk-mnist {sk_mnist.__version__}\n"
 
 
-def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, capsys):
+def test_os_errors_print_one_line_and_exit_with_status_1(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
     assert main(["--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
@@ -353,7 +353,7 @@ def test_errors_of_the_system_are_one_line_and_status_1(tmp_path, monkeypatch, c
 
 class TestTerminal:
     @pytest.mark.parametrize("columns", [60, 80, 120])
-    def test_the_bar_of_a_training_fits(self, columns, tmp_path, monkeypatch):
+    def test_the_training_progress_bar_fits_the_terminal(self, columns, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, columns=columns)
         assert main([*BRIEF, "--validation", "1000", "--output", str(tmp_path)]) == 0
         history = json.loads((tmp_path / "history.json").read_text())
@@ -365,7 +365,7 @@ class TestTerminal:
             assert f" {name} {100 * history[key][-1]:.1f} %" in bars[-1]
         assert (f" val loss {history['val_loss'][-1]:.3f}" in bars[-1]) == (columns > 60)
 
-    def test_no_time_is_left_after_early_stopping(self, tmp_path, monkeypatch):
+    def test_after_early_stopping_the_bar_shows_the_time_taken(self, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch)
         assert main([*BRIEF, "--early-stopping", "--epochs", "60", "--output", str(tmp_path)]) == 0
         n_epochs = len(json.loads((tmp_path / "history.json").read_text())["loss"])
@@ -375,7 +375,7 @@ class TestTerminal:
 
     @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
     @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-    def test_any_terminal_does(self, encoding, environment, tmp_path, monkeypatch):
+    def test_progress_works_on_ascii_colourless_and_dumb_terminals(self, encoding, environment, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, encoding=encoding, **environment)
         assert main([*BRIEF, "--output", str(tmp_path)]) == 0
         assert "epoch 3/3 " in terminal.text
@@ -393,7 +393,7 @@ class TestTerminal:
         assert terminal.errors == "strict"  # as it was
 
     @pytest.mark.slow
-    def test_the_screen_of_a_search_fits_and_is_truthful(self, tmp_path, monkeypatch):
+    def test_search_progress_fits_the_terminal_and_is_accurate(self, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, columns=60)
         clocks, advance = [], Clock.advance
 
@@ -415,7 +415,7 @@ class TestTerminal:
 
 @pytest.mark.parametrize("n_candidates", [1, 2, 3, 6, 9, 10, 36])
 @pytest.mark.parametrize("epochs", [1, 2, 3, 10, 30])
-def test_the_rounds_of_halving_are_known_before_it_begins(n_candidates, epochs):
+def test_predicted_halving_rounds_agree_with_scikit_learn(n_candidates, epochs):
     search = HalvingGridSearchCV(
         DecisionTreeClassifier(),
         {"random_state": list(range(n_candidates))},
@@ -429,7 +429,7 @@ def test_the_rounds_of_halving_are_known_before_it_begins(n_candidates, epochs):
     assert [round_.epochs for round_ in rounds] == search.n_resources_
 
 
-def test_the_time_that_is_left_comes_from_the_parts_after_the_first():
+def test_the_time_estimate_ignores_the_slow_first_part():
     seconds = iter([0, 10, 10, 12, 13, 20, 21]).__next__
     clock = Clock(10, now=seconds)
     assert clock.text() == ""
@@ -456,7 +456,7 @@ class TestOutput:
         assert sk_mnist.load(output / "model.skops")["mlp"].n_iter_ == 3
 
     @pytest.mark.parametrize("command", ["train", "tune"])
-    def test_an_earlier_run_is_kept(self, command, tmp_path, monkeypatch, capsys):
+    def test_an_earlier_run_is_not_overwritten_without_force(self, command, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").write_text("earlier")
         refusal = error_of(capsys, command, "--output", str(tmp_path))
@@ -464,7 +464,7 @@ class TestOutput:
         assert main([command, "--force", "--output", str(tmp_path)]) == 1  # continues, until there is no space
         assert (tmp_path / "model.skops").read_text() == "earlier"
 
-    def test_an_earlier_run_is_kept_until_the_training_has_succeeded(self, tmp_path, monkeypatch):
+    def test_force_keeps_an_earlier_run_until_training_succeeds(self, tmp_path, monkeypatch):
         (tmp_path / "model.skops").write_text("earlier")
         monkeypatch.setattr("sk_mnist.persistence.save", no_space)
         assert main([*BRIEF, "--force", "--output", str(tmp_path)]) == 1
@@ -480,11 +480,11 @@ class TestOutput:
             ["export", "none", "--onnx", "/proc/m.onnx"],
         ],
     )
-    def test_what_cannot_be_written_is_found_before_the_work(self, arguments, monkeypatch, capsys):
+    def test_unwritable_outputs_are_rejected_before_any_work(self, arguments, monkeypatch, capsys):
         monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         assert re.search(r"--(output|onnx) /proc", error_of(capsys, *arguments))
 
-    def test_a_directory_in_the_place_of_a_file_is_found_before_the_work(self, tmp_path, monkeypatch, capsys):
+    def test_a_directory_in_place_of_a_file_is_rejected_before_any_work(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
         (tmp_path / "model.skops").mkdir()
         refusal = error_of(capsys, "train", "--force", "--output", str(tmp_path))
@@ -492,7 +492,7 @@ class TestOutput:
 
 
 class TestJson:
-    def test_of_a_training(self, tmp_path, capsys):
+    def test_train_prints_history_metrics_and_files_as_json(self, tmp_path, capsys):
         assert main([*BRIEF, "--json", "--output", str(tmp_path)]) == 0
         captured = capsys.readouterr()
         result = json.loads(captured.out)
@@ -502,7 +502,7 @@ class TestJson:
         assert set(result["files"]) == set(map(str, tmp_path.iterdir()))
         assert "epoch 3/3" in captured.err
 
-    def test_of_an_evaluation(self, trained, capsys):
+    def test_evaluate_prints_metrics_as_json(self, trained, capsys):
         model = trained[0] / "model.skops"
         assert main(["evaluate", str(model), "--json"]) == 0
         captured = capsys.readouterr()
@@ -512,7 +512,7 @@ class TestJson:
         assert (result["model"], result["files"], captured.err) == (str(model), [], "")
 
     @pytest.mark.slow
-    def test_of_a_search(self, tmp_path, capsys):
+    def test_tune_prints_the_best_parameters_and_all_candidates_as_json(self, tmp_path, capsys):
         assert main([*TUNE, "--search", "random", "--candidates", "2", "--json", "--output", str(tmp_path)]) == 0
         captured = capsys.readouterr()
         result = json.loads(captured.out)
@@ -547,7 +547,7 @@ def test_data_home_is_where_images_are_read(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_threads_go_before_the_environment(tmp_path):
+def test_the_threads_option_overrides_omp_num_threads(tmp_path):
     code = f"""
 from sk_mnist.cli import main
 assert main({[*BRIEF, "--threads", "1", "--output", str(tmp_path)]!r}) == 0
@@ -566,7 +566,7 @@ def test_help_lists_the_recipes_that_there_are(capsys):
 
 
 class TestExport:
-    def test_another_program_runs_the_model(self, trained, tmp_path, capsys):
+    def test_an_exported_model_predicts_the_same_labels(self, trained, tmp_path, capsys):
         path = tmp_path / "model.onnx"
         assert main(["export", str(trained[0] / "model.skops"), "--onnx", str(path)]) == 0
         assert capsys.readouterr().out == f"Wrote {path}\n"
@@ -575,7 +575,7 @@ class TestExport:
         labels = sk_mnist.load(trained[0] / "model.skops").predict(images)
         np.testing.assert_array_equal(session.run(None, {"X": images})[0], labels)
 
-    def test_a_missing_extra_is_one_sentence(self, trained, tmp_path, monkeypatch, capsys):
+    def test_a_missing_extra_is_reported_in_one_sentence(self, trained, tmp_path, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "skl2onnx", None)
         refusal = error_of(capsys, "export", str(trained[0] / "model.skops"), "--onnx", str(tmp_path / "model.onnx"))
         assert "error: --onnx needs skl2onnx: pip install skl2onnx (see" in refusal
@@ -583,7 +583,7 @@ class TestExport:
 
 
 class TestInfo:
-    def test_it_says_where_the_data_is_which_versions_there_are_and_last_the_devices(self, capfd):
+    def test_info_prints_the_data_location_versions_and_finally_the_devices(self, capfd):
         assert main(["info"]) == 0
         captured = capfd.readouterr()
         assert os.environ["SK_MNIST_DATA"] in captured.out
@@ -592,7 +592,7 @@ class TestInfo:
         assert re.match(r"TensorFlow sees +CPU", captured.out.splitlines()[-1])
         assert captured.err == ""
 
-    def test_tensorflow_that_does_not_start_is_named_last(self, monkeypatch, capsys):
+    def test_a_tensorflow_that_fails_to_start_is_reported_last(self, monkeypatch, capsys):
         monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", no_space)
         assert main(["info"]) == 0
         *others, last = capsys.readouterr().out.splitlines()
@@ -613,7 +613,7 @@ def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, caps
     assert any("neither mnist.npz nor the IDX files" in reason for reason in reasons)
 
 
-def test_no_picture_is_drawn_where_its_characters_are_missing(pictures, monkeypatch):
+def test_predict_draws_no_preview_if_the_terminal_lacks_the_characters(pictures, monkeypatch):
     terminal = on_a_terminal(monkeypatch, encoding="cp1252")
     assert main(["predict", str(pictures / "seven.png")]) == 0
     assert "seven.png: 7 " in terminal.text
@@ -647,7 +647,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert process.returncode == 0, process.stderr
         assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, second choice \d\)\n", process.stdout)
 
-    def test_json_is_all_that_is_printed(self, pictures, monkeypatch, capfd):
+    def test_with_json_nothing_else_is_printed(self, pictures, monkeypatch, capfd):
         monkeypatch.chdir(pictures)
         assert main(["predict", "--json", "--split", "row.png", "blank.png"]) == 0
         output, errors = capfd.readouterr()
@@ -663,7 +663,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert all(left < right for left, _, right, _ in boxes)
         assert boxes == sorted(boxes)
 
-    def test_what_cannot_be_read_is_said_and_the_rest_is_read(self, pictures, tmp_path, monkeypatch, capfd):
+    def test_unreadable_files_are_reported_and_the_others_are_classified(self, pictures, tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(pictures)
         unreadable = ["missing.png", "empty.png", str(tmp_path)]
         assert main(["predict", "text.jpg", "seven.png", *unreadable, "blank.png"]) == 1
@@ -685,7 +685,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
-    def test_any_name_can_be_printed(self, pictures, tmp_path):
+    def test_file_names_that_are_not_unicode_are_printed_escaped(self, pictures, tmp_path):
         for name in (b"\xff.png", b"a.png"):
             (tmp_path / os.fsdecode(name)).write_bytes((pictures / "seven.png").read_bytes())
         process = run("predict", ".", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
@@ -698,14 +698,14 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert process.stdout.startswith(b"-: 7 ")
 
     @pytest.mark.parametrize("model", [RidgeClassifier(), LogisticRegression()])
-    def test_a_model_that_cannot_read_is_an_error(self, model, pictures, tmp_path, capsys):
+    def test_a_model_that_cannot_classify_digit_images_is_rejected(self, model, pictures, tmp_path, capsys):
         path = sk_mnist.save(model.fit(np.eye(4), [0, 1, 0, 1]), tmp_path / "model.skops")
         assert main(["predict", "--model", str(path), str(pictures / "seven.png")]) == 1
         reason = f"sk-mnist: The model is a {type(model).__name__} for 4 pixels; it must be"
         assert capsys.readouterr().err.startswith(reason)
 
     @pytest.mark.parametrize("takes_pictures", [False, True])
-    def test_a_model_of_ones_own_reads(self, takes_pictures, trained, pictures, tmp_path, capfd):
+    def test_a_model_trained_by_the_user_can_be_used(self, takes_pictures, trained, pictures, tmp_path, capfd):
         model = trained[0] / "model.skops"
         if takes_pictures:
             pipeline = make_pipeline(sk_mnist.DigitImageNormalizer(), sk_mnist.load(model))
@@ -731,7 +731,7 @@ def test_demo_serves_its_page_until_it_is_interrupted():
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
 
 
-def test_a_port_that_is_taken_is_an_error(capsys):
+def test_demo_rejects_a_port_that_is_in_use(capsys):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -740,7 +740,7 @@ def test_a_port_that_is_taken_is_an_error(capsys):
 
 
 @pytest.mark.slow
-def test_threads_of_tensorflow(tmp_path):
+def test_tensorflow_threads_follow_n_jobs_and_omp_num_threads(tmp_path):
     code = f"""
 import tensorflow as tf
 from sk_mnist.cli import main

@@ -186,7 +186,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_dasks_workers_find_the_same_bit_for_bit(client, images, way):
+def test_dask_workers_give_bit_identical_results(client, images, way):
     X, y = images
     model = make_mnist_pipeline(**SMALL)
     expected, expected_network, _ = way(model, X, y)
@@ -214,7 +214,7 @@ class DiesOnce:
         return model.score(X, y)
 
 
-def test_a_killed_worker_costs_its_tasks_and_not_the_search(images, tmp_path):
+def test_a_search_survives_a_killed_worker(images, tmp_path):
     X, y = images
     # Arrays that travel with the tasks: what was put on the killed worker alone would be lost.
     folds = [(train.tolist(), test.tolist()) for train, test in StratifiedKFold(3).split(X, y)]
@@ -247,7 +247,7 @@ class Kills:
         return 0.0
 
 
-def test_a_killed_scheduler_is_an_error_and_the_search_does_not_hang(images, tmp_path):
+def test_a_killed_scheduler_raises_an_error_instead_of_hanging(images, tmp_path):
     with commands_cluster(tmp_path) as (_, scheduler):
         search = GridSearchCV(DummyClassifier(), {}, cv=5, scoring=Kills(scheduler.pid))
         with (
@@ -257,7 +257,7 @@ def test_a_killed_scheduler_is_an_error_and_the_search_does_not_hang(images, tmp
             search.fit(*images)
 
 
-def test_bars_go_down_to_epochs_where_workers_share_the_machine(client, images, capsys):
+def test_progress_bars_show_each_network_fit_of_local_workers(client, images, capsys):
     search = GridSearchCV(KerasMLPClassifier(**SMALL), {"learning_rate": [1e-3, 1e-2]}, cv=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=2))
     with joblib.parallel_config("dask"):
@@ -294,7 +294,7 @@ class TestTasksThatDaskCannotRun:
         with joblib.parallel_config(backend):
             joblib.Parallel(timeout=timeout)(joblib.delayed(id)(OfAnotherEnvironment()) for _ in range(2))
 
-    def test_joblibs_own_backend_waits_for_them(self, client):
+    def test_joblibs_own_backend_hangs(self, client):
         # Once this fails, neither the example nor its page need the backend below.
         with pytest.raises(multiprocessing.TimeoutError):
             self.run("dask", timeout=2)
@@ -313,7 +313,7 @@ def load_example():
 
 
 @pytest.mark.parametrize("from_file", [False, True])
-def test_the_example_finds_the_same_on_a_cluster_and_one_by_one(tmp_path, from_file):
+def test_the_example_gives_the_same_results_with_and_without_a_cluster(tmp_path, from_file):
     options = ["--images", tmp_path / "images.npy"] if from_file else []
     command = [sys.executable, EXAMPLE, "--rows", "1000", "--epochs", "1", "--folds", "2", "--one-by-one", *options]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout

@@ -24,11 +24,11 @@ def test_scikit_learn_check(estimator, check):
 
 @pytest.mark.slow
 @parametrize_with_checks([case.estimator for case in CASES if case.is_slow])
-def test_scikit_learn_check_of_another_network(estimator, check):
+def test_scikit_learn_check_of_slow_estimators(estimator, check):
     check(estimator)
 
 
-def test_the_table_holds_every_public_estimator():
+def test_the_checks_cover_every_public_estimator():
     public = {getattr(sk_mnist, name) for name in sk_mnist.__all__}
     estimators = {thing for thing in public if isinstance(thing, type) and issubclass(thing, BaseEstimator)}
     elsewhere = {sk_mnist.RandomWarp, sk_mnist.DigitImageNormalizer}
@@ -37,6 +37,6 @@ def test_the_table_holds_every_public_estimator():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_clone_prints_as_its_class(case):
+def test_the_repr_of_a_clone_starts_with_its_class_name(case):
     text = repr(clone(case.estimator))
     assert text.startswith(type(case.estimator).__name__ + "(")

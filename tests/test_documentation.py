@@ -18,7 +18,7 @@ def test_the_figures_in_the_readme_are_the_ones_recorded_for_the_docs():
     assert shown.strip() == (ROOT / "docs" / "printed" / "reproduce_reference.txt").read_text().strip()
 
 
-def test_the_figures_of_the_recipes_are_what_the_command_prints():
+def test_the_recipe_table_in_the_docs_is_what_the_benchmark_prints():
     process = subprocess.run(
         [sys.executable, ROOT / "examples" / "benchmarks" / "recipes.py", "--only", "none"],
         capture_output=True,

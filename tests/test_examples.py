@@ -73,7 +73,7 @@ def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_
 
 
 @pytest.mark.slow
-def test_dense_networks_scores_what_is_trained_and_their_vote(tmp_path):
+def test_dense_networks_scores_each_saved_network_and_their_ensemble(tmp_path):
     # Networks that have their file are not trained: small ones take the places of the large ones.
     X, y = fetch_mnist(subset="train", return_X_y=True)
     places = [*(f"{name}-test-{seed}" for name in ("wide", "accurate") for seed in (0, 1, 2)),
@@ -143,7 +143,7 @@ def test_a_service_says_what_is_wrong_with_a_request(service, body):
 
 
 @pytest.mark.parametrize("length", ["11000000", "-1", "many"])
-def test_a_service_reads_no_request_without_end(service, length):
+def test_a_service_rejects_requests_of_excessive_or_invalid_length(service, length):
     connection = HTTPConnection(service.removeprefix("http://").rstrip("/"), timeout=300)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Length", length)

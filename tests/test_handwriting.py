@@ -24,7 +24,7 @@ from tests.helpers.memory import peak_memory
 
 
 @pytest.fixture(scope="module")
-def test_images():
+def mnist_test_images():
     test = fetch_mnist(subset="test", normalize=False)
     return test.images, test.target
 
@@ -34,10 +34,10 @@ def enlarged(image, factor=5):
 
 
 @pytest.fixture(scope="module")
-def seven(test_images):
+def seven(mnist_test_images):
     """A 7 as dark ink on white paper, 200 x 240 pixels."""
     paper = np.full((200, 240), 255, dtype=np.uint8)
-    paper[30:170, 60:200] -= enlarged(test_images[0][0])
+    paper[30:170, 60:200] -= enlarged(mnist_test_images[0][0])
     return paper
 
 
@@ -87,17 +87,17 @@ class TestPictures:
             lambda levels: file_of(levels, "WEBP", lossless=True),
         ],
     )
-    def test_every_kind_gives_the_same(self, convert, seven):
+    def test_all_array_and_file_formats_give_the_same_image(self, convert, seven):
         np.testing.assert_array_equal(normalized(convert(seven)), normalized(seven))
 
-    def test_a_mask_is_booleans_or_bytes(self, seven):
+    def test_boolean_integer_and_float_masks_give_the_same_image(self, seven):
         mask = seven < 128
         images = DigitImageNormalizer().transform([mask, mask * 255, mask.astype(float)])
         assert images.max() == 255
         np.testing.assert_array_equal(images, images[[0, 0, 0]])
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_a_rounding_above_white_is_white(self, dtype, seven):
+    def test_rounding_errors_above_white_count_as_white(self, dtype, seven):
         picture = (seven / 255).astype(dtype)
         np.testing.assert_array_equal(normalized(picture * dtype(1 + 5e-7)), normalized(picture))
         with pytest.raises(ValueError, match="they must be floats of 0 to 1"):
@@ -122,7 +122,7 @@ class TestPictures:
         images = DigitImageNormalizer().transform([seven, seven[20:180, 40:]])
         np.testing.assert_array_equal(images[0], images[1])
 
-    def test_the_orientation_of_a_photograph_counts(self, seven):
+    def test_the_exif_orientation_is_applied(self, seven):
         exif = Image.Exif()
         exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees to the right
         turned = file_of(np.rot90(seven).copy(), exif=exif)
@@ -160,17 +160,17 @@ class TestBadPictures:
             (None, r"X\[0\] has shape \(\)"),
         ],
     )
-    def test_what_is_no_picture_is_refused(self, picture, message):
+    def test_invalid_pictures_are_rejected(self, picture, message):
         with pytest.raises(ValueError, match=message):
             DigitImageNormalizer().transform([picture])
 
-    def test_a_cut_file_is_refused(self, seven):
+    def test_a_truncated_file_is_rejected(self, seven):
         whole = file_of(seven).read()
         with pytest.raises(ValueError, match=r"X\[1\] is damaged"):
             DigitImageNormalizer().transform([seven, io.BytesIO(whole[: len(whole) // 2])])
 
     @pytest.mark.parametrize("kind", ["JPEG", "BMP", "TIFF", "GIF", "WEBP"])
-    def test_a_cut_file_of_another_kind_is_refused_by_its_name(self, kind, seven, tmp_path):
+    def test_truncated_files_of_other_formats_are_rejected_with_their_index(self, kind, seven, tmp_path):
         path = tmp_path / "cut"
         path.write_bytes(file_of(seven, kind).read()[:60])
         with pytest.raises(ValueError, match=r"^X\[0\] is "):
@@ -193,16 +193,16 @@ class TestBadPictures:
         difference = normalized(turned).astype(int) - normalized(seven)
         assert np.abs(difference).mean() < 3
 
-    def test_a_picture_one_pixel_high_takes_no_memory(self):
+    def test_a_picture_one_pixel_high_does_not_exhaust_memory(self):
         picture = Image.new("L", (5_000_000, 1), 255)
         assert peak_memory(lambda: DigitImageNormalizer().transform([picture])) < 200_000_000
 
-    def test_a_missing_file_is_an_os_error(self, tmp_path):
+    def test_a_missing_file_raises_file_not_found_error(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             DigitImageNormalizer().transform([tmp_path / "missing.png"])
 
     @pytest.mark.parametrize("side", [7_100, 100_000])
-    def test_a_huge_picture_is_refused_before_it_is_decoded(self, side):
+    def test_a_huge_picture_is_rejected_before_it_is_decoded(self, side):
         # 10 kB or less, whatever it says: nothing of the pixels is there.
         header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
         chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
@@ -224,13 +224,13 @@ class TestBadPictures:
             (io.BytesIO(), "a BytesIO"),
         ],
     )
-    def test_one_picture_alone_is_refused(self, X, given):
+    def test_a_single_picture_outside_a_list_is_rejected(self, X, given):
         message = f"X is {given}; DigitImageNormalizer takes a sequence of pictures. Put a single one into a list"
         with pytest.raises(ValueError, match=message):
             DigitImageNormalizer().transform(X)
 
     @pytest.mark.parametrize("X", [3, None, {"a.png"}, np.zeros(784), pd.Series([1.0]), pd.DataFrame({"a": ["a.png"]})])
-    def test_other_things_are_refused_without_useless_advice(self, X):
+    def test_other_input_is_rejected_with_advice_to_give_file_names(self, X):
         with pytest.raises(ValueError, match=r"takes a sequence of pictures\. Give a list of file names"):
             DigitImageNormalizer().transform(X)
 
@@ -256,7 +256,7 @@ class TestNormalizer:
         np.testing.assert_array_equal(normalized(255 - seven), normalized(seven))
 
     @pytest.mark.parametrize("margins", [((0, 300), (500, 0)), ((7, 0), (0, 31)), ((0, 900), (1000, 0))])
-    def test_it_does_not_matter_where_the_digit_is(self, margins, seven):
+    def test_the_position_of_the_digit_does_not_matter(self, margins, seven):
         moved = np.pad(seven, margins, constant_values=255)
         difference = normalized(moved).astype(int) - normalized(seven)
         if max(moved.shape) <= 1024:
@@ -294,35 +294,35 @@ class TestNormalizer:
     def test_an_empty_picture_gives_an_empty_image(self, level):
         assert not normalized(np.full((100, 80), level, dtype=np.uint8)).any()
 
-    def test_noise_alone_is_no_ink(self):
+    def test_noise_alone_gives_an_empty_image(self):
         noise = np.random.default_rng(0).normal(0.7, 0.02, (200, 200))
         assert not normalized(np.clip(noise, 0, 1)).any()
 
-    def test_digits_of_mnist_stay_as_they_are(self, test_images):
-        images = test_images[0][:500]
+    def test_mnist_digits_stay_almost_unchanged(self, mnist_test_images):
+        images = mnist_test_images[0][:500]
         differences = DigitImageNormalizer().transform(images).astype(float) - images
         assert np.mean(np.abs(differences).mean(axis=(1, 2)) < 4) > 0.9
 
     @pytest.mark.slow
-    def test_on_mnists_own_images_a_tenth_of_a_point_is_lost_at_most(self, test_images):
-        images, y = test_images
+    def test_normalizing_mnist_costs_at_most_a_tenth_of_a_point_of_accuracy(self, mnist_test_images):
+        images, y = mnist_test_images
         model = load_pretrained()
         again = DigitImageNormalizer().transform(images)
         assert model.score(again, y) >= model.score(images, y) - 0.001
 
-    def test_the_pretrained_model_reads_pictures(self, test_images):
+    def test_the_pretrained_model_reads_pictures(self, mnist_test_images):
         generator = np.random.default_rng(0)
         pictures = []
-        for image in test_images[0][:200]:
+        for image in mnist_test_images[0][:200]:
             top, left = generator.integers(0, 200, 2)
             paper = np.full((400, 400), 250.0)
             paper[top : top + 140, left : left + 140] -= 0.8 * enlarged(image)
             pictures.append(gaussian_filter(paper, 2).astype(np.uint8))
         model = make_pipeline(DigitImageNormalizer(), load_pretrained())
-        assert model.score(pictures, test_images[1][:200]) >= 0.985
+        assert model.score(pictures, mnist_test_images[1][:200]) >= 0.985
         # What people see without it.
         small = np.stack([np.asarray(Image.fromarray(255 - picture).resize((28, 28))) for picture in pictures])
-        assert load_pretrained().score(small, test_images[1][:200]) < 0.6
+        assert load_pretrained().score(small, mnist_test_images[1][:200]) < 0.6
 
     @examples_times(2)
     @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
@@ -333,7 +333,7 @@ class TestNormalizer:
         assert (image.shape, image.dtype) == ((28, 28), np.uint8)
         assert image.max() in (0, 255)
 
-    def test_it_is_a_transformer_without_state(self, seven):
+    def test_the_transformer_is_stateless(self, seven):
         normalizer = DigitImageNormalizer()
         assert normalizer.fit([seven]) is normalizer
         assert clone(normalizer).get_params() == {}
@@ -348,16 +348,16 @@ def test_scikit_learn_check(check):
 
 
 class TestSplitDigits:
-    def test_digits_come_in_reading_order_with_their_boxes(self, test_images):
+    def test_digits_come_in_reading_order_with_their_boxes(self, mnist_test_images):
         paper = np.zeros((400, 600), dtype=np.uint8)
         places = [(20, 30), (35, 200), (10, 400), (220, 60), (230, 330)]
-        for (top, left), image in zip(places, test_images[0], strict=False):
+        for (top, left), image in zip(places, mnist_test_images[0], strict=False):
             paper[top : top + 140, left : left + 140] = enlarged(image)
         digits = split_digits(255 - paper)
         assert load_pretrained().predict(DigitImageNormalizer().transform([d.image for d in digits])).tolist() == (
-            test_images[1][:5].tolist()
+            mnist_test_images[1][:5].tolist()
         )
-        for (top, left), digit, image in zip(places, digits, test_images[0], strict=False):
+        for (top, left), digit, image in zip(places, digits, mnist_test_images[0], strict=False):
             rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
             expected = (left + 5 * columns[0], top + 5 * rows[0], left + 5 * columns[-1] + 5, top + 5 * rows[-1] + 5)
             assert digit.box == expected
@@ -376,8 +376,8 @@ class TestSplitDigits:
         paper[40:150, 200:210] = 1  # a one next to it
         assert [digit.box for digit in split_digits(paper)] == [(50, 40, 110, 150), (200, 40, 210, 150)]
 
-    def test_digits_that_touch_by_a_thin_stroke_are_cut(self, test_images):
-        images, y = test_images
+    def test_digits_that_touch_by_a_thin_stroke_are_cut(self, mnist_test_images):
+        images, y = mnist_test_images
         zero, six = images[y == 0][0], images[y == 6][0]
         zero, six = (enlarged(image[:, image.any(axis=0)]) for image in (zero, six))
         paper = np.pad(np.hstack([zero, np.zeros((140, 10), np.uint8), six]), 20)
@@ -388,17 +388,17 @@ class TestSplitDigits:
         images = DigitImageNormalizer().transform([digit.image for digit in digits])
         assert load_pretrained().predict(images).tolist() == [0, 6]
 
-    def test_single_digits_are_not_cut(self, test_images):
-        n_digits = [len(split_digits(np.pad(image, 4))) for image in test_images[0][:1000]]
+    def test_single_digits_are_not_cut(self, mnist_test_images):
+        n_digits = [len(split_digits(np.pad(image, 4))) for image in mnist_test_images[0][:1000]]
         assert np.mean(np.array(n_digits) == 1) >= 0.99
 
-    def test_lines_and_dashes_are_no_digits(self, seven):
+    def test_lines_and_dashes_are_ignored(self, seven):
         paper = np.pad(seven, ((0, 100), (0, 300)), constant_values=255)
         paper[220:224, 100:450] = 100  # a fold that fades out
         paper[100:112, 300:380] = 0  # a dash
         assert [digit.box for digit in split_digits(paper)] == [digit.box for digit in split_digits(seven)]
 
-    def test_a_row_that_is_cropped_to_its_ink_is_read_whole(self):
+    def test_all_digits_of_a_tightly_cropped_row_are_found(self):
         paper = np.zeros((100, 200))
         paper[:, 0:10] = paper[:, 190:200] = 1  # 1 7 1
         paper[0:10, 60:120] = 1
@@ -406,16 +406,16 @@ class TestSplitDigits:
             paper[k, 108 - k // 2 : 120 - k // 2] = 1
         assert [digit.box[:3:2] for digit in split_digits(paper)] == [(0, 10), (59, 120), (190, 200)]
 
-    def test_a_blank_picture_has_none(self):
+    def test_a_blank_picture_has_no_digits(self):
         assert split_digits(np.full((50, 50), 200, dtype=np.uint8)) == []
 
-    def test_a_text_is_refused(self):
+    def test_a_picture_with_too_many_strokes_is_rejected(self):
         paper = np.zeros((400, 400), dtype=np.uint8)
         paper[::10, ::10] = 255
         with pytest.raises(ValueError, match="1,600 separate strokes; at most 1,000"):
             split_digits(paper)
 
-    def test_crops_stand_alone(self, seven):
+    def test_a_crop_is_normalized_like_the_whole_picture(self, seven):
         (digit,) = split_digits(seven)
         np.testing.assert_array_equal(normalized(digit.image), normalized(seven))
         turned = rotate(digit.image, 5, order=1)

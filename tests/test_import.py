@@ -32,11 +32,11 @@ import sk_mnist.cli, sk_mnist.metrics, sk_mnist.model_selection, sk_mnist.plotti
 """
 
 
-def test_nothing_heavy_is_loaded():
+def test_importing_cloning_and_fetching_load_no_heavy_library():
     assert set(loaded_after(WITHOUT_HEAVY)) <= {*SCIKIT_LEARN_LOADS, *ONLY_TO_FIT}
 
 
-def test_the_check_sees_what_is_loaded():
+def test_the_check_detects_a_loaded_library():
     assert "pandas" in loaded_after("import pandas")
 
 
@@ -60,7 +60,7 @@ def test_importing_the_package_loads_only_the_standard_library():
     assert packages - sys.stdlib_module_names == {"sk_mnist"}
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'no_such_thing'"):
         _ = sk_mnist.no_such_thing
 

@@ -97,7 +97,7 @@ def test_the_label_broadcast_mse_is_the_mean_over_rows_and_classes():
     assert label_broadcast_mse(y, p) == pytest.approx(by_hand)
 
 
-def test_the_label_broadcast_mse_of_string_labels_is_an_error():
+def test_label_broadcast_mse_rejects_string_labels():
     with pytest.raises(ValueError, match="numeric labels only"):
         label_broadcast_mse(["a", "b", "c"], UNIFORM)
 
@@ -124,7 +124,7 @@ WEIGHTED_METRICS = [label_broadcast_mse, expected_calibration_error]
         ([0.5, 1.5, 2.5], UNIFORM, "Unknown label type"),
     ],
 )
-def test_wrong_labels_or_probabilities_are_an_error(metric, y_true, y_proba, message):
+def test_invalid_labels_or_probabilities_are_rejected(metric, y_true, y_proba, message):
     with pytest.raises(ValueError, match=message):
         metric(y_true, y_proba)
 
@@ -141,7 +141,7 @@ def test_labels_name_the_columns_when_classes_are_missing(metric):
 
 @pytest.mark.parametrize("metric", PROBABILITY_METRICS)
 @pytest.mark.parametrize("labels", [[2, 1, 0], [0, 1, 1], [[0, 1, 2]], []])
-def test_labels_that_are_not_sorted_and_unique_are_refused(metric, labels):
+def test_labels_that_are_not_sorted_and_unique_are_rejected(metric, labels):
     with pytest.raises(ValueError, match="not empty, sorted and unique"):
         metric([0, 1, 2], UNIFORM, labels=labels)
 
@@ -156,17 +156,17 @@ def test_labels_that_are_not_sorted_and_unique_are_refused(metric, labels):
     ],
     ids=["number", "string", "date"],
 )
-def test_a_true_label_that_is_not_among_labels_is_refused(metric, y_true, message):
+def test_a_true_label_that_is_not_among_labels_is_rejected(metric, y_true, message):
     with pytest.raises(ValueError, match=message):
         metric(y_true, UNIFORM, labels=[0, 1, 2])
 
 
-def test_a_string_is_not_cut_to_the_length_of_the_known_ones():
+def test_an_unknown_string_label_is_not_truncated_to_a_known_one():
     with pytest.raises(ValueError, match=r"not among the classes \['a', 'b'\]: \['aaa'\]"):
         expected_calibration_error(["aaa", "b"], [[0.7, 0.3], [0.2, 0.8]], labels=["a", "b"])
 
 
-def test_numbers_in_an_object_array_are_numbers():
+def test_numeric_labels_in_an_object_array_are_accepted():
     labels = np.array([0, 1, 2], dtype=object)
     assert expected_calibration_error([0, 1, 2], UNIFORM, labels=labels) == pytest.approx(0.0)
 
@@ -183,7 +183,7 @@ def test_tables_print_labels_in_full(label, monkeypatch):
 
 @pytest.mark.parametrize("metric", WEIGHTED_METRICS)
 @pytest.mark.parametrize("weight", [[1, 1], [[1], [1], [1]], [1, -1, 1], [0, 0, 0], [1, np.inf, 1]])
-def test_sample_weights_that_are_none_are_an_error(metric, weight):
+def test_invalid_sample_weights_are_rejected(metric, weight):
     with pytest.raises(ValueError, match="sample_weight"):
         metric([0, 1, 2], UNIFORM, sample_weight=weight)
 
@@ -247,7 +247,7 @@ def slow_calibration_error(y_true, y_proba, n_bins, strategy, norm, weight):
 @pytest.mark.parametrize("norm", ["l1", "max"])
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @given(data=predictions(), n_bins=st.integers(1, 20))
-def test_the_calibration_error_is_that_of_its_definition(strategy, norm, data, n_bins):
+def test_the_calibration_error_agrees_with_its_definition(strategy, norm, data, n_bins):
     y_true, y_proba, weight = data
     error = expected_calibration_error(
         y_true,
@@ -269,7 +269,7 @@ def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
 
 
 @pytest.mark.parametrize("wrong", [{"n_bins": 0}, {"strategy": "kmeans"}, {"norm": "l2"}])
-def test_unknown_options_of_the_calibration_error_are_an_error(wrong):
+def test_calibration_error_rejects_invalid_options(wrong):
     with pytest.raises(ValueError, match=f"The '{next(iter(wrong))}' parameter of expected_calibration_error"):
         expected_calibration_error([0, 1, 2], UNIFORM, **wrong)
 
@@ -277,7 +277,7 @@ def test_unknown_options_of_the_calibration_error_are_an_error(wrong):
 # --- most_confused_pairs, most_confident_errors ----------------------------------------------------------------------
 
 
-def test_confused_pairs_come_with_the_most_frequent_first_and_by_direction():
+def test_confused_pairs_are_directed_and_sorted_by_frequency():
     y_true = ["four", "four", "nine", "nine", "nine", "one"]
     y_pred = ["nine", "four", "four", "four", "nine", "one"]
     assert most_confused_pairs(y_true, y_pred) == [("nine", "four", 2), ("four", "nine", 1)]
@@ -291,12 +291,12 @@ def test_no_confused_pair_without_an_error():
     assert most_confused_pairs([0, 1], [0, 1]) == []
 
 
-def test_confused_pairs_of_a_label_that_is_not_among_labels_are_an_error():
+def test_confused_pairs_rejects_predictions_that_are_not_among_labels():
     with pytest.raises(ValueError, match="y_pred has labels that are not among"):
         most_confused_pairs([0, 1], [0, 7], labels=[0, 1])
 
 
-def test_confident_errors_are_wrong_rows_by_falling_confidence():
+def test_confident_errors_are_the_wrong_rows_by_decreasing_confidence():
     y_proba = [[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.55, 0.45]]
     assert most_confident_errors([0, 0, 0, 1], y_proba).tolist() == [2, 0, 3]
 
@@ -341,7 +341,7 @@ def test_evaluate_holds_the_figures_of_the_single_functions(classifier, digits):
     assert result.most_confident_errors.tolist() == most_confident_errors(y, proba).tolist()
 
 
-def test_the_accuracy_interval_is_wilsons():
+def test_the_accuracy_interval_is_a_wilson_interval():
     result = evaluate(Oracle((0, 1)), [[1, 0]] * 10, [0] * 9 + [1])
     p, n, z = 0.9, 10, 1.959964
     center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -364,7 +364,7 @@ def test_evaluate_takes_boolean_labels():
     assert evaluate(Oracle((False, True)), np.eye(2), [False, True]).accuracy == 1
 
 
-def test_a_class_that_does_not_occur_is_undefined_not_zero():
+def test_the_recall_of_an_absent_class_is_undefined_not_zero():
     result = evaluate(Oracle(), [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]], [0, 1])
     assert np.isnan(result.recall[2])
     assert result.balanced_accuracy == 1
@@ -418,18 +418,18 @@ def test_an_evaluation_prints_as_aligned_tables():
         ([0], "inconsistent numbers of samples"),
     ],
 )
-def test_evaluate_with_wrong_labels_is_an_error(y, message):
+def test_evaluate_rejects_invalid_labels(y, message):
     with pytest.raises(ValueError, match=message):
         evaluate(Oracle(), UNIFORM[:2], y)
 
 
 @pytest.mark.parametrize("estimator", [LinearRegression(), LinearSVC()])
-def test_an_estimator_without_probabilities_is_refused(estimator):
+def test_an_estimator_without_probabilities_is_rejected(estimator):
     with pytest.raises(ValueError, match="predict_proba"):
         evaluate(estimator.fit([[0], [1]], [0, 1]), [[0]], [0])
 
 
-def test_evaluating_what_is_no_classifier_is_an_error():
+def test_evaluate_rejects_estimators_that_are_not_classifiers():
     class Clusterer(BaseEstimator):
         def predict(self, X):
             return np.zeros(len(X))
@@ -472,7 +472,7 @@ def test_equal_classifiers_do_not_differ():
 
 
 @given(counts=st.tuples(*[st.integers(0, 20)] * 4).filter(any))
-def test_swapping_the_classifiers_turns_the_comparison_round(counts):
+def test_swapping_the_classifiers_negates_the_difference(counts):
     y, pred_a, pred_b = rows_from_counts(*counts)
     there, back = compare_classifiers(y, pred_a, pred_b), compare_classifiers(y, pred_b, pred_a)
     assert there.p_value == back.p_value
@@ -489,7 +489,7 @@ def test_swapping_the_classifiers_turns_the_comparison_round(counts):
         ([0], "inconsistent numbers of samples"),
     ],
 )
-def test_predictions_that_do_not_match_are_an_error(pred_b, message):
+def test_compare_classifiers_rejects_predictions_that_do_not_match_the_labels(pred_b, message):
     with pytest.raises(ValueError, match=message):
         compare_classifiers([0, 1], [0, 1], pred_b)
 
@@ -497,7 +497,7 @@ def test_predictions_that_do_not_match_are_an_error(pred_b, message):
 # --- scorers ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_brier_scorer_is_scikit_learns(classifier, digits):
+def test_the_brier_scorer_agrees_with_scikit_learn(classifier, digits):
     _, X, _, y = digits
     theirs = sk_metrics.get_scorer("neg_brier_score")(classifier, X, y)
     assert neg_brier_scorer(classifier, X, y) == pytest.approx(theirs)
@@ -548,7 +548,7 @@ def test_probabilities_of_zero_count_as_in_scikit_learn(digits):
 
 
 @pytest.mark.parametrize("is_routed", [False, True])
-def test_scoring_serves_cross_validate(digits, is_routed):
+def test_scoring_can_be_passed_to_cross_validate(digits, is_routed):
     X, _, y, _ = digits
     with sklearn.config_context(enable_metadata_routing=is_routed):
         results = cross_validate(LogisticRegression(max_iter=500), X, y, cv=2, scoring=SCORING, error_score="raise")

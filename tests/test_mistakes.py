@@ -49,16 +49,16 @@ def quick_pipeline():
 class TestLabels:
     @pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, pd.DataFrame], ids=lambda kind: kind.__name__)
     @pytest.mark.parametrize("make", [quick, quick_pipeline])
-    def test_one_hot_labels_say_how_to_make_labels_of_them(self, rows, labels, make, kind):
+    def test_one_hot_labels_are_rejected_with_advice_to_use_argmax(self, rows, labels, make, kind):
         message = r"got an array of shape \(200, 10\) instead: KerasMLPClassifier .* give np\.argmax\(y, axis=1\)"
         with pytest.raises(ValueError, match=message):
             make().fit(rows, kind(np.eye(10)[labels]))
 
-    def test_so_do_those_of_validation_data(self, rows, labels):
+    def test_one_hot_validation_labels_are_rejected_with_advice_to_use_argmax(self, rows, labels):
         with pytest.raises(ValueError, match=r"X_val and y_val, given as validation data: .* np\.argmax\(y, axis=1\)"):
             quick().fit(rows, labels, X_val=rows, y_val=np.eye(10)[labels])
 
-    def test_what_the_message_says_works(self, rows, labels):
+    def test_the_advice_to_use_argmax_works(self, rows, labels):
         y = np.eye(10)[labels]
         np.testing.assert_array_equal(quick().fit(rows, np.argmax(y, axis=1)).classes_, range(10))
 
@@ -78,7 +78,7 @@ def name(estimator):
 
 @pytest.mark.parametrize("estimator", TAKE_IMAGES + TAKE_ROWS, ids=name)
 class TestOneImage:
-    def test_an_image_of_28_by_28_is_no_batch(self, estimator, rows):
+    def test_a_28_by_28_image_is_rejected_with_advice_to_reshape_it(self, estimator, rows):
         message = r"X has 28 features, but \w+ is expecting 784 .* has shape \(28, 28\), which is one image: np.reshape"
         for image in (rows[0].reshape(28, 28), rows[0].reshape(28, 28).tolist()):
             with pytest.raises(ValueError, match=message):
@@ -86,14 +86,14 @@ class TestOneImage:
         assert len(call(estimator, np.reshape(image, (1, -1)))) == 1
 
     @pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, pd.Series], ids=lambda kind: kind.__name__)
-    def test_a_row_is_no_batch_and_is_not_printed(self, estimator, rows, kind):
+    def test_a_single_row_is_rejected_without_printing_its_pixels(self, estimator, rows, kind):
         with pytest.raises(ValueError, match="Expected 2D array, got 1D array") as caught:
             call(estimator, kind(rows[0]))
         message = str(caught.value)
         assert re.search(r"X has shape \(784,\), .* Reshape your data: np\.reshape\(X, \(1, -1\)\)\.$", message)
         assert len(message) < 250
 
-    def test_a_pillow_image_is_no_array(self, estimator, rows):
+    def test_a_single_pillow_image_is_rejected(self, estimator, rows):
         image = Image.fromarray((rows[0].reshape(28, 28) * 255).astype(np.uint8))
         message = r"X is a Pillow image of 28 x 28 pixels; \w+ takes arrays .* sk_mnist\.DigitImageNormalizer\(\)"
         with pytest.raises(TypeError, match=message):
@@ -103,13 +103,13 @@ class TestOneImage:
         assert len(call(estimator, np.asarray(image.convert("L")).reshape(1, -1))) == 1
 
 
-def test_a_row_of_another_length_may_be_a_row_or_a_feature(rows, labels):
+def test_other_1d_arrays_are_rejected_with_both_ways_to_reshape_them(rows, labels):
     message = r"X has shape \(200,\), .* if it is one row, np\.reshape\(X, \(-1, 1\)\) if it is one feature"
     with pytest.raises(ValueError, match=message):
         quick().fit(rows[:, 300], labels)
 
 
-def test_pillow_images_in_a_list_are_images(rows):
+def test_a_list_of_pillow_images_is_accepted(rows):
     images = [Image.fromarray(image) for image in (rows[:2].reshape(-1, 28, 28) * 255).astype(np.uint8)]
     np.testing.assert_array_equal(MODEL.predict(images), MODEL.predict(rows[:2]))
 
@@ -131,7 +131,7 @@ class TestUnscaledPixels:
         [np.asarray, lambda X: X.astype(np.uint8), lambda X: X.astype(float), scipy.sparse.csr_matrix, pd.DataFrame],
         ids=["float32", "bytes", "float64", "sparse", "frame"],
     )
-    def test_they_are_a_warning(self, rows, labels, kind):
+    def test_fit_warns_about_unscaled_pixels(self, rows, labels, kind):
         with pytest.warns(UserWarning, match=self.message):
             quick().fit(kind(np.rint(rows * 255)), labels)
 
@@ -141,11 +141,11 @@ class TestUnscaledPixels:
             classifier = quick().partial_fit(X, labels, classes=range(10))
         classifier.partial_fit(X, labels)
 
-    def test_validation_data_on_another_scale_is_a_warning(self, rows, labels):
+    def test_fit_warns_about_validation_data_on_another_scale(self, rows, labels):
         with pytest.warns(UserWarning, match="X_val has whole numbers from 0 to 255, .* name it in transform_input"):
             quick().fit(rows, labels, X_val=np.rint(rows * 255), y_val=labels)
 
-    def test_a_pipeline_scales_them(self, rows, labels):
+    def test_a_pipeline_with_a_scaler_does_not_warn(self, rows, labels):
         quick_pipeline().fit(np.rint(rows * 255), labels)
 
     def test_every_training_set_of_mnist_looks_like_bytes(self):
@@ -201,7 +201,7 @@ class TestUnscaledPixels:
 
 
 class TestPixelScaler:
-    def test_negative_pixels_say_how_far_and_what_to_do(self, rows):
+    def test_negative_pixels_are_rejected_with_advice(self, rows):
         scaler = PixelScaler()
         message = r"Negative values in data passed to X in PixelScaler: the smallest is -0\.5, .* give \(X \+ 1\) / 2"
         with pytest.raises(ValueError, match=message):
@@ -210,7 +210,7 @@ class TestPixelScaler:
             scaler.fit(rows).transform(rows - 0.5)
 
     @pytest.mark.parametrize(("pixel_max", "white"), [("auto", 1), ("auto", 255), (255, 255)])
-    def test_black_on_white_is_a_warning(self, rows, pixel_max, white):
+    def test_warns_about_black_on_white_images(self, rows, pixel_max, white):
         X = rows if white == 1 else np.rint(rows * 255).astype(np.uint8)
         scaler = PixelScaler(pixel_max).fit(X)
         message = rf"The mean pixel of X is 8\d% of white, but only 2\d% .* If X is black on white, give {white} - X"
@@ -219,7 +219,7 @@ class TestPixelScaler:
         with pytest.warns(UserWarning, match="black on white"):
             scaler.transform(white - X[:1])
 
-    def test_the_pretrained_model_warns_of_it(self, rows):
+    def test_the_pretrained_model_warns_about_black_on_white_images(self, rows):
         with pytest.warns(UserWarning, match=r"but only 40% in the brightest image .* give 1 - X"):
             MODEL.predict(1 - rows)
         with pytest.warns(UserWarning, match="give 255 - X"):
@@ -248,17 +248,17 @@ class TestPixelScaler:
         for image in [*warped, *normalized]:
             scaler.transform(image[np.newaxis])
 
-    def test_black_on_white_as_in_fit_is_as_it_should_be(self, rows):
+    def test_black_on_white_images_do_not_warn_if_fit_saw_such_images(self, rows):
         PixelScaler().fit(1 - rows).transform(1 - rows[:1])
 
-    def test_a_scaler_of_a_version_without_this_warning_does_not_warn(self, rows):
+    def test_a_scaler_from_before_the_black_on_white_warning_does_not_warn(self, rows):
         scaler = PixelScaler().fit(rows)
         del scaler.max_image_mean_
         pickle.loads(pickle.dumps(scaler)).transform(1 - rows)
 
 
 @pytest.mark.parametrize("make", [quick, quick_pipeline])
-def test_a_missing_pixel_is_an_error_that_says_so(rows, labels, make):
+def test_missing_pixels_are_rejected_with_advice_to_impute_them(rows, labels, make):
     X = np.array(rows)
     X[3, 5] = np.nan
     with pytest.raises(ValueError, match=r"Input X contains NaN\.\s+\w+ does not accept missing values .* imputer"):
@@ -276,12 +276,12 @@ def test_a_missing_pixel_is_an_error_that_says_so(rows, labels, make):
         ({"colour": 3}, r"takes the parameters of KerasMLPClassifier; got 'colour'\.$"),
     ],
 )
-def test_a_misspelt_parameter_is_corrected(arguments, message):
+def test_a_misspelt_parameter_is_rejected_with_a_suggestion(arguments, message):
     with pytest.raises(TypeError, match=message):
         make_mnist_pipeline(**arguments)
 
 
-def test_a_misspelt_recipe_is_corrected():
+def test_a_misspelt_recipe_is_rejected_with_a_suggestion():
     with pytest.raises(ValueError, match=r"got 'acurate'\. Did you mean 'accurate'\?"):
         make_mnist_pipeline("acurate")
 
@@ -300,7 +300,7 @@ print("tensorflow" in sys.modules or "keras" in sys.modules)
 
 
 @pytest.mark.parametrize("how", ["torch", pytest.param("keras.json", marks=pytest.mark.slow)])
-def test_another_backend_of_keras_is_one_sentence_before_anything_is_imported(how, tmp_path, monkeypatch):
+def test_another_keras_backend_is_rejected_before_keras_is_imported(how, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     if how == "keras.json":
         (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))

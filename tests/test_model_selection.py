@@ -157,18 +157,18 @@ def test_the_report_as_a_frame_has_a_row_for_each_fold(report):
     np.testing.assert_array_equal(frame["accuracy"], report.scores["accuracy"])
 
 
-def test_a_report_on_a_regressor_is_an_error():
+def test_the_report_rejects_regressors():
     with pytest.raises(ValueError, match="predict_proba"):
         cross_validation_report(DummyRegressor(), [[0], [1]], [0, 1])
 
 
-def test_labels_in_a_column_are_an_error(digits):
+def test_labels_in_a_column_are_rejected(digits):
     X, y = digits
     with pytest.raises(ValueError, match=r"y has shape \(600, 1\)"):
         cross_validation_report(CLASSIFIER, X, y[:, np.newaxis])
 
 
-def test_rows_and_labels_that_differ_in_number_are_an_error(digits):
+def test_rows_and_labels_that_differ_in_number_are_rejected(digits):
     X, y = digits
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         cross_validation_report(CLASSIFIER, X, y[:-1])
@@ -179,7 +179,7 @@ def test_the_grids_have_the_candidates_they_promise(size, n_candidates):
     assert len(ParameterGrid(mnist_param_grid(size))) == n_candidates
 
 
-def test_an_unknown_grid_is_an_error_that_names_the_known_ones():
+def test_an_unknown_grid_is_rejected_with_a_list_of_the_known_ones():
     with pytest.raises(ValueError, match=r"'small'.*'large'|'large'.*'small'"):
         mnist_param_grid("medium")
 
@@ -194,7 +194,7 @@ def test_the_epochs_are_left_to_successive_halving(space):
     assert "mlp__epochs" not in space
 
 
-def test_the_small_grid_serves_successive_halving_over_the_epochs(digits):
+def test_the_small_grid_works_with_successive_halving_over_the_epochs(digits):
     search = HalvingGridSearchCV(
         make_mnist_pipeline(batch_size=128, random_state=0),
         mnist_param_grid("small"),

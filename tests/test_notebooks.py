@@ -72,12 +72,12 @@ def test_a_result_shows_a_table_of_what_it_prints(name):
         ("CrossValidationReport", r"CrossValidationReport\(mean=\{'<i>score</i>': 0\.9733\}, n_splits=3\)"),
     ],
 )
-def test_a_result_is_short_where_it_is_not_printed(name, text):
+def test_the_repr_of_a_result_is_short(name, text):
     assert re.fullmatch(text, repr(RESULTS[name]))
 
 
 @pytest.mark.parametrize("arguments", [{}, {"subset": "test", "as_frame": True}], ids=["arrays", "frames"])
-def test_mnist_shows_what_it_holds_and_not_all_of_it(arguments):
+def test_the_repr_of_mnist_is_a_short_summary(arguments):
     mnist = fetch_mnist(**arguments)
     lines = repr(mnist).splitlines()
     assert len(lines) < 12
@@ -97,7 +97,7 @@ def test_copies_and_pickles_of_mnist_are_plain_bunches():
 
 
 @pytest.mark.parametrize("name", plotting.__all__)
-def test_a_display_is_shown_once_as_the_figure_that_it_drew(name):
+def test_a_display_is_shown_only_once(name):
     # A notebook shows open figures at the end of a cell; a Display that showed itself as well would be there twice.
     hooks = ["_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_png_", "_repr_svg_"]
     assert [hook for hook in hooks if hasattr(getattr(plotting, name), hook)] == []
@@ -107,7 +107,7 @@ FIRST_STEPS = Path(__file__).parents[1] / "examples" / "first_steps.ipynb"
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_shows_a_bar_tables_and_pictures_and_nothing_on_stderr(tmp_path, monkeypatch):
+def test_the_notebook_shows_progress_tables_and_plots_and_no_stream_output(tmp_path, monkeypatch):
     executed = tmp_path / "executed.ipynb"
     command = [sys.executable, "-c", "from nbclient.cli import main; main()", FIRST_STEPS, f"--output={executed}"]
     # Under pytest, a kernel does not show what C code writes to stderr.

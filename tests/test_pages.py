@@ -59,7 +59,7 @@ def page(browser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole(site, page, name):
+def test_a_page_loads_without_errors_and_fits_the_screen(site, page, name):
     errors, foreign = [], []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -75,7 +75,7 @@ def test_a_page_is_whole(site, page, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_checker_of_accessibility_finds_nothing_serious(site, page, name):
+def test_a_page_has_no_serious_accessibility_violations(site, page, name):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.goto(f"{site}/{name}.html")
     # The theme fades from one scheme to the other.

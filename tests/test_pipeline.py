@@ -25,7 +25,7 @@ def quick(**params):
     return make_mnist_pipeline(epochs=3, random_state=0, **params)
 
 
-def test_bytes_and_pixels_in_0_to_1_flat_or_not_give_the_same_model(digits):
+def test_bytes_floats_rows_and_images_give_the_same_model(digits):
     X, y = digits
     expected = quick().fit(X, y).predict_proba(X)
     for form in (X / np.float32(255), X.reshape(-1, 28, 28), X.reshape(-1, 28, 28, 1) / np.float32(255)):
@@ -105,43 +105,43 @@ def test_the_same_images_get_the_same_labels_wherever_they_come_from(source, giv
 
 @pytest.mark.parametrize("given", ["keras.datasets", FLOATS_OF_255])
 @pytest.mark.parametrize("source", ["keras.datasets", FLOATS_OF_255])
-def test_a_pipeline_with_white_of_255_reads_floats_of_255(source, given):
+def test_a_pipeline_with_pixel_max_255_accepts_floats_of_0_to_255(source, given):
     np.testing.assert_array_equal(fitted_on(source, pixel_max=255).predict(images_of(given)), expected_labels())
 
 
 @ignore_names
 @pytest.mark.parametrize("source", SOURCES)
-def test_masks_are_read_as_black_and_white_or_refused_but_never_as_nearly_black(source):
+def test_boolean_masks_are_black_and_white_and_integer_masks_are_rejected(source):
     model, mask = fitted_on(source), published() > 127
     assert model.score(mask, labels()) > 0.8
     with pytest.raises(ValueError, match=r"integers of at most 1, .* give X\.astype\(bool\)"):
         model.predict(mask.astype(np.uint8))
 
 
-def test_searches_over_any_step(digits):
+def test_a_grid_search_can_tune_several_steps(digits):
     search = GridSearchCV(quick(), {"mlp__learning_rate": [1e-6, 1e-3], "scale__pixel_max": ["auto", 255]}, cv=2)
     assert search.fit(*digits).best_params_["mlp__learning_rate"] == 1e-3
 
 
-def test_parameters_of_the_mlp_replace_the_recipes():
+def test_given_parameters_override_those_of_the_recipe():
     mlp = make_mnist_pipeline(batch_size=64, dropout=0.1)["mlp"]
     assert (mlp.batch_size, mlp.dropout, mlp.epochs) == (64, 0.1, RECIPES["reference"]["epochs"])
 
 
-def test_the_recipe_is_not_changed_by_what_comes_of_it(digits):
+def test_changing_and_fitting_a_pipeline_does_not_change_its_recipe(digits):
     before = clone(make_mnist_pipeline()).get_params()["mlp"].get_params()
     quick(hidden_layer_sizes=(4,)).set_params(mlp__batch_size=8).fit(*digits)
     assert make_mnist_pipeline()["mlp"].get_params() == before
 
 
 @pytest.mark.parametrize("recipe", ["best", ["fast"], {"epochs": 3}, None], ids=str)
-def test_an_unknown_recipe_is_refused_with_the_known_ones(recipe):
+def test_an_unknown_recipe_is_rejected_with_a_list_of_the_known_ones(recipe):
     known = r"\['accurate', 'fast', 'reference', 'wide'\]"
     with pytest.raises(ValueError, match=f"recipe must be one of {known}; got {re.escape(repr(recipe))}"):
         make_mnist_pipeline(recipe)
 
 
-def test_an_unknown_parameter_is_refused():
+def test_an_unknown_parameter_is_rejected():
     with pytest.raises(TypeError, match="dropuot"):
         make_mnist_pipeline(dropuot=0.1)
 

@@ -48,7 +48,7 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def test_digits(digits):
+def held_out_digits(digits):
     return digits[0][900:], digits[1][900:]
 
 
@@ -105,12 +105,12 @@ def assert_nothing_is_clipped(display):
         "search heat map",
     ]
 )
-def draw(request, classifier, network, grid_search, test_digits):
+def draw(request, classifier, network, grid_search, held_out_digits):
     """A function of `ax` that makes a Display."""
     return {
-        "digits": lambda ax: DigitsDisplay.from_estimator(classifier, *test_digits, ax=ax),
+        "digits": lambda ax: DigitsDisplay.from_estimator(classifier, *held_out_digits, ax=ax),
         "history": lambda ax: TrainingHistoryDisplay.from_history({"a": HISTORY, "b": TRAINING_ONLY}, ax=ax),
-        "reliability": lambda ax: ReliabilityDisplay.from_estimator(classifier, *test_digits, ax=ax),
+        "reliability": lambda ax: ReliabilityDisplay.from_estimator(classifier, *held_out_digits, ax=ax),
         "weights": lambda ax: WeightsDisplay.from_estimator(network, ax=ax),
         "search line": lambda ax: SearchResultsDisplay.from_estimator(grid_search, params="max_depth", ax=ax),
         "search heat map": lambda ax: SearchResultsDisplay.from_estimator(grid_search, ax=ax),
@@ -153,7 +153,7 @@ TrainingHistoryDisplay.from_history({"loss": [1], "accuracy": [0]})
     ("display", "attribute"),
     [(TrainingHistoryDisplay, "history_"), (WeightsDisplay, "coefs_"), (SearchResultsDisplay, "cv_results_")],
 )
-def test_an_estimator_without_the_values_to_draw_is_refused(display, attribute, classifier):
+def test_an_estimator_without_the_values_to_draw_is_rejected(display, attribute, classifier):
     with pytest.raises(ValueError, match=f"LogisticRegression has no {attribute}; fit a "):
         display.from_estimator(classifier)
 
@@ -161,8 +161,8 @@ def test_an_estimator_without_the_values_to_draw_is_refused(display, attribute, 
 # --- DigitsDisplay ---------------------------------------------------------------------------------------------------
 
 
-def test_digits_are_drawn_as_given(classifier, test_digits):
-    X, y = test_digits
+def test_digits_are_drawn_as_given(classifier, held_out_digits):
+    X, y = held_out_digits
     display = DigitsDisplay.from_estimator(classifier, X, y, n_images=6)
     drawn = np.array([image.get_array() for image in display.images_])
     np.testing.assert_array_equal(drawn, X[:6].reshape(6, 8, 8))
@@ -180,8 +180,8 @@ def test_wrong_predictions_stand_out_without_colour():
     assert wrong > 2 * right
 
 
-def test_the_confidently_wrong_come_alone_and_in_the_order_of_the_metric(classifier, test_digits):
-    X, y = test_digits
+def test_confidently_wrong_shows_only_errors_in_the_order_of_the_metric(classifier, held_out_digits):
+    X, y = held_out_digits
     display = DigitsDisplay.from_estimator(classifier, X, y, order="confidently_wrong", n_images=9)
     rows = most_confident_errors(y, classifier.predict_proba(X), n_errors=9)
     np.testing.assert_array_equal(display.images, X[rows].reshape(-1, 8, 8))
@@ -197,7 +197,7 @@ def test_a_frame_keeps_its_feature_names_on_the_way_to_the_classifier(digits):
     assert len(DigitsDisplay.from_estimator(named, frame[:4], y[:4]).images_) == 4
 
 
-def test_no_error_to_show_is_said_so():
+def test_a_message_is_shown_if_there_are_no_errors_to_draw():
     display = DigitsDisplay.from_predictions(np.zeros((1, 4)), [1], [1], order="confidently_wrong")
     assert [text.get_text() for text in display.ax_.texts] == ["no image to show"]
 
@@ -230,15 +230,15 @@ def test_oblong_images_need_their_shape():
         ({"X": np.zeros(4)}, r"X has shape \(4,\)"),
     ],
 )
-def test_digits_that_do_not_fit_are_an_error(arguments, message):
+def test_digits_display_rejects_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         DigitsDisplay.from_predictions(**{"X": np.zeros((1, 4)), "y_true": [1], **arguments})
 
 
 @pytest.mark.parametrize("wrong", [{"n_images": -1}, {"n_images": 0}, {"n_columns": -3}, {"n_columns": 0}])
-def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, test_digits):
+def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, held_out_digits):
     (name,) = wrong
-    X, y = test_digits
+    X, y = held_out_digits
     with pytest.raises(ValueError, match=f"The '{name}' parameter of .*from_predictions must be an int"):
         DigitsDisplay.from_predictions(X, y, **wrong)
     with pytest.raises(ValueError, match=f"The '{name}' parameter of .*from_estimator must be an int"):
@@ -249,10 +249,10 @@ def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, t
 
 
 @pytest.mark.parametrize("image_shape", [(8,), 8, (8, 8, 1), (-8, -8), (8.0, 8.0), ()])
-def test_the_shape_of_an_image_is_two_positive_integers(image_shape, network, test_digits):
+def test_the_shape_of_an_image_is_two_positive_integers(image_shape, network, held_out_digits):
     message = r"image_shape must be \(height, width\), two integers of at least 1, or None; got"
     with pytest.raises(ValueError, match=message):
-        DigitsDisplay.from_predictions(*test_digits, image_shape=image_shape)
+        DigitsDisplay.from_predictions(*held_out_digits, image_shape=image_shape)
     with pytest.raises(ValueError, match=message):
         WeightsDisplay.from_estimator(network, image_shape=image_shape)
 
@@ -270,13 +270,13 @@ class Constant(ClassifierMixin, BaseEstimator):
         return np.eye(len(self.classes_))[np.zeros(len(X), dtype=int)]
 
 
-def test_numbers_in_an_object_array_are_classes(digits):
+def test_numeric_classes_in_an_object_array_are_accepted(digits):
     X, y = digits
     display = DigitsDisplay.from_estimator(Constant(np.arange(10).astype(object)), X[:4], y[:4])
     assert display.confidence.tolist() == [1.0] * 4
 
 
-def test_classes_that_are_not_sorted_are_refused(digits):
+def test_classes_that_are_not_sorted_are_rejected(digits):
     X, y = digits
     with pytest.raises(ValueError, match="sorted"):
         DigitsDisplay.from_estimator(Constant(np.arange(10)[::-1]), X[:4], y[:4])
@@ -293,7 +293,7 @@ def test_a_history_is_drawn_against_epochs_from_one():
         assert list(line.get_ydata()) == HISTORY[key]
 
 
-def test_validation_is_told_from_training_by_its_dashes():
+def test_validation_curves_are_dashed():
     training, validation, *_ = TrainingHistoryDisplay.from_history(HISTORY).lines_
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
 
@@ -339,12 +339,12 @@ def test_the_history_of_a_fitted_pipeline_is_drawn(digits):
         ({}, "empty"),
     ],
 )
-def test_a_history_with_holes_is_an_error(history, message):
+def test_an_incomplete_history_is_rejected(history, message):
     with pytest.raises(ValueError, match=message):
         TrainingHistoryDisplay.from_history(history)
 
 
-def test_a_single_axes_for_two_panels_is_an_error(plt):
+def test_a_single_axes_for_two_panels_is_rejected(plt):
     with pytest.raises(ValueError, match="two axes"):
         TrainingHistoryDisplay.from_history(HISTORY, ax=plt.subplots()[1])
 
@@ -353,8 +353,8 @@ def test_a_single_axes_for_two_panels_is_an_error(plt):
 
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
-def test_the_diagram_shows_the_calibration_error_of_the_metric(classifier, test_digits, strategy):
-    X, y = test_digits
+def test_the_diagram_shows_the_calibration_error_of_the_metric(classifier, held_out_digits, strategy):
+    X, y = held_out_digits
     display = ReliabilityDisplay.from_estimator(classifier, X, y, strategy=strategy)
     ece = expected_calibration_error(y, classifier.predict_proba(X), strategy=strategy)
     assert display.ece == ece
@@ -369,7 +369,7 @@ def test_the_diagram_draws_accuracy_against_confidence():
 
 
 @pytest.mark.parametrize("wrong", [{"n_bins": 0}, {"strategy": "kmeans"}])
-def test_unknown_bins_are_an_error(wrong):
+def test_invalid_bins_are_rejected(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ReliabilityDisplay.from_predictions([0, 1], np.eye(2), **wrong)
 
@@ -413,7 +413,7 @@ def test_weights_of_the_last_step_of_a_searched_pipeline_are_found(digits):
 
 
 @pytest.mark.parametrize("n_units", [0, -1, 2.5])
-def test_weights_are_those_of_at_least_one_unit(n_units, network):
+def test_an_invalid_number_of_units_is_rejected(n_units, network):
     with pytest.raises(ValueError, match=r"The 'n_units' parameter of .*from_estimator must be an int"):
         WeightsDisplay.from_estimator(network, n_units=n_units)
 
@@ -431,7 +431,7 @@ def test_two_parameters_give_a_heat_map_of_the_mean_scores(grid_search):
         assert display.image_.get_array()[row, column] == score
 
 
-def test_the_cells_of_a_heat_map_hold_their_figures(grid_search):
+def test_the_cells_of_a_heat_map_show_mean_and_standard_deviation(grid_search):
     display = SearchResultsDisplay.from_estimator(grid_search)
     first = f"{display.mean_score[0, 0]:.4f}\n± {display.std_score[0, 0]:.4f}"
     assert display.text_[0].get_text() == first
@@ -526,7 +526,7 @@ def test_the_score_of_refit_is_drawn_unless_another_is_asked_for(digits):
         ({"scoring": "recall"}, r"scoring='recall' is not among .*\['score'\]"),
     ],
 )
-def test_unknown_parameters_and_scores_are_an_error(grid_search, arguments, message):
+def test_unknown_parameters_and_scores_are_rejected(grid_search, arguments, message):
     with pytest.raises(ValueError, match=message):
         SearchResultsDisplay.from_estimator(grid_search, **arguments)
 
@@ -538,24 +538,24 @@ def test_parameters_may_be_arrays(make):
     np.testing.assert_array_equal(display.mean_score, [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
 
 
-def test_arrays_may_stand_beside_the_resource_of_a_halving_search():
+def test_a_halving_search_over_arrays_is_drawn():
     settings = [{"priors": np.array([0.2, 0.8])}, {"priors": np.array([0.5, 0.5])}]
     halving = results(settings, [0.8, 0.9]) | {"iter": [0, 0], "n_resources": [10, 10]}
     np.testing.assert_array_equal(SearchResultsDisplay.from_cv_results(halving).mean_score, [0.8, 0.9])
 
 
 @pytest.mark.parametrize("settings", [[{"a": 1}, {"a": 2}], [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]])
-def test_a_search_without_a_score_is_an_error(settings):
+def test_a_search_whose_scores_are_all_nan_is_rejected(settings):
     with pytest.raises(ValueError, match=r"All values of mean test score are NaN, .* error_score='raise'"):
         SearchResultsDisplay.from_cv_results(results(settings, [np.nan, np.nan]))
 
 
-def test_parameters_that_never_come_together_are_an_error():
+def test_parameters_that_no_candidate_sets_together_are_rejected():
     with pytest.raises(ValueError, match=r"No candidate of the search sets both of params=\['a', 'b'\]"):
         SearchResultsDisplay.from_cv_results(results([{"a": 1}, {"b": 2}], [0.8, 0.9]), params=["a", "b"])
 
 
-def test_three_parameters_need_a_choice():
+def test_a_search_over_three_parameters_is_rejected_unless_params_are_chosen():
     cv_results = results([{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}], [0.8, 0.9])
     with pytest.raises(ValueError, match=r"varies \['a', 'b', 'c'\]; choose"):
         SearchResultsDisplay.from_cv_results(cv_results)

@@ -39,7 +39,7 @@ def test_pixels_are_named_by_row_and_column():
     np.testing.assert_array_equal(ImageFlattener().fit(ROWS).get_feature_names_out(), names)
 
 
-def test_rows_that_are_no_square_are_named_as_one_line():
+def test_pixels_of_non_square_rows_are_named_as_a_single_image_row():
     assert ImageFlattener().fit(np.zeros((2, 3))).get_feature_names_out().tolist() == [
         "pixel_0_0",
         "pixel_0_1",
@@ -54,12 +54,12 @@ def test_flattener_gives_frames_when_asked():
 
 
 @pytest.mark.parametrize("shape", [(2, 28, 28, 3), (2, 1, 28, 28, 1)])
-def test_colour_images_are_refused(shape):
+def test_colour_images_are_rejected(shape):
     with pytest.raises(ValueError, match=r"takes grey images of shape \(n_samples, height, width\)"):
         ImageFlattener().fit(np.zeros(shape))
 
 
-def test_another_number_of_pixels_is_refused():
+def test_another_number_of_pixels_is_rejected():
     flattener = ImageFlattener().fit(IMAGES)
     with pytest.raises(ValueError, match="783 features"):
         flattener.transform(ROWS[:, 1:])
@@ -67,7 +67,7 @@ def test_another_number_of_pixels_is_refused():
         flattener.inverse_transform(ROWS[:, 1:])
 
 
-def test_no_images_are_refused():
+def test_an_empty_batch_is_rejected():
     with pytest.raises(ValueError, match="0 sample"):
         ImageFlattener().fit(IMAGES[:0])
 
@@ -78,7 +78,7 @@ def test_float32_in_0_to_1_is_not_copied():
 
 
 @pytest.mark.parametrize("pixel_max", ["auto", 1])
-def test_a_rounding_above_white_is_white(pixel_max):
+def test_rounding_errors_above_white_count_as_white(pixel_max):
     white, above = np.float32([[0, 1]]), np.float32([[0, 1 + 2e-7]])
     scaler = PixelScaler(pixel_max)
     assert scaler.fit(above).pixel_max_ == 1
@@ -121,7 +121,7 @@ def test_white_follows_the_dtype_of_the_data_whatever_the_scaler_was_fitted_on(f
 
 
 @pytest.mark.parametrize("form", DATA)
-def test_pixels_go_back_to_the_scale_of_fit(form):
+def test_inverse_transform_returns_to_the_scale_of_fit(form):
     X, white = DATA[form]
     scaler = PixelScaler().fit(X)
     assert (scaler.pixel_max_, scaler.min_image_max_) == (white, X.max(axis=1).min())
@@ -129,12 +129,12 @@ def test_pixels_go_back_to_the_scale_of_fit(form):
 
 
 @pytest.mark.parametrize("form", ["uint8", "floats of 255", "bool"])
-def test_a_number_is_the_value_of_white_in_all_data(form):
+def test_a_numeric_pixel_max_is_white_for_every_dtype(form):
     scaler = PixelScaler(pixel_max=510).fit(ROWS)
     np.testing.assert_array_equal(scaler.transform(DATA[form][0]), DATA[form][0].astype(np.float32) / np.float32(510))
 
 
-def test_white_of_255_set_after_a_fit_on_bytes_is_used_without_another_fit():
+def test_pixel_max_set_after_fit_is_used_without_fitting_again():
     scaler = PixelScaler().fit(ROWS).set_params(pixel_max=255)
     for form in ("uint8", "floats of 255"):
         np.testing.assert_array_equal(scaler.transform(DATA[form][0]), ROWS.astype(np.float32) / np.float32(255))
@@ -152,7 +152,7 @@ def test_white_of_255_set_after_a_fit_on_bytes_is_used_without_another_fit():
     ],
     ids=["integers", "floats", "booleans", "frame of integers", "frame of integers and floats", "nullable integers"],
 )
-def test_lists_and_frames_are_what_their_values_are(X, scaled):
+def test_lists_and_data_frames_are_scaled_by_the_type_of_their_values(X, scaled):
     np.testing.assert_array_equal(PixelScaler().fit_transform(X), scaled)
 
 
@@ -161,7 +161,7 @@ def test_dark_bytes_are_read_as_bytes():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
-def test_integers_of_at_most_1_are_refused_unless_a_number_says_what_white_is(dtype):
+def test_integers_of_at_most_1_are_rejected_unless_pixel_max_is_a_number(dtype):
     mask = np.eye(1, 784, dtype=dtype)
     message = r"integers of at most 1, but white is 255 .* give X.astype\(bool\)\. .* fit with pixel_max=255"
     with pytest.raises(ValueError, match=message):
@@ -183,18 +183,18 @@ def test_integers_of_at_most_1_are_refused_unless_a_number_says_what_white_is(dt
         (np.array([[0.0, 0.25]]), 1, 0.25),
     ],
 )
-def test_a_scale_that_is_probably_another_is_a_warning_that_says_what_to_set(X, white, brightest):
+def test_warns_about_a_doubtful_scale_and_suggests_pixel_max(X, white, brightest):
     with pytest.warns(UserWarning, match=f"takes white to be {white}, .* set pixel_max={brightest}"):
         PixelScaler().fit(X)
     assert PixelScaler(pixel_max=brightest).fit(X).transform(X).max() == 1
 
 
 @pytest.mark.parametrize("X", [[[0, 128]], [[0.0, 200.0]], [[0.0, 0.5]], [[0, 0]], [[0.0, 0.0]]])
-def test_scales_that_are_not_in_doubt_warn_of_nothing(X):
+def test_plausible_scales_do_not_warn(X):
     PixelScaler().fit(X)
 
 
-def test_a_scaler_with_white_of_255_refuses_floats_of_0_to_1():
+def test_a_scaler_with_pixel_max_255_rejects_floats_of_0_to_1():
     with pytest.raises(ValueError, match="fitted on pixels of 0 to 255"):
         PixelScaler(pixel_max=255).fit(ROWS).transform(FLOATS)
 
@@ -209,7 +209,7 @@ def test_a_blank_image_in_fit_does_not_hide_the_scale():
 
 @pytest.mark.parametrize("fitted", DATA)
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool, np.float64])
-def test_a_black_image_is_on_any_scale(fitted, dtype):
+def test_a_black_image_is_accepted_on_any_scale(fitted, dtype):
     black = np.zeros((1, 784), dtype)
     assert PixelScaler().fit(DATA[fitted][0]).transform(black).max() == PixelScaler().fit_transform(black).max() == 0
 
@@ -225,7 +225,7 @@ def test_a_black_image_is_on_any_scale(fitted, dtype):
     ],
     ids=["deep pixels", "deep floats", "negative integers", "negative floats", "times"],
 )
-def test_pixels_beyond_the_scale_are_refused(X, advice):
+def test_pixels_beyond_the_scale_are_rejected(X, advice):
     with pytest.raises(ValueError, match=advice):
         PixelScaler().fit(X)
     for form in ("uint8", "floats of 255"):
@@ -233,7 +233,7 @@ def test_pixels_beyond_the_scale_are_refused(X, advice):
             PixelScaler().fit(DATA[form][0]).transform(X)
 
 
-def test_deep_pixels_need_a_white_point():
+def test_16_bit_pixels_can_be_scaled_with_pixel_max_65535():
     deep = ROWS.astype(np.uint16) * 257
     np.testing.assert_allclose(PixelScaler(pixel_max=65535).fit_transform(deep), FLOATS, rtol=1e-6)
 
@@ -249,7 +249,7 @@ def test_deep_pixels_need_a_white_point():
     ],
     ids=["by dtype, bytes", "by dtype, floats", "auto, of 255", "auto, of 1", "a number"],
 )
-def test_a_scaler_of_version_0_1_reads_what_it_read(state, readable):
+def test_a_scaler_saved_by_version_0_1_still_accepts_its_data(state, readable):
     scaler = PixelScaler.__new__(PixelScaler)
     scaler.__setstate__({**state, "min_image_max_": 0.5 * state["pixel_max_"], "n_features_in_": 784})
     assert scaler.pixel_max == (255 if state["pixel_max"] == 255 else "auto")
@@ -259,7 +259,7 @@ def test_a_scaler_of_version_0_1_reads_what_it_read(state, readable):
 
 
 @pytest.mark.parametrize("pixel_max", [0, -1, "brightest", "dtype"])
-def test_a_value_of_white_that_is_not_a_positive_number_is_refused(pixel_max):
+def test_a_pixel_max_that_is_not_a_positive_number_is_rejected(pixel_max):
     with pytest.raises(ValueError, match="'pixel_max' parameter of PixelScaler"):
         PixelScaler(pixel_max=pixel_max).fit(ROWS)
 
@@ -282,7 +282,7 @@ def test_scaling_bytes_there_and_back_changes_nothing(pixels):
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 8), st.integers(1, 8))))
-def test_any_part_of_the_data_of_fit_is_on_its_scale(pixels):
+def test_any_part_of_the_training_data_is_accepted(pixels):
     pixels[0, 0] = 255
     for scale in (1, 255):
         data = pixels / np.float32(scale)
@@ -292,7 +292,7 @@ def test_any_part_of_the_data_of_fit_is_on_its_scale(pixels):
 
 
 @pytest.mark.parametrize("scaler", [MinMaxScaler(), StandardScaler()], ids=lambda scaler: type(scaler).__name__)
-def test_scalers_of_scikit_learn_work_in_its_place(scaler, mnist_sample):
+def test_scikit_learn_scalers_can_replace_pixel_scaler(scaler, mnist_sample):
     X, y = mnist_sample
     pipe = make_pipeline(ImageFlattener(), scaler, KerasMLPClassifier((32,), epochs=5, random_state=0))
     assert pipe.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:]) > 0.8

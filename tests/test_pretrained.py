@@ -42,13 +42,13 @@ def files(tmp_path, monkeypatch):
 
 
 class TestModel:
-    def test_the_figures_on_the_test_images_are_those_of_the_card(self):
+    def test_the_test_scores_match_the_model_card(self):
         result = evaluate(load_pretrained("accurate"), TEST.images, TEST.target)
         assert abs(result.accuracy - CARD["test"]["accuracy"]) < 1.5 / 10_000  # one image
         assert result.log_loss == pytest.approx(CARD["test"]["log_loss"], abs=1e-4)
         assert CARD["test"]["n_images"] == result.n_samples == 10_000
 
-    def test_the_weights_are_those_of_the_card(self):
+    def test_the_weights_match_the_model_card(self):
         weights = weights_of(load_pretrained()["mlp"])
         digests = [hashlib.sha256(array.astype("<f4").tobytes()).hexdigest() for array in weights]
         assert digests == [digest for name, digest in CARD["sha256"].items() if "_" in name]
@@ -84,7 +84,7 @@ class TestModel:
         ],
         ids=["floats above 1", "deep pixels", "integers of 0 and 1", "negative", "783 pixels", "colours"],
     )
-    def test_refuses_anything_else(self, X, reason):
+    def test_rejects_other_scales_and_shapes(self, X, reason):
         with pytest.raises(ValueError, match=reason):
             load_pretrained().predict(X)
 
@@ -98,11 +98,11 @@ print(load_pretrained().score(*fetch_mnist(subset="test", return_X_y=True)))
 """
         assert float(output_of(code)) == pytest.approx(CARD["test"]["accuracy"], abs=1.5 / 10_000)
 
-    def test_another_version_of_scikit_learn_is_no_warning(self, monkeypatch):
+    def test_another_version_of_scikit_learn_does_not_warn(self, monkeypatch):
         monkeypatch.setattr(sklearn, "__version__", "99.0")
         load_pretrained().predict(IMAGES)
 
-    def test_what_is_done_to_one_is_not_done_to_the_next(self, probabilities):
+    def test_changing_a_loaded_model_does_not_change_the_next_one(self, probabilities):
         model = load_pretrained()
         for array in weights_of(model["mlp"]):
             array[:] = 0
@@ -121,7 +121,7 @@ print(load_pretrained().score(*fetch_mnist(subset="test", return_X_y=True)))
 
 
 class TestAsAnyFittedPipeline:
-    def test_it_has_what_fit_leaves_behind(self):
+    def test_has_the_attributes_of_a_fitted_pipeline(self):
         model = load_pretrained()
         fitted = clone(model).set_params(mlp__epochs=1).fit(FLOATS.reshape(-1, 28, 28), TEST.target[:200])
         for (name, step), (_, fitted_step) in zip(model.steps, fitted.steps, strict=True):
@@ -133,7 +133,7 @@ class TestAsAnyFittedPipeline:
         assert model["mlp"].history_.keys() == fitted["mlp"].history_.keys()
         assert model["mlp"].classes_.dtype == fitted["mlp"].classes_.dtype
 
-    def test_parameters_are_those_of_the_card(self):
+    def test_parameters_match_the_model_card(self):
         mlp = load_pretrained()["mlp"]
         assert (mlp.hidden_layer_sizes, mlp.teacher) == ((128, 64, 32), None)
         assert (mlp.epochs, mlp.random_state) == (CARD["parameters"]["epochs"], CARD["seed"])
@@ -148,7 +148,7 @@ class TestAsAnyFittedPipeline:
         with pytest.raises(NotFittedError):
             clone(load_pretrained()).predict(IMAGES)
 
-    def test_training_goes_on_from_it(self, mnist_sample):
+    def test_training_continues_from_the_pretrained_weights(self, mnist_sample):
         X, y = mnist_sample
         model = load_pretrained()
         n_epochs = len(model["mlp"].loss_curve_)
@@ -175,11 +175,11 @@ class TestAsAnyFittedPipeline:
 
 
 class TestErrors:
-    def test_an_unknown_name_is_refused_with_the_known_ones(self):
+    def test_an_unknown_model_is_rejected_with_a_list_of_the_known_ones(self):
         with pytest.raises(ValueError, match=r"must be a str among \{'accurate'\}. Got 'best'"):
             load_pretrained("best")
 
-    def test_other_weights_are_refused(self, files):
+    def test_modified_weights_are_rejected(self, files):
         with np.load(files / "accurate.npz") as archive:
             arrays = dict(archive)
         arrays["coef_2"][5, 5] += 1e-6
@@ -198,7 +198,7 @@ class TestErrors:
         ],
         ids=["cut", "empty", "renamed", "inverted"],
     )
-    def test_damaged_files_are_an_oserror(self, files, name, damage):
+    def test_damaged_files_raise_os_error(self, files, name, damage):
         (files / name).write_bytes(damage((files / name).read_bytes()))
         with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
             load_pretrained()
@@ -207,13 +207,13 @@ class TestErrors:
         {"parameters": None}, {"parameters": {}}, {"parameters": CARD["parameters"] | {"augmentation": {"wind": 3}}},
         {"min_image_max": "?"}, {"sha256": {}},
     ])  # fmt: skip
-    def test_a_changed_card_is_an_oserror(self, files, change):
+    def test_an_invalid_model_card_raises_os_error(self, files, change):
         (files / "accurate.json").write_text(json.dumps(CARD | change))
         with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
             load_pretrained()
 
     @pytest.mark.parametrize("name", ["accurate.npz", "accurate.json"])
-    def test_missing_files_are_an_oserror(self, files, name):
+    def test_missing_files_raise_os_error(self, files, name):
         (files / name).unlink()
         with pytest.raises(OSError, match=r"cannot be read: .*No such file"):
             load_pretrained()
@@ -228,7 +228,7 @@ class TestCard:
 
 
 @pytest.mark.slow
-def test_the_script_goes_on_where_it_was_interrupted_and_makes_the_same_files_again(tmp_path):
+def test_the_training_script_resumes_and_reproduces_the_same_files(tmp_path):
     def run():
         command = [sys.executable, SCRIPT, "--epochs", "1", "--rows", "2000", "--models", tmp_path]
         process = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -60,7 +60,7 @@ class TestInfiniteMnist:
 
     @pytest.mark.slow
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-    def test_a_killed_stream_goes_on_to_the_same_weights(self, whole, tmp_path):
+    def test_a_killed_stream_resumes_and_reaches_the_same_weights(self, whole, tmp_path):
         name = f"{ROWS}-rows-0.skops"
         process = start("infinite_mnist", "--rows", ROWS, "--output", tmp_path)
         while not (tmp_path / name).exists():
@@ -97,7 +97,7 @@ class TestCostModel:
         )
 
     @pytest.mark.parametrize(("n_workers", "seconds"), [(1, 800), (10, 80), (100, 8), (1000, 8), (30, 32)])
-    def test_work_alone_is_shared_evenly(self, model, search, n_workers, seconds):
+    def test_without_other_costs_the_work_is_shared_evenly(self, model, search, n_workers, seconds):
         # The best candidate is fitted on all rows, a quarter more than in a fold.
         assert model.simulate(search, n_workers).seconds == pytest.approx(seconds + 10)
 
@@ -122,13 +122,13 @@ class TestCostModel:
         assert outcome.seconds == pytest.approx(100 * 3 + 8 + 10)
         assert max(outcome.shares, key=outcome.shares.get) == "scheduler"
 
-    def test_it_prints_what_it_assumes(self):
+    def test_the_program_prints_its_assumptions(self):
         printed = finish(start("cost_model", "--candidates", 50, "--fit-seconds", 3))
         assert "50 candidates x 5 folds" in printed
         assert "fit-seconds: 3.0" in printed
         assert len(re.findall(r"^ +[\d,]+ +[\d,]+ s +[\d.]+ +[\d.]+ GB( +[\d.]+%){5}$", printed, re.MULTILINE)) == 4
 
-    def test_too_few_candidates_to_predict_from_are_refused(self):
+    def test_too_few_candidates_to_predict_from_are_rejected(self):
         process = start("cost_model", "--check", "--check-candidates", 5)
         assert "--check-candidates must be at least 6" in process.communicate(timeout=300)[1]
         assert process.returncode == 2

@@ -57,7 +57,7 @@ def test_routine_lines_are_chatter(line):
 
 @pytest.mark.parametrize("has_driver", [True, False])
 @pytest.mark.parametrize("line", NO_GPU.splitlines())
-def test_why_a_gpu_is_not_used_is_chatter_only_where_there_is_none(line, has_driver, tmp_path, monkeypatch):
+def test_messages_about_an_unused_gpu_are_chatter_only_without_a_driver(line, has_driver, tmp_path, monkeypatch):
     driver = tmp_path / "nvidia"
     monkeypatch.setattr("sk_mnist._stderr_filter.DRIVER", driver)
     if has_driver:
@@ -70,7 +70,7 @@ def test_chatter_is_hidden_and_other_lines_pass(start):
     assert (run.returncode, run.stderr) == (0, IMPORTANT + "after\n")
 
 
-def test_without_it_all_lines_pass(start):
+def test_without_start_tensorflow_all_lines_pass(start):
     assert start(WRITES, "import tensorflow").stderr == CHATTER + IMPORTANT
 
 
@@ -93,13 +93,13 @@ def test_lines_pass_as_they_arrive(tmp_path):
     assert rest == b"second\n"
 
 
-def test_the_last_words_before_an_abort_pass(start):
+def test_an_unfinished_line_before_an_abort_passes(start):
     run = start(WRITES + "\nos.write(2, b'F0000 check failed, and no end of the line')\nos.abort()")
     assert run.returncode == -signal.SIGABRT
     assert run.stderr == IMPORTANT + "F0000 check failed, and no end of the line"
 
 
-def test_an_exception_passes(start):
+def test_the_traceback_of_an_exception_passes(start):
     run = start(WRITES + "\nraise ImportError('no such library')")
     assert run.returncode == 1
     assert run.stderr.startswith(IMPORTANT)
@@ -107,12 +107,12 @@ def test_an_exception_passes(start):
 
 
 @pytest.mark.parametrize("replacement", ["None", "io.StringIO()", "open(os.devnull, 'w')"])
-def test_it_starts_whatever_sys_stderr_is(start, replacement):
+def test_tensorflow_starts_with_any_replacement_of_sys_stderr(start, replacement):
     run = start(WRITES, f"import io, os, sys\nsys.stderr = {replacement}\n{START}print('started')")
     assert (run.stdout, run.stderr) == ("started\n", IMPORTANT)
 
 
-def test_it_starts_where_stderr_is_closed(start):
+def test_tensorflow_starts_with_stderr_closed(start):
     code = f"import os\nos.close(2)\n{START}print('started', len(os.listdir('/dev/fd')))"
     before = start("", code.replace(START, ""))
     assert start("", code).stdout == before.stdout
@@ -124,23 +124,23 @@ def test_no_file_descriptor_is_left_open(start):
 
 
 @pytest.mark.parametrize("executable", ["", "/bin/cat", "/no/such/python"])
-def test_without_an_interpreter_to_filter_everything_passes(start, executable):
+def test_all_lines_pass_if_the_filter_process_cannot_start(start, executable):
     run = start(WRITES, f"import sys\nsys.executable = {executable!r}\n{START}print('started')")
     assert run.stdout == "started\n"
     assert run.stderr.endswith(CHATTER + IMPORTANT)
 
 
-def test_whoever_asks_tensorflow_for_all_lines_gets_them(start):
+def test_all_lines_pass_if_the_user_sets_log_level_0(start):
     assert start(WRITES, **{LOG_LEVEL: "0"}).stderr == CHATTER + IMPORTANT
 
 
-def test_tensorflow_is_told_to_write_warnings_only_unless_it_was_told_otherwise(start):
+def test_the_log_level_excludes_info_unless_the_user_has_set_it(start):
     code = f"import os\n{START}print(os.environ['{LOG_LEVEL}'])"
     assert start("", code).stdout == "1\n"
     assert start("", code, **{LOG_LEVEL: "2"}).stdout == "2\n"
 
 
-def test_another_backend_of_keras_is_an_error_before_tensorflow_is_imported(start):
+def test_another_keras_backend_is_rejected_before_tensorflow_is_imported(start):
     run = start("raise SystemExit('imported')", KERAS_BACKEND="jax")
     assert re.search("ImportError: Keras runs on 'jax' here, but sk-mnist trains with its TensorFlow", run.stderr)
 
@@ -159,7 +159,7 @@ def test_a_fit_that_is_about_to_start_tensorflow_says_how_to_hide_its_chatter(ca
 @pytest.mark.parametrize(
     ("n_threads", "error"), [(-5, ValueError), (0, ValueError), ("4", TypeError), (2.5, TypeError), (True, TypeError)]
 )
-def test_a_number_of_threads_that_tensorflow_aborts_at_is_refused(n_threads, error):
+def test_an_invalid_number_of_threads_is_rejected(n_threads, error):
     with pytest.raises(error, match=f"n_threads must be None or an integer of at least 1; got {n_threads!r}"):
         start_tensorflow(n_threads)
 
@@ -175,14 +175,14 @@ for n_units in range(2, 10):
 
 
 @pytest.mark.slow
-def test_the_first_fit_of_a_process_says_it_and_no_other():
+def test_only_the_first_fit_of_a_process_says_how_to_hide_chatter():
     run = run_python(FITS)
     assert (run.returncode, run.stdout.count("sk_mnist.start_tensorflow()")) == (0, 1), run.stderr
     assert "retracing" not in run.stderr
 
 
 @pytest.mark.slow
-def test_after_the_real_start_fits_of_many_architectures_log_their_epochs_and_write_nothing_else():
+def test_after_start_tensorflow_fits_log_their_epochs_and_write_nothing_else():
     environment = {name: value for name, value in os.environ.items() if name != LOG_LEVEL}
     run = run_python(START + FITS, env=environment)
     assert (run.returncode, run.stderr) == (0, "")

@@ -193,7 +193,7 @@ faults = pytest.mark.parametrize(
 
 
 @faults
-def test_a_server_fault_is_named_retried_if_it_may_pass_and_leaves_nothing(
+def test_a_server_fault_is_reported_retried_if_transient_and_leaves_no_files(
     fault, home, server, official, npz, no_bundled_copy, monkeypatch
 ):
     response, requests, reason = FAULTS[fault]
@@ -220,7 +220,7 @@ def test_after_a_server_fault_the_bundled_copy_serves_and_is_cached(
     assert sha256((home / "mnist.npz").read_bytes()) == OFFICIAL_SHA256
 
 
-def test_a_passing_fault_is_waited_out(home, server, official, npz, arrays, delays):
+def test_a_transient_server_fault_is_retried_after_a_delay(home, server, official, npz, arrays, delays):
     server.routes[official] = loopback.status_then(503, loopback.serve(npz), times=2)
     mnist = fetch_test(home, n_retries=2, delay=0.2)
     assert delays == [0.2, 0.2]
@@ -228,13 +228,13 @@ def test_a_passing_fault_is_waited_out(home, server, official, npz, arrays, dela
     assert_is_mnist(mnist, arrays)
 
 
-def test_without_retries_a_passing_fault_is_asked_once(home, server, official):
+def test_without_retries_a_failing_server_gets_one_request(home, server, official):
     server.routes[official] = loopback.status(503)
     fetch_test(home, n_retries=0)
     assert server.hits[official] == 1
 
 
-def test_an_unknown_name_is_looked_up_once_for_each_remote(home, delays, monkeypatch):
+def test_an_unknown_host_name_is_looked_up_once_per_remote(home, delays, monkeypatch):
     asked = []
 
     def refuse(host, *args, **kwargs):
@@ -257,7 +257,7 @@ def test_a_refused_connection_is_not_retried(home, delays, change_mnist):
 
 
 @pytest.mark.slow
-def test_a_resolver_that_hangs_is_given_up(home, server, official, monkeypatch):
+def test_a_resolver_that_hangs_is_abandoned_after_a_timeout(home, server, official, monkeypatch):
     release, resolve = threading.Event(), socket.getaddrinfo
 
     def hang(*args, **kwargs):
@@ -276,7 +276,7 @@ def test_a_resolver_that_hangs_is_given_up(home, server, official, monkeypatch):
     assert not server.hits, "the look-up came to nothing, yet a request was made when it was over"
 
 
-def test_idle_servers_are_waited_for_a_limited_time_in_all(home, server, remotes, monkeypatch):
+def test_idle_servers_share_one_total_timeout(home, server, remotes, monkeypatch):
     monkeypatch.setattr(_download, "IDLE_TIMEOUT", 0.5)
     monkeypatch.setattr(_download, "TOTAL_TIMEOUT", 0.8)
     for path in ("official/mnist.npz", "first/t10k-images-idx3-ubyte.gz", "second/t10k-images-idx3-ubyte.gz"):
@@ -310,7 +310,7 @@ def black_hole():
 
 
 @pytest.mark.slow
-def test_a_network_that_drops_packets_is_given_up_once_and_then_not_asked(
+def test_if_packets_are_dropped_the_bundled_copy_is_used_and_then_the_cache(
     home, black_hole, impatient, change_mnist, monkeypatch
 ):
     change_mnist(remotes=tuple(remote._replace(url=black_hole) for remote in MNIST.remotes))
@@ -327,7 +327,7 @@ def test_where_the_official_url_drops_packets_a_mirror_serves(home, black_hole, 
     assert fetch_test(home).source == f"download: {first.url}"
 
 
-def test_a_proxy_needs_no_name_resolution_here(home, server, npz, change_mnist, monkeypatch):
+def test_with_a_proxy_no_local_name_resolution_is_needed(home, server, npz, change_mnist, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
     change_mnist(remotes=(Remote("http://mnist.invalid/", (MNIST.npz,)),))
     server.routes["http://mnist.invalid/mnist.npz"] = loopback.serve(npz)
@@ -374,7 +374,7 @@ def test_the_second_mirror_is_asked_only_for_what_the_first_did_not_give(home, r
     assert sum(hits for path, hits in server.hits.items() if path.startswith("/second/")) == 1
 
 
-def test_a_mirror_serves_before_a_passing_fault_of_the_official_url_is_waited_out(home, remotes, server, idx, delays):
+def test_a_mirror_is_tried_before_the_official_url_is_retried(home, remotes, server, idx, delays):
     server.routes["/official/mnist.npz"] = loopback.status(503)
     serve_idx(server, "first", idx)
     assert fetch_test(home, delay=20).source == f"download: {server.url}first/"
@@ -417,7 +417,7 @@ def test_the_official_idx_files_have_the_published_hashes(home, server, official
     assert_is_mnist(mnist, arrays)
 
 
-def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(
+def test_wrong_data_is_rejected_even_if_its_hash_is_in_our_table(
     home, server, remotes, arrays, idx, change_mnist, no_bundled_copy
 ):
     body = npz_bytes({**arrays, "y_test": np.roll(arrays["y_test"], 1)})
@@ -434,7 +434,9 @@ def test_a_wrong_hash_in_our_own_table_lets_no_wrong_data_in(
     assert_is_mnist(mnist, arrays)
 
 
-def test_a_re_packed_file_with_right_arrays_is_told_apart(home, server, official, arrays, no_bundled_copy):
+def test_the_error_for_a_repacked_file_says_that_its_arrays_are_correct(
+    home, server, official, arrays, no_bundled_copy
+):
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)
     server.routes[official] = loopback.serve(packed.getvalue())
@@ -505,7 +507,7 @@ BAD_NPZ = {
 
 
 @pytest.mark.parametrize("fault", BAD_NPZ)
-def test_an_npz_file_that_is_not_mnist_is_refused_with_the_reason(fault, tmp_path, arrays, no_bundled_copy):
+def test_an_npz_file_that_is_not_mnist_is_rejected_with_the_reason(fault, tmp_path, arrays, no_bundled_copy):
     make, reason = BAD_NPZ[fault]
     (tmp_path / "mnist.npz").write_bytes(make(arrays))
     with pytest.raises(OSError, match=reason):
@@ -555,7 +557,7 @@ def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp
 
 @examples_times(0.3)
 @given(data=st.data())
-def test_a_damaged_file_gives_mnist_or_its_problem_is_told(data, tmp_path, npz, arrays):
+def test_a_damaged_file_yields_the_correct_data_or_a_reported_problem(data, tmp_path, npz, arrays):
     """Damage where it can matter: any header, any directory entry, and a few bytes of the values."""
     body = bytearray(npz)
     with zipfile.ZipFile(BUNDLED_NPZ) as archive:
@@ -577,7 +579,7 @@ def test_a_damaged_file_gives_mnist_or_its_problem_is_told(data, tmp_path, npz, 
 
 @examples_times(0.15)
 @given(data=st.data())
-def test_a_changed_array_gives_mnist_or_its_problem_is_told(data, tmp_path, arrays):
+def test_a_changed_array_yields_the_correct_data_or_a_reported_problem(data, tmp_path, arrays):
     """Changes that the zip file's own checksums agree with: only the checks of the arrays can tell."""
     name = data.draw(st.sampled_from(["y_train", "y_test"]))
     member = io.BytesIO()
@@ -607,20 +609,20 @@ def zip_with_many_entries(n_entries):
 
 
 @pytest.mark.parametrize("n_entries", [100, 70_000], ids=["zip", "zip64"])
-def test_a_directory_longer_than_that_of_four_arrays_is_not_read(n_entries, tmp_path, no_bundled_copy):
+def test_a_zip_directory_too_long_for_four_arrays_is_rejected(n_entries, tmp_path, no_bundled_copy):
     (tmp_path / "mnist.npz").write_bytes(zip_with_many_entries(n_entries))
     with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
         fetch_test(tmp_path, download_if_missing=False)
 
 
-def test_the_entries_of_a_long_directory_take_no_memory(tmp_path):
+def test_a_long_zip_directory_is_not_read_into_memory(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(zip_with_many_entries(20_000))
     assert peak_memory(lambda: _cache.check_data_home(tmp_path)) < 2e6
     assert peak_memory(lambda: zipfile.ZipFile(path)) > 5e6
 
 
-def test_an_answer_with_a_long_directory_is_named(home, server, official, no_bundled_copy):
+def test_a_download_with_a_long_zip_directory_is_rejected(home, server, official, no_bundled_copy):
     server.routes[official] = loopback.serve(zip_with_many_entries(50_000))
     with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
         fetch_test(home)
@@ -655,7 +657,7 @@ def test_a_flipped_bit_in_an_uncompressed_cache_is_noticed(tmp_path, arrays):
     assert_is_mnist(fetch_test(tmp_path, download_if_missing=False), arrays)
 
 
-def test_a_file_put_there_by_hand_serves(tmp_path, npz, arrays, no_bundled_copy, no_sockets):
+def test_an_npz_file_that_the_user_put_in_the_data_home_is_used(tmp_path, npz, arrays, no_bundled_copy, no_sockets):
     (tmp_path / "mnist.npz").write_bytes(npz)
     mnist = fetch_test(tmp_path)
     assert mnist.source == f"cache: {tmp_path}"
@@ -666,7 +668,9 @@ def test_a_file_put_there_by_hand_serves(tmp_path, npz, arrays, no_bundled_copy,
 @pytest.mark.parametrize(
     "unpacked", [(), tuple(IDX_NAMES.values()), (IDX_NAMES["x_test"],)], ids=["gz", "plain", "both"]
 )
-def test_idx_files_put_there_by_hand_serve(unpacked, tmp_path, idx, arrays, no_bundled_copy, no_sockets):
+def test_idx_files_that_the_user_put_in_the_data_home_are_used(
+    unpacked, tmp_path, idx, arrays, no_bundled_copy, no_sockets
+):
     for name, body in idx.items():
         if name in unpacked:
             (tmp_path / name.removesuffix(".gz")).write_bytes(gzip.decompress(body))
@@ -694,7 +698,7 @@ def test_idx_files_serve_beside_a_damaged_npz_file(tmp_path, idx, arrays):
     ],
     ids=["values", "shape"],
 )
-def test_idx_files_that_are_not_mnist_are_refused(bad, reason, tmp_path, idx, no_bundled_copy):
+def test_idx_files_that_are_not_mnist_are_rejected(bad, reason, tmp_path, idx, no_bundled_copy):
     for name, body in idx.items():
         (tmp_path / name).write_bytes(body)
     (tmp_path / IDX_NAMES["x_test"]).write_bytes(gzip.compress(idx_bytes(bad)))
@@ -702,7 +706,7 @@ def test_idx_files_that_are_not_mnist_are_refused(bad, reason, tmp_path, idx, no
         fetch_test(tmp_path, download_if_missing=False)
 
 
-def test_a_users_file_in_the_way_is_set_aside_and_not_lost(tmp_path, official, arrays):
+def test_a_user_file_named_mnist_npz_is_renamed_and_not_lost(tmp_path, official, arrays):
     (tmp_path / "mnist.npz").write_bytes(b"my own data")
     (tmp_path / "mnist.npz.rejected-1").write_bytes(b"from an earlier time")
     assert_is_mnist(fetch_test(tmp_path), arrays)
@@ -732,7 +736,7 @@ def test_clear_data_home_leaves_a_mnist_file_the_user_put_there(tmp_path, npz):
     assert (tmp_path / "mnist.npz").read_bytes() == npz
 
 
-def test_check_data_home_tells_origin_digest_and_problem(home, server, official):
+def test_check_data_home_reports_origin_digest_and_problem(home, server, official):
     assert "neither mnist.npz nor the IDX files" in _cache.check_data_home(home).problem
     fetch_test(home)
     assert _cache.check_data_home(home) == (home, f"download: {server.url}official/", OFFICIAL_SHA256, None)
@@ -786,7 +790,7 @@ def test_a_damaged_keras_cache_is_passed_over_and_left_as_it_is(home, keras_home
 @pytest.mark.parametrize(
     "make", [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "zeros"]
 )
-def test_keras_cache_that_never_ends_is_passed_over(make, home, keras_home, official, no_bundled_copy, server):
+def test_a_keras_cache_that_is_an_endless_device_is_skipped(make, home, keras_home, official, no_bundled_copy, server):
     make(keras_home / "datasets" / "mnist.npz")
     server.routes[official] = loopback.status(404)
     with pytest.raises(OSError, match="Keras' cache: Not a regular file"):
@@ -798,7 +802,7 @@ def test_keras_cache_that_never_ends_is_passed_over(make, home, keras_home, offi
 
 @pytest.mark.parametrize("name", ["mnist.npz", ".sk_mnist.json"])
 @pytest.mark.parametrize("kind", ["directory", "pipe"])
-def test_what_is_not_a_file_is_set_aside_once(name, kind, home, server, official, arrays):
+def test_a_directory_or_pipe_in_place_of_a_cache_file_is_renamed_once(name, kind, home, server, official, arrays):
     fetch_test(home)
     (home / "mnist.npz").unlink()
     (home / name).unlink(missing_ok=True)
@@ -815,7 +819,7 @@ def test_what_is_not_a_file_is_set_aside_once(name, kind, home, server, official
         assert (home / f"{name}.rejected-1" / "mine").read_text() == "keep me"
 
 
-def test_clear_data_home_leaves_a_directory_by_the_name_of_the_file(home, official):
+def test_clear_data_home_leaves_a_directory_named_mnist_npz(home, official):
     fetch_test(home)
     (home / "mnist.npz").unlink()
     (home / "mnist.npz").mkdir()
@@ -824,7 +828,7 @@ def test_clear_data_home_leaves_a_directory_by_the_name_of_the_file(home, offici
 
 
 @posix_only
-def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
+def test_check_data_home_does_not_hang_on_a_record_file_that_is_a_pipe(home, official):
     fetch_test(home)
     (home / ".sk_mnist.json").unlink()
     os.mkfifo(home / ".sk_mnist.json")
@@ -833,7 +837,7 @@ def test_a_record_that_is_a_pipe_hangs_nobody(home, official):
 
 @pytest.mark.parametrize("path", ["", "a\0b"], ids=["empty", "null"])
 @pytest.mark.parametrize("function", [fetch_mnist, get_data_home, clear_data_home])
-def test_a_path_that_is_none_is_refused_by_name(function, path, tmp_path, monkeypatch):
+def test_a_data_home_that_is_empty_or_has_a_null_character_is_rejected(function, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"^data_home must be the path of a directory; got '(a\\x00b)?'\. Use '\.'"):
         function(data_home=path)
@@ -869,7 +873,7 @@ def read_only_directory():
     shutil.rmtree(directory)
 
 
-def test_a_read_only_data_home_is_served_from_the_package_without_a_download(
+def test_with_a_read_only_data_home_the_bundled_copy_is_used_without_a_download(
     read_only_directory, unprivileged, server, official, arrays, caplog
 ):
     mnist = fetch_test(read_only_directory)
@@ -879,13 +883,11 @@ def test_a_read_only_data_home_is_served_from_the_package_without_a_download(
     assert not server.hits
 
 
-def test_a_read_only_data_home_that_cannot_be_made_is_served_from_the_package(
-    read_only_directory, unprivileged, official
-):
+def test_if_the_data_home_cannot_be_created_the_bundled_copy_is_used(read_only_directory, unprivileged, official):
     assert fetch_test(read_only_directory / "new").source == f"bundled: {BUNDLED_NPZ}"
 
 
-def test_a_read_only_data_home_that_is_filled_serves(read_only_directory, npz, no_bundled_copy, no_sockets, request):
+def test_a_read_only_data_home_that_holds_mnist_is_used(read_only_directory, npz, no_bundled_copy, no_sockets, request):
     read_only_directory.chmod(0o755)
     (read_only_directory / "mnist.npz").write_bytes(npz)
     read_only_directory.chmod(0o555)
@@ -916,7 +918,7 @@ def file_size_limit(tmp_path):
 
 
 @pytest.mark.parametrize("disk", ["full_disk", "file_size_limit"])
-def test_a_full_disk_is_served_from_the_package_and_left_clean(disk, request, official, arrays):
+def test_on_a_full_disk_the_bundled_copy_is_used_and_no_partial_file_is_left(disk, request, official, arrays):
     place = request.getfixturevalue(disk)
     mnist = fetch_test(place)
     assert mnist.source == f"bundled: {BUNDLED_NPZ}"
@@ -929,7 +931,7 @@ def test_a_full_disk_without_a_bundled_copy_is_one_clear_error(file_size_limit, 
         fetch_test(file_size_limit)
 
 
-def test_a_data_home_that_is_a_file_is_served_from_the_package(tmp_path, official):
+def test_if_the_data_home_is_a_file_the_bundled_copy_is_used(tmp_path, official):
     (tmp_path / "file").write_text("I am a file")
     mnist = fetch_test(tmp_path / "file")
     assert mnist.source == f"bundled: {BUNDLED_NPZ}"
@@ -962,7 +964,7 @@ def test_without_a_home_directory_the_package_serves(monkeypatch, official):
     assert fetch_test(None).source == f"bundled: {BUNDLED_NPZ}"
 
 
-def test_when_nothing_serves_one_error_lists_every_source_and_what_to_do(home, remotes, no_bundled_copy):
+def test_if_every_source_fails_one_error_lists_them_all_and_says_what_to_do(home, remotes, no_bundled_copy):
     with pytest.raises(OSError, match="is not available from any source") as caught:
         fetch_test(home)
     message = str(caught.value)
@@ -1069,13 +1071,13 @@ def test_eight_threads_on_an_empty_cache_make_one_download(home, server, officia
     assert files_in(home) == KEPT
 
 
-def test_a_lock_file_left_by_a_dead_process_stops_nobody(home, server, official):
+def test_a_lock_file_left_by_a_dead_process_does_not_block_a_download(home, server, official):
     home.mkdir()
     (home / ".sk_mnist.lock").write_text("99999999")
     assert fetch_test(home).source == f"download: {server.url}official/"
 
 
-def test_a_lock_that_is_never_released_is_no_deadlock(home, official, arrays, monkeypatch):
+def test_if_the_lock_is_never_released_the_bundled_copy_is_used(home, official, arrays, monkeypatch):
     monkeypatch.setattr(_cache, "LOCK_TIMEOUT", 0.3)
     home.mkdir()
     with FileLock(home / ".sk_mnist.lock"):
@@ -1090,7 +1092,7 @@ def test_a_lock_that_is_never_released_is_no_deadlock(home, official, arrays, mo
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize(("normalize", "limit"), [(False, 150), (True, 450)])
-def test_a_warm_fetch_stays_within_its_memory(normalize, limit, tmp_path, npz):
+def test_a_fetch_from_the_cache_stays_within_its_memory_limit(normalize, limit, tmp_path, npz):
     (tmp_path / "mnist.npz").write_bytes(npz)
     code = """
     import sys

@@ -54,7 +54,7 @@ def test_each_subset_has_its_rows_as_float32_and_int64(subset, n_samples):
     assert mnist.target.dtype == np.int64
 
 
-def test_all_is_the_training_rows_and_then_the_test_rows(arrays):
+def test_subset_all_is_the_training_rows_followed_by_the_test_rows(arrays):
     X, y = local(subset="all", normalize=False, return_X_y=True)
     np.testing.assert_array_equal(X[:60_000], arrays["x_train"].reshape(-1, 784))
     np.testing.assert_array_equal(X[60_000:], arrays["x_test"].reshape(-1, 784))
@@ -67,7 +67,7 @@ def test_unnormalized_pixels_are_the_published_bytes(arrays):
     assert X.tobytes() == arrays["x_test"].tobytes()
 
 
-def test_normalized_pixels_are_the_bytes_over_255_in_float32(arrays):
+def test_normalized_pixels_are_the_bytes_divided_by_255_in_float32(arrays):
     X, _ = local(subset="test", return_X_y=True)
     np.testing.assert_array_equal(X, arrays["x_test"].reshape(-1, 784).astype(np.float32) / np.float32(255))
     assert X.min() == 0
@@ -150,7 +150,7 @@ def test_as_frame_gives_pandas_with_pixel_columns():
     np.testing.assert_array_equal(mnist.frame["target"], mnist.target)
 
 
-def test_missing_pandas_is_one_clear_sentence(monkeypatch):
+def test_without_pandas_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"as_frame=True.* needs pandas.*pip install pandas"):
         local(as_frame=True)
@@ -160,7 +160,7 @@ def test_missing_pandas_is_one_clear_sentence(monkeypatch):
     "argument",
     [{"subset": "validation"}, {"n_retries": -1}, {"delay": -1.0}, {"normalize": "yes"}, {"data_home": 3}],
 )
-def test_a_bad_argument_is_named(argument):
+def test_the_error_names_the_invalid_argument(argument):
     (name,) = argument
     with pytest.raises(ValueError, match=name):
         fetch_mnist(**argument)
@@ -171,7 +171,7 @@ def _is_memory_mapped(X):
 
 
 @pytest.mark.slow
-def test_joblib_workers_map_the_arrays_into_memory():
+def test_joblib_workers_memory_map_the_arrays():
     X, _ = local(subset="test", return_X_y=True)
     assert Parallel(n_jobs=2, max_nbytes="1M")(delayed(_is_memory_mapped)(X) for _ in range(2)) == [True, True]
 
@@ -229,7 +229,7 @@ def test_one_log_line_says_that_the_bundled_copy_serves(tmp_path, no_name_resolu
     assert record.getMessage() == "No network: using the bundled copy of MNIST."
 
 
-def test_the_reasons_are_logged_for_those_who_debug(tmp_path, no_name_resolution, caplog):
+def test_the_reasons_for_using_the_bundled_copy_are_logged_at_debug_level(tmp_path, no_name_resolution, caplog):
     with caplog.at_level(logging.DEBUG, logger="sk_mnist"):
         fetch_mnist(data_home=tmp_path, subset="test")
     *reasons, last = caplog.messages
@@ -238,7 +238,7 @@ def test_the_reasons_are_logged_for_those_who_debug(tmp_path, no_name_resolution
     assert last.startswith("No network")
 
 
-def test_no_bar_is_left_of_a_download_that_never_began(tmp_path, no_name_resolution, capfd):
+def test_without_a_network_no_progress_bar_is_shown(tmp_path, no_name_resolution, capfd):
     fetch_mnist(data_home=tmp_path, subset="test", progressbar=True)
     assert "%" not in capfd.readouterr().err
 
@@ -260,7 +260,7 @@ def test_the_environment_names_the_data_home(tmp_path, monkeypatch):
     assert get_data_home() == tmp_path / "here"
 
 
-def test_the_argument_goes_before_the_environment(tmp_path, monkeypatch):
+def test_the_argument_takes_precedence_over_the_environment_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("SK_MNIST_DATA", str(tmp_path / "here"))
     assert get_data_home(tmp_path / "there") == tmp_path / "there"
 

@@ -46,24 +46,24 @@ def test_a_rank_that_numpy_cannot_hold_is_refused():
 @pytest.mark.parametrize(
     "start", [b"", b"\0\0", b"\0\1\x08\1", b"\1\0\x08\1", b"\0\0\x0d\1", b"\0\0\0\1", b"<htm", b"\x93NUM"]
 )
-def test_a_bad_magic_number_is_named(start):
+def test_a_wrong_magic_number_is_rejected(start):
     with pytest.raises(ValueError, match="magic number"):
         read_bytes(start + bytes(100) if len(start) == 4 else start)
 
 
-def test_a_header_cut_short_is_named():
+def test_a_truncated_header_is_rejected():
     with pytest.raises(ValueError, match=r"ends within its header: rank 3 takes 12 bytes of sizes, not 5"):
         read_bytes(b"\0\0\x08\3" + bytes(5))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_missing_values_are_counted(pack):
+def test_the_error_for_truncated_data_says_how_many_bytes_there_are(pack):
     with pytest.raises(ValueError, match=r"holds 9 of the 10 bytes"):
         read_bytes(pack(idx_bytes(np.arange(10, dtype=np.uint8))[:-1]))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_trailing_data_is_refused(pack):
+def test_trailing_data_is_rejected(pack):
     with pytest.raises(ValueError, match=r"more data follows the 10 bytes"):
         read_bytes(pack(idx_bytes(np.arange(10, dtype=np.uint8)) + b"\0"))
 
@@ -81,7 +81,7 @@ def test_a_wrong_gzip_checksum_is_a_value_error():
 
 
 @given(data=st.binary(max_size=200))
-def test_no_bytes_at_all_make_it_raise_anything_but_a_value_error(data):
+def test_random_bytes_raise_no_error_other_than_value_error(data):
     for junk in (data, b"\x1f\x8b\x08\0" + data, b"\0\0\x08" + data, gzip.compress(b"\0\0\x08" + data)):
         with suppress(ValueError):
             read_bytes(junk)
@@ -99,7 +99,7 @@ def test_a_missing_file_is_a_file_not_found_error(tmp_path):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_promise_of_a_gigabyte_takes_no_more_memory_than_there_is_data(pack):
+def test_a_header_that_claims_a_gigabyte_does_not_allocate_it(pack):
     def read():
         with pytest.raises(ValueError, match=r"holds 5 of the 1073741824 bytes"):
             read_bytes(pack(struct.pack(">HBBI", 0, 0x08, 1, 1 << 30) + b"short"))
@@ -107,7 +107,7 @@ def test_a_promise_of_a_gigabyte_takes_no_more_memory_than_there_is_data(pack):
     assert peak_memory(read) < 5e6
 
 
-def test_an_array_beyond_the_limit_is_refused_unread():
+def test_an_array_over_the_size_limit_is_rejected_before_it_is_read():
     with pytest.raises(ValueError, match=r"promises 4294967295 bytes, more than the 1073741824 allowed"):
         read_bytes(struct.pack(">HBBI", 0, 0x08, 1, (1 << 32) - 1))
 

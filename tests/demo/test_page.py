@@ -129,7 +129,7 @@ class TestDrawing:
         assert page.locator("#bars tr").nth(7).locator("td").nth(1).inner_text().startswith(("9", "100"))
         assert buttons.nth(1).get_attribute("aria-pressed") == "true"
 
-    def test_undo_takes_back_the_last_stroke_and_clear_all(self, page):
+    def test_undo_removes_the_last_stroke_and_clear_removes_all_strokes(self, page):
         assert page.locator("#undo").is_disabled()
         draw(page, SEVEN)
         draw(page, ONE)
@@ -203,19 +203,19 @@ class TestDrawing:
         )
         answer_is(page, "4")
 
-    def test_what_is_no_picture_is_said_to_be_none(self, page, tmp_path):
+    def test_a_file_that_is_not_a_picture_is_reported(self, page, tmp_path):
         path = tmp_path / "text.png"
         path.write_text("no picture")
         page.locator("#file").set_input_files(path)
         answer_is(page, "text.png is not a picture that the browser can show.")
 
-    def test_a_picture_without_a_digit_is_said_to_have_none(self, page, tmp_path):
+    def test_a_picture_without_a_digit_is_reported(self, page, tmp_path):
         path = tmp_path / "empty.png"
         Image.new("L", (300, 200), 220).save(path)
         page.locator("#file").set_input_files(path)
         answer_is(page, "No digit found.")
 
-    def test_a_server_that_is_gone_is_said_to_be(self, browser, server):
+    def test_a_server_that_does_not_answer_is_reported(self, browser, server):
         context = browser.new_context()
         page = context.new_page()
         page.goto(server.url)
@@ -232,13 +232,13 @@ class TestAsInPython:
     def page(self, open_page, static_page):
         return open_page(static_page)
 
-    def test_probabilities(self, page, model):
+    def test_probabilities_match_python(self, page, model):
         images = fetch_mnist(subset="test", normalize=False).images[:1000]
         code = "images => images.map((image) => probabilities(MODEL.layers, image))"
         there = page.evaluate(code, images.reshape(1000, -1).tolist())
         np.testing.assert_allclose(there, model.predict_proba(images), atol=1e-4)
 
-    def test_what_the_network_sees(self, page, model):
+    def test_digits_found_in_drawings_match_python(self, page, model):
         reader = Reader(model)
         generator = np.random.default_rng(0)
         n_digits = []
@@ -265,7 +265,7 @@ class TestAsInPython:
     @pytest.mark.parametrize(
         "kind", ["plain", "bright on dark", "in uneven light", "noisy", "large", "with a line", "blank"]
     )
-    def test_what_the_ink_is(self, page, kind):
+    def test_digits_found_in_pictures_match_python(self, page, kind):
         generator = np.random.default_rng(0)
         images = fetch_mnist(subset="test", normalize=False).images
         for start in range(0, 20, 4):

@@ -44,12 +44,12 @@ def ask(server, method, path, body=None, **headers):
         connection.close()
 
 
-def test_it_listens_on_this_machine_only(server):
+def test_the_server_listens_on_this_machine_only(server):
     assert server.socket.getsockname()[0] == "127.0.0.1"
     assert server.url == f"http://127.0.0.1:{server.server_port}/"
 
 
-def test_the_page_has_all_it_needs_and_forbids_the_rest(server):
+def test_the_page_is_self_contained_and_forbids_other_sources(server):
     response, content = ask(server, "GET", "/")
     assert response.status == 200
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -80,12 +80,12 @@ def small_network(n_pixels=784, labels=(0, 1), **parameters):
     ],
     ids=["a pipeline", "not fitted", "another activation", "another number of pixels"],
 )
-def test_a_page_is_drawn_only_for_a_network_that_it_runs(make, message):
+def test_draw_page_rejects_models_that_the_page_cannot_run(make, message):
     with pytest.raises(ValueError, match=message):
         draw_page(make())
 
 
-def test_a_label_cannot_end_the_script():
+def test_a_class_label_cannot_close_the_script_of_the_page():
     label = "</script><script>alert(1)</script>"
     page = draw_page(small_network(labels=[label, "<!--"]))
     assert label not in page
@@ -94,7 +94,7 @@ def test_a_label_cannot_end_the_script():
     assert sorted(json.loads(classes)) == ["<!--", label]
 
 
-def test_it_reads_a_picture(server, seven):
+def test_the_server_reads_a_picture(server, seven):
     response, content = ask(server, "POST", "/predict", seven)
     assert response.status == 200
     (digit,) = json.loads(content)["digits"]
@@ -124,7 +124,7 @@ def test_the_scale_of_the_model_is_found_wherever_its_scaler_is(model, seven):
     assert digit["label"] == 7
 
 
-def test_a_model_on_another_scale_fails_before_the_first_picture():
+def test_a_model_for_another_pixel_scale_fails_when_the_reader_is_created():
     class Picky(KNeighborsClassifier):
         def predict_proba(self, X):
             assert X.max() in (0, 255), "bytes are wanted"
@@ -152,7 +152,7 @@ def test_a_connection_takes_several_requests(server, seven):
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "The picture is"),
     ],
 )
-def test_what_is_no_picture_is_a_bad_request(server, body, reason):
+def test_a_body_that_is_not_a_picture_is_a_bad_request(server, body, reason):
     response, content = ask(server, "POST", "/predict", body)
     assert response.status == 400
     assert json.loads(content)["error"].startswith(reason)
@@ -171,7 +171,7 @@ def test_what_is_no_picture_is_a_bad_request(server, body, reason):
         ("OPTIONS", "/predict", 501),
     ],
 )
-def test_only_its_own_paths_are_served(server, method, path, status):
+def test_unknown_paths_and_methods_are_rejected(server, method, path, status):
     response, content = ask(server, method, path, b"" if method == "POST" else None)
     assert response.status == status
     assert b"root:" not in content
@@ -189,7 +189,7 @@ def test_only_its_own_paths_are_served(server, method, path, status):
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/predict")])
-def test_another_page_cannot_use_it(server, seven, headers, method, path):
+def test_requests_with_a_foreign_host_or_origin_are_rejected(server, seven, headers, method, path):
     headers = {name: value.format(port=server.server_port) for name, value in headers.items()}
     response, content = ask(server, method, path, seven if method == "POST" else None, **headers)
     assert response.status == 403
@@ -197,7 +197,7 @@ def test_another_page_cannot_use_it(server, seven, headers, method, path):
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_its_own_page_can_use_it(server, seven, name):
+def test_requests_from_the_page_itself_are_answered(server, seven, name):
     host = f"{name}:{server.server_port}"
     response, _ = ask(server, "POST", "/predict", seven, Host=host, Origin=f"http://{host}")
     assert response.status == 200
@@ -214,7 +214,7 @@ def test_its_own_page_can_use_it(server, seven, name):
         ({}, 411),
     ],
 )
-def test_a_body_is_of_a_known_and_bounded_length(server, headers, status):
+def test_a_body_of_unknown_or_excessive_length_is_rejected(server, headers, status):
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
         lines = [f"{name}: {value}" for name, value in {"Host": f"127.0.0.1:{server.server_port}", **headers}.items()]
         connection.sendall("\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode())
@@ -266,7 +266,7 @@ def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
     assert b"The picture ended early." in answer
 
 
-def test_a_connection_without_a_thread_does_not_count(monkeypatch):
+def test_a_connection_whose_thread_cannot_start_does_not_count_towards_the_limit(monkeypatch):
     def start(self):
         raise RuntimeError("can't start new thread")
 
@@ -297,7 +297,7 @@ def test_connections_are_bounded():
                 time.sleep(0.05)
 
 
-def test_it_logs_instead_of_printing(server, caplog, capfd):
+def test_the_server_logs_instead_of_printing(server, caplog, capfd):
     with caplog.at_level(logging.DEBUG, logger="sk_mnist"):
         ask(server, "GET", "/missing")
     assert "404" in caplog.text

@@ -48,17 +48,17 @@ class TestChoice:
         assert_same_model(by_name, by_warp)
         assert by_name.augmentation == name
 
-    def test_each_choice_trains_on_other_images(self, digits):
+    def test_different_augmentations_train_different_networks(self, digits):
         models = [augmented(augmentation=choice).fit(*digits) for choice in (None, "affine", "elastic", RandomWarp())]
         assert differ(models[0], models[1])
         assert differ(models[1], models[2])
         assert not differ(models[2], models[3])
 
-    def test_warps_of_no_strength_are_no_augmentation(self, digits):
+    def test_a_warp_with_all_strengths_zero_changes_nothing(self, digits):
         nothing = RandomWarp(rotation=0, scale=0, shear=0, translation=0, elastic=0)
         assert_close_models(augmented(augmentation=nothing).fit(*digits), augmented(augmentation=None).fit(*digits))
 
-    def test_images_that_are_not_square_need_a_shape(self, digits):
+    def test_image_shape_decides_how_non_square_images_are_distorted(self, digits):
         X, y = digits[0].reshape(-1, 8, 8)[:, :, 2:6].reshape(-1, 32), digits[1]
         tall = augmented(augmentation=RandomWarp(**SMALL_WARP, image_shape=(8, 4))).fit(X, y)
         wide = augmented(augmentation=RandomWarp(**SMALL_WARP, image_shape=(4, 8))).fit(X, y)
@@ -81,7 +81,7 @@ REFUSED = {
 }
 
 
-def test_what_is_refused_is_refused_before_tensorflow_is_imported():
+def test_invalid_augmentations_are_rejected_before_tensorflow_is_imported():
     # In one process, because starting one takes longer than all of them.
     code = f"""
         import sys
@@ -104,7 +104,7 @@ def test_what_is_refused_is_refused_before_tensorflow_is_imported():
 
 
 class TestFit:
-    def test_training_on_distorted_digits_makes_shifted_ones_readable(self):
+    def test_augmentation_improves_accuracy_on_shifted_digits(self):
         X, y = load_digits(return_X_y=True)
         images = X.reshape(-1, 8, 8) / 16
         # Shifted by a pixel, which the digits of the training never are.
@@ -149,7 +149,7 @@ class TestFit:
         assert model.score(X[y < 5], y[y < 5]) > 0.9
         assert model.score(X[y >= 5], y[y >= 5]) < 0.1
 
-    def test_images_are_distorted_anew_in_each_epoch(self, digits):
+    def test_images_are_distorted_differently_in_each_epoch(self, digits):
         # The same image in all rows, so that their order makes no difference; the one row of class 1 has no weight.
         X, y = np.repeat(digits[0][:1], 65, axis=0), np.arange(65) // 64
         params = {"hidden_layer_sizes": (), "epochs": 4, **STILL}
@@ -244,7 +244,7 @@ class TestContinuation:
             model.partial_fit(*digits, classes=np.arange(10))
         assert_same_model(model, augmented(augmentation=warp, epochs=3).fit(*digits))
 
-    def test_warm_start_goes_on_with_new_distortions(self, digits):
+    def test_warm_start_continues_with_new_distortions(self, digits):
         warp = RandomWarp(**SMALL_WARP, fade=0)
         parts = augmented(augmentation=warp, epochs=2, warm_start=True).fit(*digits).fit(*digits)
         assert_same_model(parts, augmented(augmentation=warp, epochs=4).fit(*digits))

@@ -119,7 +119,7 @@ def test_without_callbacks_a_training_is_that_of_keras(data, start):
 
 
 class TestHooks:
-    def test_they_are_called_in_the_order_of_keras_with_its_logs_and_params(self, data, start):
+    def test_hooks_are_called_in_the_order_and_with_the_logs_and_params_of_keras(self, data, start):
         ours, theirs = Hooks(), Hooks()
         fit_ours(data, [ours], batch_size=64)
         # Validation is one batch for both.
@@ -149,7 +149,7 @@ class TestHooks:
         in_second_batch = doing(on_train_batch_end=lambda model, batch: setattr(model, "stop_training", batch == 1))
         assert fit_ours(data, [in_second_batch], batch_size=32).n_iter_ == 1
 
-    def test_what_they_add_to_the_logs_is_in_the_history(self, data):
+    def test_numbers_that_callbacks_add_to_the_logs_are_in_the_history(self, data):
         class Add(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 logs["twice"] = 2.0 * epoch
@@ -159,7 +159,7 @@ class TestHooks:
         assert history["twice"] == [2.0 * epoch for epoch in range(EPOCHS)]
         assert "words" not in history
 
-    def test_they_cannot_rewrite_what_was_measured(self, data):
+    def test_callbacks_cannot_overwrite_measured_scores(self, data):
         class Rewrite(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 logs["val_accuracy"] = 2.0
@@ -169,7 +169,7 @@ class TestHooks:
         assert rewritten.history_ == alone.history_
         assert rewritten.best_epoch_ == alone.best_epoch_
 
-    def test_assume_finite_does_not_reach_them(self, data):
+    def test_callbacks_see_assume_finite_as_the_user_set_it(self, data):
         seen = []
         note = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: seen.append(sklearn.get_config()["assume_finite"])
@@ -183,7 +183,7 @@ class TestHooks:
 class TestModel:
     """``self.model`` is a plain compiled Sequential, and the network that is trained."""
 
-    def test_it_predicts_and_evaluates(self, data):
+    def test_the_model_predicts_and_evaluates(self, data):
         X, _, X_val, y_val = data
         seen = []
 
@@ -208,7 +208,7 @@ class TestModel:
         ours = fit_ours(data, [doing(on_epoch_begin=restart)])
         assert_same_weights(ours, fit_keras(data, start, [], epochs=3)[0])
 
-    def test_it_is_of_keras_own_class_with_its_metrics(self, data):
+    def test_the_model_is_a_keras_sequential_with_its_metrics(self, data):
         kept = []
         fit_ours(data, [doing(on_train_end=kept.append)], dropout=0.3)
         (model,) = kept
@@ -216,7 +216,7 @@ class TestModel:
         assert model.metrics[1].metrics[0].name == "accuracy"
         assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.3]
 
-    def test_it_is_lent_to_no_other_fit(self, data):
+    def test_the_model_is_not_reused_by_other_fits(self, data):
         kept = []
         fit_ours(data, [doing(on_train_end=kept.append)])
         before = kept[0].get_weights()
@@ -238,7 +238,7 @@ class TestModel:
         assert np.array_equal(ours.coefs_[0], first) == (hook == "on_train_begin")
 
     @pytest.mark.slow
-    def test_settings_of_the_optimizer_and_of_dropout_are_those_at_the_beginning(self, data, start):
+    def test_optimizer_and_dropout_settings_changed_in_on_train_begin_take_effect(self, data, start):
         def change(model):
             model.optimizer.clipnorm = 1e-9
             for layer in model.layers:
@@ -261,7 +261,7 @@ class TestModel:
             assert np.abs(clipped.coefs_[0]).max() == np.float32(0.1)
 
     @pytest.mark.slow
-    def test_with_an_average_of_the_weights_it_holds_the_average_at_the_end_of_an_epoch(self, data, tmp_path):
+    def test_at_the_end_of_an_epoch_the_model_holds_the_averaged_weights(self, data, tmp_path):
         path = tmp_path / "best.keras"
         params = {"optimizer": keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "learning_rate": 1e-3}
         checkpoint = keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)
@@ -286,7 +286,7 @@ class TestModel:
         theirs, _ = fit_keras(data, start, [stop()], batch_size=40)
         assert int(kept[0].optimizer.iterations) == int(theirs.optimizer.iterations)
 
-    def test_compiling_it_anew_is_an_error(self, data):
+    def test_recompiling_the_model_is_rejected(self, data):
         again = doing(on_epoch_end=lambda model, epoch: model.compile("adam", "sparse_categorical_crossentropy"))
         with pytest.raises(ValueError, match="A callback recompiled the model"):
             fit_ours(data, [again])
@@ -301,14 +301,14 @@ def set_rate(model, rate):
 
 
 class TestLearningRate:
-    def test_an_assigned_rate_is_trained_with(self, data, start):
+    def test_a_learning_rate_set_by_a_callback_is_used(self, data, start):
         def assign():
             return [doing(on_epoch_begin=lambda model, epoch: set_rate(model, 0.3 / (epoch + 1)))]
 
         assert_trains_as_keras(data, start, assign)
 
     @pytest.mark.parametrize("schedule", SCHEDULES)
-    def test_they_see_the_rate_of_the_step(self, data, schedule):
+    def test_callbacks_see_the_current_learning_rate(self, data, schedule):
         seen = []
 
         def look(model, *_):
@@ -328,11 +328,11 @@ class TestLearningRate:
         np.testing.assert_allclose(seen, [expected[0], *expected], rtol=1e-3)
         assert seen[0] == seen[1]  # before the first step and in it
 
-    def test_at_the_end_of_training_it_may_be_set(self, data):
+    def test_the_learning_rate_may_be_set_at_the_end_of_training(self, data):
         late = doing(on_train_end=lambda model: set_rate(model, 0.5))
         assert fit_ours(data, [late], learning_rate_schedule="cosine").n_iter_ == EPOCHS
 
-    def test_before_each_batch_they_see_its_rate(self, data):
+    def test_callbacks_see_the_learning_rate_of_each_batch_before_it(self, data):
         before, after = [], []
 
         look = doing(
@@ -344,14 +344,14 @@ class TestLearningRate:
         assert len(set(before)) > EPOCHS
 
     @pytest.mark.parametrize("schedule", sorted(SCHEDULES.keys() - {"constant"}))
-    def test_setting_it_while_a_schedule_does_is_an_error(self, data, schedule):
+    def test_setting_the_learning_rate_during_a_schedule_is_rejected(self, data, schedule):
         halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
         with pytest.raises(
             ValueError, match=rf"A callback set the learning rate to .*learning_rate_schedule='{schedule}'"
         ):
             fit_ours(data, [halve], learning_rate_schedule=schedule)
 
-    def test_a_schedule_of_keras_cannot_take_its_place(self, data):
+    def test_a_keras_schedule_as_learning_rate_is_rejected(self, data):
         schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
         with pytest.raises(ValueError, match="gave its optimizer a learning-rate schedule"):
             fit_ours(data, [doing(on_epoch_begin=lambda model, epoch: set_rate(model, schedule))])
@@ -378,7 +378,7 @@ class TestInstances:
         assert history.epoch == list(range(EPOCHS))
 
     @pytest.mark.slow
-    def test_a_clone_and_a_search_copy_them(self, data):
+    def test_clone_and_cross_validate_copy_callbacks(self, data):
         X, y, *_ = data
         history = keras.callbacks.History()
         model = KerasMLPClassifier(**FULL, epochs=2, keras_callbacks=[history])
@@ -388,7 +388,7 @@ class TestInstances:
         assert clone(model).keras_callbacks[0] is not history
 
     @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-    def test_they_are_detached_after_the_fit(self, data, error):
+    def test_callbacks_are_detached_from_the_model_after_the_fit(self, data, error):
         class End(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 if error and epoch == 1:
@@ -402,7 +402,7 @@ class TestInstances:
         assert end.model is None
         clone(model)  # would copy the model
 
-    def test_one_that_cannot_be_copied_is_named(self, data):
+    def test_the_error_names_a_callback_that_cannot_be_copied(self, data):
         class Locked(keras.callbacks.Callback):
             def __init__(self):
                 super().__init__()
@@ -417,13 +417,13 @@ class TestInstances:
                 copying(model)
         clone(KerasMLPClassifier(**FULL, epochs=1, keras_callbacks=[Locked])).fit(*data[:2])
 
-    def test_copies_of_a_fitted_estimator_have_them(self, data):
+    def test_copies_of_a_fitted_estimator_keep_the_callbacks(self, data):
         model = fit_ours(data, [Hooks()])
         assert copy.copy(model).keras_callbacks == model.keras_callbacks
         copied = copy.deepcopy(model).fit(*data[:2])
         assert len(copied.keras_callbacks[0].calls) > len(model.keras_callbacks[0].calls)
 
-    def test_one_that_cannot_be_attached_leaves_the_others_detached(self, data):
+    def test_if_a_callback_cannot_be_attached_the_others_are_detached(self, data):
         class Refuses(keras.callbacks.Callback):
             def set_model(self, model):
                 raise RuntimeError("not this model")
@@ -457,12 +457,12 @@ class TestKerasOwn:
         "monitor",
         ["val_accuracy", "val_loss", *(pytest.param(name, marks=pytest.mark.slow) for name in ("accuracy", "loss"))],
     )
-    def test_early_stopping(self, data, start, monitor):
+    def test_early_stopping_works_as_in_keras(self, data, start, monitor):
         settings = {"monitor": monitor, "patience": 2, "min_delta": 0.02, "restore_best_weights": True}
         history = assert_trains_as_keras(data, start, lambda: [keras.callbacks.EarlyStopping(**settings)], epochs=40)
         assert 2 < len(history["loss"]) < 40
 
-    def test_learning_rate_scheduler(self, data, start):
+    def test_learning_rate_scheduler_works_as_in_keras(self, data, start):
         def decay():
             return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)]
 
@@ -470,7 +470,7 @@ class TestKerasOwn:
         assert history["learning_rate"][-1] < 0.2 * RATE
 
     @pytest.mark.slow
-    def test_reduce_lr_on_plateau(self, data, start):
+    def test_reduce_lr_on_plateau_works_as_in_keras(self, data, start):
         settings = {"monitor": "val_accuracy", "patience": 1, "min_delta": 0.1, "factor": 0.3}
         history = assert_trains_as_keras(
             data, start, lambda: [keras.callbacks.ReduceLROnPlateau(**settings)], epochs=12
@@ -478,7 +478,7 @@ class TestKerasOwn:
         assert history["learning_rate"][-1] < 0.2 * RATE
 
     @pytest.mark.slow
-    def test_model_checkpoint(self, data, start, tmp_path):
+    def test_model_checkpoint_saves_the_same_files_as_in_keras(self, data, start, tmp_path):
         def checkpoint(name):
             path = tmp_path / name / "{epoch:02d}-{val_accuracy:.3f}.keras"
             return keras.callbacks.ModelCheckpoint(path, monitor="val_accuracy", save_best_only=True)
@@ -494,7 +494,7 @@ class TestKerasOwn:
         best.fit(*data[:2], verbose=0)
 
     @pytest.mark.slow
-    def test_model_checkpoint_after_a_number_of_batches(self, data, start, tmp_path):
+    def test_model_checkpoint_saves_after_a_number_of_batches_as_in_keras(self, data, start, tmp_path):
         def checkpoint(name):
             return keras.callbacks.ModelCheckpoint(tmp_path / name / "{epoch:02d}-{batch:02d}.keras", save_freq=3)
 
@@ -507,7 +507,7 @@ class TestKerasOwn:
     @pytest.mark.slow
     @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
     @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-    def test_backup_and_restore(self, data, tmp_path, optimizer, schedule):
+    def test_backup_and_restore_resumes_an_interrupted_fit(self, data, tmp_path, optimizer, schedule):
         class CutOff(keras.callbacks.Callback):
             def on_epoch_end(self, epoch, logs=None):
                 if epoch == 3:
@@ -525,7 +525,7 @@ class TestKerasOwn:
         assert not (tmp_path / "backup").exists()
 
     @pytest.mark.slow
-    def test_csv_logger(self, data, start, tmp_path):
+    def test_csv_logger_writes_the_same_rows_as_in_keras(self, data, start, tmp_path):
         fit_ours(data, [keras.callbacks.CSVLogger(tmp_path / "ours.csv")])
         fit_keras(data, start, [keras.callbacks.CSVLogger(tmp_path / "theirs.csv")])
         ours, theirs = (
@@ -537,7 +537,7 @@ class TestKerasOwn:
             assert [float(v) for v in one.values()] == pytest.approx([float(v) for v in other.values()], rel=1e-4)
 
     @pytest.mark.slow
-    def test_tensorboard(self, data, start, tmp_path):
+    def test_tensorboard_gets_the_same_records_as_in_keras(self, data, start, tmp_path):
         def tags(directory):
             from tensorflow.core.util.event_pb2 import Event
             from tensorflow.data import TFRecordDataset
@@ -560,7 +560,7 @@ class TestKerasOwn:
         assert ("validation", "epoch_accuracy", 0) in ours
         assert ours == theirs
 
-    def test_terminate_on_nan(self, data):
+    def test_terminate_on_nan_stops_a_diverging_fit(self, data):
         X, y, *_ = data
         hooks = Hooks()
         model = KerasMLPClassifier(
@@ -572,20 +572,20 @@ class TestKerasOwn:
             model.fit(X, y)
         assert sum(name == "epoch_end" for name, *_ in hooks.calls) < 10
 
-    def test_lambda_callback(self, data):
+    def test_lambda_callback_is_called_in_each_epoch(self, data):
         epochs = []
         fit_ours(data, [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))])
         assert epochs == list(range(EPOCHS))
 
     @pytest.mark.slow
-    def test_progbar_logger(self, data, capsys):
+    def test_progbar_logger_prints_steps_and_scores(self, data, capsys):
         fit_ours(data, [keras.callbacks.ProgbarLogger()], verbose=1, batch_size=32)
         out = capsys.readouterr().out
         assert "7/7" in out
         assert re.search(r"accuracy: 0\.\d+ - loss: 0\.\d+ - val_accuracy", out)
 
     @pytest.mark.slow
-    def test_remote_monitor(self, data):
+    def test_remote_monitor_posts_the_scores_of_each_epoch(self, data):
         received = []
 
         class Receive(http.server.BaseHTTPRequestHandler):
@@ -615,7 +615,7 @@ class TestKerasOwn:
             ("OrbaxCheckpoint", lambda: _without_init(keras.callbacks.OrbaxCheckpoint), "Use ModelCheckpoint"),
         ],
     )
-    def test_what_is_refused_says_why(self, data, name, make, reason):
+    def test_unsupported_callbacks_are_rejected_with_the_reason(self, data, name, make, reason):
         if not hasattr(keras.callbacks, name):
             pytest.skip(f"this Keras has no {name}")
         with pytest.raises(ValueError, match=f"keras_callbacks has a {name}, which is not supported: .*{reason}"):

@@ -125,7 +125,7 @@ QUICK_KINDS = ("cosine, dropout, warps", "early stopping")
 @pytest.mark.parametrize(
     "kind", [kind if kind in QUICK_KINDS else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 )
-def test_a_fit_goes_on_to_the_same_weights(kind, n_epochs, images, tmp_path):
+def test_an_interrupted_fit_resumes_to_the_same_weights(kind, n_epochs, images, tmp_path):
     params = dict(KINDS[kind])
     if callable(params.get("optimizer")):
         params["optimizer"] = params["optimizer"]()
@@ -141,13 +141,13 @@ def test_a_best_epoch_before_the_interruption_is_kept(images, tmp_path):
     assert_same_fit(clf.fit(*images), whole)
 
 
-def test_sparse_rows_with_weights_and_validation_data(images, tmp_path):
+def test_a_fit_on_sparse_rows_with_weights_and_validation_data_resumes(images, tmp_path):
     X, y = images
     weight = np.arange(600) % 3
     assert_resumes(network(tmp_path), 3, csr_array(X), y, sample_weight=weight, X_val=X[:100], y_val=y[:100])
 
 
-def test_a_warm_start_goes_on_from_its_own_checkpoint(images, tmp_path):
+def test_a_warm_start_resumes_from_its_own_checkpoint(images, tmp_path):
     whole = network(None, warm_start=True).fit(*images).fit(*images)
     first = network(tmp_path, warm_start=True).fit(*images)
     state = first.__getstate__()
@@ -168,14 +168,14 @@ def test_epochs_before_the_interruption_are_not_trained_again(images, tmp_path, 
     assert f"Resuming after 3 epochs, from {checkpoints(tmp_path)[0]}" in caplog.messages
 
 
-def test_a_finished_fit_returns_what_it_was(images, tmp_path):
+def test_a_finished_fit_is_restored_without_training_again(images, tmp_path):
     clf = network(tmp_path, epochs=3).fit(*images)
     again = clone(clf)
     assert n_epochs_trained_by(again, *images) == 0
     assert_same_fit(again, clf)
 
 
-def test_a_fit_that_stopped_early_is_finished(images, tmp_path):
+def test_a_fit_that_stopped_early_counts_as_finished(images, tmp_path):
     clf = network(tmp_path, early_stopping=True, epochs=200, n_iter_no_change=1).fit(*images)
     assert clf.n_iter_ < 200
     assert_same_fit(clone(clf).fit(*images), clf)
@@ -208,7 +208,7 @@ def test_a_fit_that_stopped_early_is_finished(images, tmp_path):
     ],
     ids=str,
 )
-def test_another_parameter_is_another_fit(change, images, tmp_path):
+def test_another_parameter_value_gets_its_own_checkpoint(change, images, tmp_path):
     interrupted(network(tmp_path), 1, *images)
     interrupted(network(tmp_path, **change), 1, *images)
     assert len(checkpoints(tmp_path)) == 2
@@ -218,7 +218,7 @@ def test_another_parameter_is_another_fit(change, images, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", ["pixel", "label", "weight", "fewer rows", "validation data"])
-def test_other_data_is_another_fit(change, images, tmp_path):
+def test_other_data_gets_its_own_checkpoint(change, images, tmp_path):
     X, y = images[0].copy(), images[1].copy()
     more = {"sample_weight": np.ones(600)}
     interrupted(network(tmp_path), 1, X, y, **more)
@@ -237,7 +237,7 @@ def test_other_data_is_another_fit(change, images, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"verbose": 1}, {"warm_start": True}], ids=str)
-def test_what_does_not_change_the_weights_is_the_same_fit(change, images, tmp_path):
+def test_parameters_that_do_not_change_the_weights_share_a_checkpoint(change, images, tmp_path):
     interrupted(network(tmp_path), 1, *images)
     network(tmp_path, **change).fit(*images)
     assert len(checkpoints(tmp_path)) == 1
@@ -266,7 +266,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_named(damage, images, tmp_path):
+def test_the_error_names_a_damaged_checkpoint(damage, images, tmp_path):
     interrupted(network(tmp_path), 2, *images)
     (path,) = checkpoints(tmp_path)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
@@ -302,13 +302,13 @@ def test_objects_in_a_checkpoint_are_not_unpickled(images, tmp_path):
         ({"directory": ""}, "checkpoint_dir is an empty string"),
     ],
 )
-def test_what_checkpoints_cannot_serve_is_refused(params, message, images, tmp_path, monkeypatch):
+def test_parameters_that_checkpoints_do_not_support_are_rejected(params, message, images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         network(**{"directory": tmp_path} | params).fit(*images)
 
 
-def test_partial_fit_refuses_it(images, tmp_path):
+def test_partial_fit_rejects_checkpoint_dir(images, tmp_path):
     with pytest.raises(ValueError, match="partial_fit keeps no checkpoints"):
         network(tmp_path).partial_fit(*images, classes=[0, 1, 2])
 
@@ -330,7 +330,7 @@ def test_a_model_with_a_directory_is_saved_and_loads_without_it(images, tmp_path
     np.testing.assert_array_equal(loaded.predict_proba(images[0]), clf.predict_proba(images[0]))
 
 
-def test_what_killed_processes_left_is_removed(images, tmp_path):
+def test_partial_files_of_killed_processes_are_removed(images, tmp_path):
     interrupted(network(tmp_path), 1, *images)
     (path,) = checkpoints(tmp_path)
     old, new, foreign = (tmp_path / name for name in (f".{path.name}.0a.part", f".{path.name}.0b.part", "mine.part"))
@@ -390,7 +390,7 @@ def n_epochs_in(directory):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+def test_ten_kills_at_random_moments_do_not_change_the_result(tmp_path):
     whole = start(tmp_path / "whole", tmp_path / "whole.skops")
     begin = time.monotonic()
     while not checkpoints(tmp_path / "whole"):
@@ -424,7 +424,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
     assert_same_fit(resumed, uninterrupted)
 
 
-def test_a_stream_goes_on_from_the_saved_estimator(images, tmp_path):
+def test_a_series_of_partial_fits_continues_from_the_saved_estimator(images, tmp_path):
     X, y = images
 
     def stream(clf, last):
@@ -439,7 +439,7 @@ def test_a_stream_goes_on_from_the_saved_estimator(images, tmp_path):
     assert_same_fit(stream(sk_mnist.load(tmp_path / "stream.skops"), 9), whole)
 
 
-def test_the_teacher_may_be_frozen(images, tmp_path):
+def test_a_fit_with_a_frozen_teacher_resumes(images, tmp_path):
     teacher = FrozenEstimator(LogisticRegression().fit(*images))
     assert_resumes(network(tmp_path, teacher=teacher), 3, *images)
 
@@ -451,13 +451,13 @@ class Stop(FitCallback):
         return context.task_name == "epoch"
 
 
-def test_a_fit_that_a_callback_stopped_is_not_finished(images, tmp_path):
+def test_a_fit_stopped_by_a_callback_resumes(images, tmp_path):
     stopped = network(tmp_path).set_callbacks(Stop()).fit(*images)
     assert stopped.n_iter_ == 1
     assert_same_fit(network(tmp_path).fit(*images), network(None).fit(*images))
 
 
-def test_trees_that_agree_on_the_training_rows_have_files_of_their_own(images, tmp_path):
+def test_tree_teachers_that_agree_on_the_training_rows_get_separate_checkpoints(images, tmp_path):
     for seed in range(2):
         teacher = DecisionTreeClassifier(random_state=seed, max_features=2)
         network(tmp_path, epochs=1, teacher=teacher).fit(*images)
@@ -471,7 +471,7 @@ def test_checkpoints_belong_to_the_version_that_wrote_them(images, tmp_path, mon
     assert len(checkpoints(tmp_path)) == 2
 
 
-def test_every_training_row_distinguishes_teachers(images, tmp_path):
+def test_teachers_that_differ_on_one_training_row_get_separate_checkpoints(images, tmp_path):
     X, y = images
     for last_label in (0, 1):
         # One neighbor: the teachers agree on all rows but the last.
@@ -495,7 +495,7 @@ class StepTeacher(ClassifierMixin, BaseEstimator):
         return np.eye(3)[(X[:, 0] > self.threshold).astype(int)]
 
 
-def test_distorted_rows_distinguish_teachers(tmp_path):
+def test_teachers_that_differ_on_distorted_rows_get_separate_checkpoints(tmp_path):
     X = np.zeros((300, 36), np.float32)
     X[:, 7] = 1
     y = np.arange(300) % 3
@@ -518,13 +518,13 @@ class Scaled(keras.optimizers.SGD):
         return {**super().get_config(), "scale": self.scale}
 
 
-def test_arrays_in_the_settings_of_an_optimizer_distinguish_fits(images, tmp_path):
+def test_optimizers_with_different_array_settings_get_separate_checkpoints(images, tmp_path):
     for scale in (np.zeros(3), np.ones(3), np.ones(3)):
         network(tmp_path, epochs=1, optimizer=Scaled(scale)).fit(*images)
     assert len(checkpoints(tmp_path)) == 2
 
 
-def test_an_optimizer_whose_settings_cannot_be_compared_is_refused(images, tmp_path):
+def test_an_optimizer_whose_settings_cannot_be_compared_is_rejected(images, tmp_path):
     clf = network(tmp_path, epochs=1, optimizer=Scaled(len))
     with pytest.raises(ValueError, match=r"checkpoint_dir .* optimizer is a Scaled .*builtin_function_or_method"):
         clf.fit(*images)

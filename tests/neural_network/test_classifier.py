@@ -86,13 +86,13 @@ class TestReferenceNetwork:
 class TestForwardPass:
     @pytest.mark.parametrize("activation", ACTIVATIONS)
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_agrees_with_keras(self, blobs, activation, dtype):
+    def test_probabilities_agree_with_keras(self, blobs, activation, dtype):
         X, y = blobs
         model = small(activation=activation, dtype=dtype, epochs=2).fit(X, y)
         X_wide = np.vstack([X, 30 * X])  # where activations saturate and overflow
         np.testing.assert_allclose(model.to_keras().predict(X_wide, verbose=0), model.predict_proba(X_wide), atol=1e-5)
 
-    def test_batches_give_what_rows_give(self, blobs, model):
+    def test_predicting_in_batches_gives_the_same_probabilities(self, blobs, model):
         X, _ = blobs
         many = np.tile(X, (60, 1))
         assert len(many) > 2 * BATCH_ROWS
@@ -142,7 +142,7 @@ class TestInputOfPredictions:
         column=st.integers(0, 11),
         method=st.sampled_from(["predict", "predict_proba", "predict_log_proba"]),
     )
-    def test_what_is_not_finite_is_found_wherever_it_is(
+    def test_nan_or_infinity_anywhere_in_the_input_is_rejected(
         self, blobs, model, without_hidden_layers, container, value, row, column, method
     ):
         X = blobs[0][:50].copy()
@@ -152,14 +152,14 @@ class TestInputOfPredictions:
             with pytest.raises(ValueError, match=f"Input X {message}"):
                 getattr(network, method)(CONTAINERS[container](X))
 
-    def test_what_is_not_finite_is_found_in_the_last_of_many_batches(self, blobs, model):
+    def test_nan_in_the_last_of_many_batches_is_rejected(self, blobs, model):
         X = np.tile(blobs[0], (60, 1)).astype(np.float32)
         assert len(X) > 2 * BATCH_ROWS
         X[-1, -1] = np.nan
         with pytest.raises(ValueError, match="Input X contains NaN"):
             model.predict(X)
 
-    def test_two_infinities_of_one_row_do_not_cancel(self, blobs, model):
+    def test_infinities_of_opposite_sign_in_one_row_are_rejected(self, blobs, model):
         X = blobs[0][:2].astype(np.float32)
         X[1, :2] = np.inf, -np.inf
         with pytest.raises(ValueError, match="Input X contains infinity"):
@@ -175,20 +175,20 @@ class TestInputOfPredictions:
             (np.zeros((5, 3, 4)), "ImageFlattener"),
         ],
     )
-    def test_other_shapes_and_types_are_refused(self, model, X, message):
+    def test_wrong_shapes_and_types_are_rejected(self, model, X, message):
         with pytest.raises(ValueError, match=message):
             model.predict(X)
 
     @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "score"])
     @pytest.mark.parametrize("container", ["float32", "sparse"])
-    def test_finite_values_beyond_what_the_network_can_hold_are_an_error(self, blobs, model, method, container):
+    def test_values_so_large_that_the_network_overflows_are_rejected(self, blobs, model, method, container):
         X = np.repeat(blobs[0][:5].astype(np.float32), 2, axis=0)
         X[7] = 3e38
         arguments = [blobs[1][:10]] if method == "score" else []
         with pytest.raises(ValueError, match=r"X has values of up to 3e\+38, .* outputs overflow float32\. Scale X"):
             getattr(model, method)(CONTAINERS[container](X), *arguments)
 
-    def test_large_but_finite_values_are_no_error(self, model):
+    def test_large_values_that_do_not_overflow_are_accepted(self, model):
         # The sums of the first layer stay finite, and their sum over the rows does not.
         far = np.full((10_000, 12), 1e36, dtype=np.float32)
         first_layer = far @ model.coefs_[0] + model.intercepts_[0]
@@ -199,13 +199,13 @@ class TestInputOfPredictions:
 
 
 class TestFit:
-    def test_learns(self, blobs):
+    def test_a_fitted_network_classifies_unseen_rows(self, blobs):
         X, y = blobs
         model = small(epochs=30).fit(X[:400], y[:400])
         assert model.score(X[400:], y[400:]) > 0.85
 
     @pytest.mark.slow
-    def test_matches_scikit_learns_own_on_digits(self, mnist_sample):
+    def test_accuracy_on_mnist_is_close_to_that_of_mlp_classifier(self, mnist_sample):
         X, y = mnist_sample
         params = {"hidden_layer_sizes": (64,), "random_state": 0}
         ours = KerasMLPClassifier(**params, epochs=15).fit(X[:2000], y[:2000])
@@ -225,7 +225,7 @@ class TestFit:
         ],
         ids=["str", "object", "int", "uint8", "float", "bool"],
     )
-    def test_labels_of_any_kind_come_back(self, blobs, labels):
+    def test_labels_of_any_type_are_predicted_with_their_dtype(self, blobs, labels):
         X, y = blobs
         y = np.array(labels)[y]
         model = small(epochs=20).fit(X, y)
@@ -282,12 +282,12 @@ for jit_compile in (False, True):
         other = small(random_state=None).fit(*blobs)
         assert_same_model(one, other)
 
-    def test_a_random_state_instance_moves_on(self, blobs):
+    def test_a_random_state_instance_advances_with_each_fit(self, blobs):
         state = np.random.RandomState(0)
         one, other = small(random_state=state).fit(*blobs), small(random_state=state).fit(*blobs)
         assert not np.array_equal(one.coefs_[0], other.coefs_[0])
 
-    def test_history_tells_each_epoch(self, blobs):
+    def test_history_records_each_epoch(self, blobs):
         model = small(epochs=7).fit(*blobs)
         assert set(model.history_) == {"loss", "accuracy"}
         assert model.loss_curve_ == model.history_["loss"]
@@ -336,7 +336,7 @@ for jit_compile in (False, True):
         model.set_params(verbose=0).fit(X, y)
         assert capsys.readouterr().out == ""
 
-    def test_epochs_are_logged_for_those_who_configure_it(self, blobs, caplog, capsys):
+    def test_epochs_are_logged_at_info_level(self, blobs, caplog, capsys):
         with caplog.at_level(logging.INFO, logger="sk_mnist"):
             model = small(epochs=2, verbose=1).fit(*blobs)
         assert [record.name for record in caplog.records] == ["sk_mnist.neural_network"] * 2
@@ -370,10 +370,10 @@ class TestScikitLearn:
         assert is_classifier(KerasMLPClassifier())
         assert type(check_cv(3, blobs[1], classifier=is_classifier(KerasMLPClassifier()))).__name__ == "StratifiedKFold"
 
-    def test_cross_val_score(self, blobs):
+    def test_the_network_learns_in_cross_val_score(self, blobs):
         assert cross_val_score(small(), *blobs, cv=3).min() > 0.7
 
-    def test_grid_search(self, blobs):
+    def test_grid_search_finds_the_better_learning_rate(self, blobs):
         search = GridSearchCV(small(), {"learning_rate": [1e-5, 1e-2], "dropout": [0.0]}, cv=2)
         assert search.fit(*blobs).best_params_["learning_rate"] == 1e-2
 
@@ -386,7 +386,7 @@ class TestScikitLearn:
         ],
         ids=lambda meta: type(meta).__name__,
     )
-    def test_meta_estimators(self, blobs, meta):
+    def test_the_network_learns_in_meta_estimators(self, blobs, meta):
         assert meta.fit(*blobs).score(*blobs) > 0.8
 
     def test_permutation_importance_finds_the_feature_that_decides(self):
@@ -407,7 +407,7 @@ class TestScikitLearn:
         model = KerasMLPClassifier(epochs=1).fit(X[:100], y[:100])
         assert len(pickle.dumps(model)) < 1.02 * 4 * model.n_parameters_ + 4000
 
-    def test_not_fitted(self, blobs):
+    def test_unfitted_estimators_raise_not_fitted_error(self, blobs):
         data = dict.fromkeys(("predict", "predict_proba", "predict_log_proba"), blobs[:1])
         for method, arguments in {**data, "to_keras": (), "to_keras_classifier": ()}.items():
             with pytest.raises(NotFittedError):
@@ -443,18 +443,18 @@ class TestParameters:
         ],
         ids=str,
     )
-    def test_a_wrong_value_is_named(self, blobs, wrong):
+    def test_the_error_names_the_invalid_parameter(self, blobs, wrong):
         (name,) = wrong
         with pytest.raises(ValueError, match=rf"The '{name}' parameter of KerasMLPClassifier"):
             small(**wrong).fit(*blobs)
 
     @pytest.mark.parametrize("sizes", [{8, 4}, frozenset([8]), {8: 1}], ids=str)
-    def test_layers_without_an_order_are_refused(self, blobs, sizes):
+    def test_unordered_hidden_layer_sizes_are_rejected(self, blobs, sizes):
         with pytest.raises(ValueError, match=r"hidden_layer_sizes must be a sequence, .*; got (\{|frozenset)"):
             small(hidden_layer_sizes=sizes).fit(*blobs)
 
     @pytest.mark.parametrize("sizes", [(16, 0), (16, 2.5), (-1,), ("a",), (True,)], ids=str)
-    def test_a_layer_without_units_is_refused(self, blobs, sizes):
+    def test_layer_sizes_that_are_not_positive_integers_are_rejected(self, blobs, sizes):
         with pytest.raises(ValueError, match="hidden_layer_sizes must be integers of at least 1"):
             small(hidden_layer_sizes=sizes).fit(*blobs)
 
@@ -482,7 +482,7 @@ class TestInput:
         assert_same_model(small(**numbers).fit(*blobs), small(batch_size=50, epochs=2, n_iter_no_change=2).fit(*blobs))
 
     @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool])
-    def test_integers_and_booleans(self, blobs, dtype):
+    def test_integer_and_boolean_features_train_like_floats(self, blobs, dtype):
         X = (blobs[0] > 0).astype(dtype)
         assert_same_model(small().fit(X, blobs[1]), small().fit(X.astype(float), blobs[1]))
 
@@ -515,7 +515,7 @@ class TestInput:
             (lambda X, y: (X * 1e300, y), "too large for dtype"),
         ],
     )
-    def test_bad_data_is_refused(self, blobs, change, message):
+    def test_invalid_data_is_rejected(self, blobs, change, message):
         with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
             small().fit(*change(*blobs))
 
@@ -524,7 +524,7 @@ class TestRepresentation:
     def test_printing_shows_what_was_changed_on_one_line(self):
         assert str(KerasMLPClassifier(dropout=0.1)) == "KerasMLPClassifier(dropout=0.1)"
 
-    def test_html_marks_what_was_changed_and_links_to_no_site(self):
+    def test_html_marks_changed_parameters_and_has_no_external_links(self):
         html = KerasMLPClassifier(dropout=0.1)._repr_html_()
         assert 'href="http' not in html
         assert html.count('class="user-set"') == 1

@@ -25,7 +25,7 @@ def n_compiled():
     return len(_workspace._idle)
 
 
-def test_the_automatic_choice_goes_by_the_planned_steps(blobs):
+def test_auto_compiles_only_if_enough_steps_are_planned(blobs):
     X, y = blobs
     short, long = {"batch_size": 40, "epochs": 9}, {"batch_size": 2, "epochs": XLA_MIN_STEPS // 200}
     for params, same, other in ((short, False, True), (long, True, False)):
@@ -35,7 +35,7 @@ def test_the_automatic_choice_goes_by_the_planned_steps(blobs):
 
 
 @pytest.mark.parametrize("jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_each_choice_repeats_itself(blobs, jit_compile):
+def test_fits_are_reproducible_with_and_without_xla(blobs, jit_compile):
     model = small(jit_compile=jit_compile, dropout=0.2).fit(*blobs)
     clear_workspaces()
     assert_same_model(clone(model).fit(*blobs), model)
@@ -58,7 +58,7 @@ def test_each_choice_repeats_itself(blobs, jit_compile):
     ],
     ids=lambda params: ", ".join(params) or "defaults",
 )
-def test_the_choices_differ_by_rounding(blobs, params):
+def test_xla_changes_results_only_by_rounding(blobs, params):
     X, y = blobs
     # 333 rows do not fill the last batch.
     one, other = (small(**{"epochs": 3} | params, jit_compile=value).fit(X[:333], y[:333]) for value in (True, False))
@@ -77,7 +77,7 @@ def test_a_few_compiled_networks_serve_any_number_of_rows(blobs, batch_size, n_n
 
 
 @pytest.mark.slow
-def test_a_large_batch_of_wide_rows_takes_no_more_than_its_rows():
+def test_a_batch_size_above_the_number_of_wide_rows_takes_no_extra_memory():
     # 4,096 rows of this width would be 1.5 GiB.
     X = scipy.sparse.random_array((70, 100_000), density=1e-3, format="csr", dtype=np.float32, rng=0)
     model = small(hidden_layer_sizes=(2,), epochs=1, batch_size=4096, jit_compile=True)
@@ -87,7 +87,7 @@ def test_a_large_batch_of_wide_rows_takes_no_more_than_its_rows():
 @pytest.mark.parametrize(
     "dtype", [pytest.param(np.uint8, marks=pytest.mark.slow), pytest.param(np.int8, marks=pytest.mark.slow)]
 )
-def test_numbers_of_numpy_are_counted_like_others(blobs, dtype):
+def test_small_numpy_integers_as_parameters_do_not_overflow(blobs, dtype):
     expected = small(batch_size=4, epochs=10).fit(*blobs)
     assert_same_model(small(batch_size=dtype(4), epochs=dtype(10), jit_compile="auto").fit(*blobs), expected)
     assert_same_model(small(epochs=1, jit_compile=np.True_).fit(*blobs), small(epochs=1, jit_compile=True).fit(*blobs))
@@ -132,7 +132,7 @@ def test_dropout_is_that_of_keras(rates):
 
 
 @pytest.mark.slow
-def test_units_are_dropped_one_by_one():
+def test_dropout_drops_units_independently():
     # One row many times: its loss under masks of its own takes many values. Layers that are kept or dropped as a whole
     # would give four, two for each label.
     X, y = np.ones((1000, 1), np.float32), np.arange(1000) % 2

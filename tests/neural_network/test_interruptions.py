@@ -54,7 +54,7 @@ class TestInterrupt:
         restored = load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops"))
         assert restored.loss_curve_ == ended.loss_curve_
 
-    def test_in_the_first_epoch_too(self, blobs, tmp_path):
+    def test_an_interrupt_in_the_first_epoch_keeps_the_network_trained_so_far(self, blobs, tmp_path):
         params = {"epochs": 50, "batch_size": 50, "keras_callbacks": [interrupting(3, "on_train_batch_end")]}
         model = interrupted(small(**params), *blobs)
         assert model.n_iter_ == 0
@@ -65,13 +65,13 @@ class TestInterrupt:
         assert not np.allclose(model.coefs_[0], start.coefs_[0])
         load(save(model.set_params(keras_callbacks=None), tmp_path / "model.skops")).predict(blobs[0])
 
-    def test_before_the_first_step_there_is_nothing_to_keep(self, blobs):
+    def test_an_interrupt_before_the_first_step_leaves_no_model(self, blobs):
         model = small(keras_callbacks=[interrupting(0)])
         with pytest.raises(KeyboardInterrupt):
             model.fit(*blobs)
         assert not hasattr(model, "coefs_")
 
-    def test_early_stopping_keeps_the_best_so_far(self, blobs):
+    def test_with_early_stopping_an_interrupt_keeps_the_best_network_so_far(self, blobs):
         X, y = blobs
         validation = {"X_val": X[300:], "y_val": y[300:]}
         params = {"epochs": 50, "early_stopping": True, "n_iter_no_change": 100}
@@ -82,7 +82,7 @@ class TestInterrupt:
         assert_same_model(model, best)
 
     @pytest.mark.parametrize("goes_on", ["warm_start", pytest.param("partial_fit", marks=pytest.mark.slow)])
-    def test_training_goes_on_from_there(self, blobs, goes_on):
+    def test_training_continues_after_an_interrupt(self, blobs, goes_on):
         model = small(epochs=50, warm_start=True, keras_callbacks=[interrupting(4)])
         interrupted(model, *blobs).set_params(keras_callbacks=None, epochs=2)
         if goes_on == "warm_start":
@@ -100,13 +100,13 @@ class TestInterrupt:
             model.partial_fit(*blobs, classes=[0, 1, 2])
         assert model.predict(blobs[0]).shape == (400,)
 
-    def test_the_next_fit_is_as_ever(self, blobs):
+    def test_an_interrupt_does_not_affect_the_next_fit(self, blobs):
         expected = small(epochs=3).fit(*blobs)
         interrupted(small(epochs=3, keras_callbacks=[interrupting(1)]), *blobs)
         again = small(epochs=3).fit(*blobs)
         assert again.loss_curve_ == expected.loss_curve_
 
-    def test_at_the_end_of_training_it_loses_nothing(self, blobs):
+    def test_an_interrupt_at_the_end_of_training_loses_nothing(self, blobs):
         def interrupt(logs=None):
             signal.raise_signal(signal.SIGINT)
 
@@ -118,7 +118,7 @@ class TestInterrupt:
         model = interrupted(small(epochs=3, keras_callbacks=[factory]), *blobs)
         assert model.n_iter_ == 3
 
-    def test_at_the_end_of_an_epoch_scores_and_weights_agree(self, blobs):
+    def test_after_an_interrupt_at_the_end_of_an_epoch_scores_match_the_weights(self, blobs):
         X, y = blobs
         params = {"epochs": 20, "early_stopping": True, "n_iter_no_change": 100}
         for epoch in (0, 1, 2, 5):
@@ -128,7 +128,7 @@ class TestInterrupt:
             if epoch:
                 assert model.score(X[300:], y[300:]) == model.best_validation_score_
 
-    def test_it_passes_where_training_has_diverged_or_warnings_are_errors(self, blobs):
+    def test_an_interrupt_is_raised_even_if_training_diverged_or_warnings_are_errors(self, blobs):
         diverging = {"learning_rate": 1e30, "activation": "elu", "optimizer": "sgd", "epochs": 9}
         model = small(**diverging, keras_callbacks=[interrupting(5)])
         with np.errstate(all="ignore"), pytest.raises(KeyboardInterrupt):
@@ -155,7 +155,7 @@ class TestInterrupt:
         assert seen == [before] == [signal.getsignal(signal.SIGINT)]
 
     @pytest.mark.slow
-    def test_a_search_stops_at_the_first(self, blobs):
+    def test_a_search_stops_at_the_first_interrupt(self, blobs):
         fits = []
 
         def third():
@@ -171,7 +171,7 @@ class TestInterrupt:
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="no such signal on Windows")
     @pytest.mark.parametrize("callbacks", ["None", "[keras.callbacks.History()]"])
-    def test_a_signal_from_outside_in_the_middle_of_training(self, callbacks):
+    def test_sigint_from_another_process_interrupts_training(self, callbacks):
         code = f"""
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -250,12 +250,12 @@ for before, in_child in {steps}:
          [("import sk_mnist; sk_mnist.KerasMLPClassifier((4,), epochs=1).fit(X, y)", "")]],
         ids=["TensorFlow alone, then with sk-mnist", "a fit"],
     )  # fmt: skip
-    def test_where_tensorflow_ran_a_fit_says_that_it_cannot_train(self, steps):
+    def test_a_fit_in_a_process_forked_after_tensorflow_ran_is_rejected(self, steps):
         refusals = self.outcomes(*steps)
         assert len(refusals) == 2 * len(steps)
         assert all("This process was forked from one in which TensorFlow was running" in line for line in refusals)
 
-    def test_elsewhere_it_trains(self):
+    def test_a_fit_in_a_process_forked_before_tensorflow_ran_works(self):
         # Before sk-mnist is imported, and after; TensorFlow is used in the child first, or imported in the parent only.
         steps = [("", ""), ("", TENSORFLOW), ("import sk_mnist.neural_network", ""), ("import tensorflow", "")]
         assert self.outcomes(*steps) == ["fitted 1"] * 8

@@ -59,7 +59,7 @@ def changed(name):
 
 @pytest.mark.parametrize("optimizer", MOSTLY_SLOW)
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, name, optimizer):
+def test_global_settings_change_neither_the_current_nor_the_next_fit(iris, expected, name, optimizer):
     clear_workspaces()
     with changed(name):
         during = fit(iris, optimizer)
@@ -69,7 +69,7 @@ def test_a_global_setting_changes_no_fit_during_it_or_after_it(iris, expected, n
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_global_setting_is_as_it_was_after_a_fit(iris, name):
+def test_a_fit_does_not_change_global_settings(iris, name):
     clear_workspaces()
     with changed(name):
         before = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
@@ -80,7 +80,7 @@ def test_a_global_setting_is_as_it_was_after_a_fit(iris, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["policy mixed_float16", "floatx float16"])
-def test_the_models_given_out_are_of_the_estimators_dtype(iris, name):
+def test_to_keras_and_callbacks_get_models_of_the_estimators_dtype(iris, name):
     seen = []
 
     class Look(keras.callbacks.Callback):
@@ -103,7 +103,7 @@ def test_a_seed_means_the_same_first_weights_in_every_dtype(iris):
 
 class TestPlaces:
     @pytest.mark.slow
-    def test_a_graph_is_no_place_to_train(self, iris):
+    def test_a_fit_inside_a_tensorflow_graph_is_rejected(self, iris):
         with tf.Graph().as_default(), pytest.raises(RuntimeError, match="while TensorFlow builds a graph"):
             fit(iris)
 
@@ -115,7 +115,7 @@ class TestPlaces:
             train()
 
     @pytest.mark.slow
-    def test_neither_is_the_scope_of_a_strategy(self, iris):
+    def test_a_fit_inside_the_scope_of_a_distribution_strategy_is_rejected(self, iris):
         with (
             tf.distribute.MirroredStrategy(["CPU:0"]).scope(),
             pytest.raises(RuntimeError, match=r"scope of a tf\.distribute strategy"),
@@ -124,13 +124,13 @@ class TestPlaces:
 
 
 @pytest.mark.parametrize("sizes", [(10**13,), (16, 10**13), (10**19,)], ids=str)
-def test_layers_beyond_all_memory_are_an_error_that_says_so(iris, sizes):
+def test_layers_too_large_for_memory_are_rejected(iris, sizes):
     with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* needs a weight matrix of .* GiB, which does not fit"):
         KerasMLPClassifier(sizes).fit(*iris)
 
 
 @pytest.mark.slow
-def test_no_estimator_of_scikit_learn_is_fitted_on_the_side():
+def test_a_fit_does_not_fit_any_scikit_learn_estimator_internally():
     # What watches scikit-learn's own classes, as MLflow's autolog does, would take it for the user's model.
     code = """
 from sklearn.utils import all_estimators
@@ -158,7 +158,7 @@ LogisticRegression(max_iter=1000).fit(X, y)
 
 
 @pytest.mark.slow
-def test_mlflow_records_no_estimator_that_is_not_the_users(tmp_path):
+def test_mlflow_autolog_records_no_internal_estimators(tmp_path):
     pytest.importorskip("mlflow")
     code = f"""
 import os

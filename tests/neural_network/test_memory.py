@@ -136,7 +136,7 @@ for data in ({{"sample_weight": weight}}, {{"X_val": X[:10], "y_val": y[:10]}}, 
 """
         assert max(map(float, output_of(PRELUDE + code, timeout=500).split())) < 200
 
-    def test_a_memory_map_larger_than_many_a_memory_stays_on_disk(self, tmp_path):
+    def test_an_8_gb_memory_map_stays_on_disk(self, tmp_path):
         # 8 GB, of which the file system stores nothing, because nothing was written. A batch is 0.8 MiB; what is kept
         # for each row, such as its label and its place in the order, is 20 MiB for each 8 bytes.
         code = f"""
@@ -149,7 +149,7 @@ with print_growth():
 """
         assert printed_by(code) < 200
 
-    def test_a_batch_larger_than_the_data_is_not_filled_up(self):
+    def test_a_batch_size_above_the_number_of_rows_takes_no_extra_memory(self):
         code = """
 X = np.random.default_rng(0).random((20_000, 784), dtype=np.float32)
 before = mebibytes("VmRSS")
@@ -165,10 +165,10 @@ class TestManyFits:
     A fit that leaves its network leaves 6.5 MiB, as in plain Keras: examples/benchmarks/memory.py. A hundred leave 650.
     """
 
-    def test_two_hundred_fits(self, blobs):
+    def test_two_hundred_fits_do_not_leak_memory(self, blobs):
         assert _growth(lambda model, i: model.fit(*blobs), n_before=20, n_counted=180) < 30
 
-    def test_four_hundred_parts_of_any_size(self, blobs):
+    def test_partial_fits_on_any_number_of_rows_do_not_leak_memory(self, blobs):
         X, y = blobs
         sizes = np.random.default_rng(0).integers(1, 32, 420)
 
@@ -178,20 +178,20 @@ class TestManyFits:
 
         assert _growth(step, n_before=20, n_counted=400) < 10
 
-    def test_fits_with_any_dropout_and_label_smoothing(self, blobs):
+    def test_fits_with_any_dropout_and_label_smoothing_do_not_leak_memory(self, blobs):
         def step(model, i):
             model.set_params(dropout=0.1 + 0.001 * i, label_smoothing=0.2 - 0.001 * i).fit(*blobs)
 
         assert _growth(step, n_before=20, n_counted=100) < 10
 
-    def test_fifty_architectures(self, blobs):
+    def test_fifty_architectures_do_not_leak_their_networks(self, blobs):
         # Traces of functions stay with TensorFlow: 0.7 MiB for each architecture.
         def step(model, i):
             model.set_params(hidden_layer_sizes=(16 + i, 8)).fit(*blobs)
 
         assert _growth(step, n_before=40, n_counted=50) / 50 < 6.5 / 4
 
-    def test_fits_with_callbacks(self, blobs):
+    def test_fits_with_callbacks_do_not_leak_their_networks(self, blobs):
         import keras
 
         def step(model, i):
@@ -199,7 +199,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=40, n_counted=50) / 50 < 6.5 / 4
 
-    def test_fits_that_end_in_an_error(self, blobs):
+    def test_fits_that_end_in_an_error_do_not_leak_memory(self, blobs):
         def step(model, i):
             # Diverges in the third of its steps.
             model.set_params(optimizer="sgd", learning_rate=1e30, activation="elu", batch_size=100)
@@ -208,7 +208,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=20, n_counted=100) < 10
 
-    def test_large_networks_do_not_wait_for_the_next_fit(self, blobs):
+    def test_large_networks_are_freed_right_after_the_fit(self, blobs):
         def step(model, i):
             # 80 MiB of weights, 240 with the optimizer's variables; four of them would be 960.
             model.set_params(hidden_layer_sizes=(4500 + i, 4500)).fit(*blobs)
@@ -216,7 +216,7 @@ class TestManyFits:
         assert _growth(step, n_before=2, n_counted=4) < 300
 
     @pytest.mark.parametrize("onednn", ONEDNN)
-    def test_clear_workspaces_frees_what_is_kept(self, onednn):
+    def test_clear_workspaces_frees_the_kept_networks(self, onednn):
         # Three networks of 61 MiB each, which are more than malloc keeps for itself.
         code = """
 import gc

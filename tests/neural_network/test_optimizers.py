@@ -150,13 +150,13 @@ class TestInstancesTrainAsInKeras:
     @pytest.mark.parametrize(
         "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in INSTANCES]
     )
-    def test_as_given(self, blobs, name):
+    def test_an_optimizer_instance_trains_as_in_keras(self, blobs, name):
         assert_trains_as_keras(blobs, INSTANCES[name])
 
     @pytest.mark.parametrize(
         "name", [pytest.param(name, marks=[] if name == "Keras' own" else pytest.mark.slow) for name in INSTANCES]
     )
-    def test_as_a_clone_and_in_a_pickle(self, blobs, name):
+    def test_clones_and_pickles_train_with_the_same_optimizer(self, blobs, name):
         model = KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]())
         expected = clone(model).fit(*blobs)
         assert_same_model(model.fit(*blobs), expected)
@@ -169,7 +169,7 @@ class TestInstancesTrainAsInKeras:
         assert {name for name in names if name.startswith("sk_mnist")} == {"sk_mnist.neural_network"}
 
     @pytest.mark.slow
-    def test_each_differs_from_plain_sgd(self, blobs):
+    def test_each_tested_optimizer_differs_from_plain_sgd(self, blobs):
         # Else the comparisons above would not tell whether an instance was replaced.
         plain = keras_weights(blobs, keras.optimizers.SGD(0.1))
         for name in INSTANCES.keys() - {"a loss scale"}:
@@ -177,14 +177,14 @@ class TestInstancesTrainAsInKeras:
             assert not np.allclose(plain[0], other[0], rtol=1e-2), name
 
     @pytest.mark.slow
-    def test_one_after_the_other_they_do_not_mix(self, blobs):
+    def test_fits_with_different_optimizers_do_not_affect_each_other(self, blobs):
         alone = {name: KerasMLPClassifier(**FULL, optimizer=make()).fit(*blobs) for name, make in INSTANCES.items()}
         for name in reversed(INSTANCES):
             assert_same_model(KerasMLPClassifier(**FULL, optimizer=INSTANCES[name]()).fit(*blobs), alone[name])
 
     @pytest.mark.slow
     @pytest.mark.parametrize("order", [1, -1])
-    def test_long_patterns_are_told_apart(self, blobs, order):
+    def test_long_lists_of_weight_decay_exclusions_are_distinguished(self, blobs, order):
         def sum_of_weights(last):
             optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.9)
             optimizer.exclude_from_weight_decay(var_names=[*(f"none{i:03}" for i in range(60)), last])
@@ -195,7 +195,7 @@ class TestInstancesTrainAsInKeras:
         assert sums["kernel"] > 1.1 * sums["nothing"]
 
     @pytest.mark.slow
-    def test_what_an_own_class_reads_elsewhere_is_read_in_each_fit(self, blobs):
+    def test_class_attributes_of_a_custom_optimizer_are_read_in_each_fit(self, blobs):
         class Elsewhere(keras.optimizers.SGD):
             scale = 1.0
 
@@ -214,7 +214,7 @@ class TestInstancesTrainAsInKeras:
         assert model.fit(*blobs).loss_curve_ == pytest.approx([model.loss_] * 5)
 
     @pytest.mark.slow
-    def test_partial_fit_keeps_the_state_of_one_with_any_attribute(self, blobs):
+    def test_partial_fit_keeps_the_state_of_an_optimizer_with_custom_attributes(self, blobs):
         class WithHelper(keras.optimizers.Adam):
             def __init__(self, *arguments, **keywords):
                 super().__init__(*arguments, **keywords)
@@ -226,7 +226,7 @@ class TestInstancesTrainAsInKeras:
                 model.partial_fit(*blobs, classes=[0, 1, 2])
         assert_same_model(*models)
 
-    def test_a_built_one_is_a_setting_not_a_state(self, blobs):
+    def test_the_state_of_a_used_optimizer_instance_is_ignored(self, blobs):
         used = keras.optimizers.Adam(0.01)
         keras_weights(blobs, used)
         fresh = keras.optimizers.Adam(0.01)
@@ -236,13 +236,13 @@ class TestInstancesTrainAsInKeras:
         )
 
     @pytest.mark.slow
-    def test_processes_get_it_too(self, blobs):
+    def test_a_custom_optimizer_reaches_worker_processes(self, blobs):
         model = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0))
         with joblib.parallel_config("loky", n_jobs=2):
             scores = cross_val_score(model, *blobs, cv=2)
         np.testing.assert_array_equal(scores, cross_val_score(model, *blobs, cv=2))
 
-    def test_to_keras_classifier_takes_it_along(self, blobs):
+    def test_to_keras_classifier_keeps_the_optimizer(self, blobs):
         wrapped = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0)).fit(*blobs).to_keras_classifier()
         assert type(wrapped.model_.optimizer) is Scaled
         assert wrapped.model_.optimizer.scale == 5.0
@@ -268,7 +268,7 @@ class TestRefusals:
         ],
         ids=["lacks an argument", "cannot be copied", "scales losses", "schedule of Keras", "only looks like one"],
     )
-    def test_what_cannot_be_trained_with_is_named(self, blobs, make, error, message):
+    def test_unsupported_optimizers_are_rejected(self, blobs, make, error, message):
         with pytest.raises(error, match=message):
             KerasMLPClassifier(optimizer=make()).fit(*blobs)
 
@@ -278,7 +278,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"exclude_from_weight_decay\(var_names="):
             KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
 
-    def test_a_variable_of_ones_own_with_another_value_is_named(self, blobs):
+    def test_an_optimizer_whose_own_variable_was_changed_is_rejected(self, blobs):
         class WithVariable(keras.optimizers.SGD):
             def __init__(self, learning_rate=0.1, **arguments):
                 super().__init__(learning_rate, **arguments)
@@ -290,7 +290,7 @@ class TestRefusals:
         with pytest.raises(TypeError, match=r"optimizer is a WithVariable, .*its variable factor has a value"):
             KerasMLPClassifier(optimizer=optimizer).fit(*blobs)
 
-    def test_clone_names_what_it_cannot_copy(self):
+    def test_clone_rejects_an_optimizer_that_cannot_be_copied(self):
         with pytest.raises(TypeError, match="optimizer is a Locked"):
             clone(KerasMLPClassifier(optimizer=Locked()))
 
@@ -328,7 +328,7 @@ class TestAverages:
         model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert model.score(X[300:], y[300:]) == model.best_validation_score_
 
-    def test_after_early_stopping_training_goes_on_from_the_network_that_was_kept(self, blobs):
+    def test_after_early_stopping_training_continues_from_the_kept_network(self, blobs):
         X, y = blobs
         validation = {"X_val": X[300:], "y_val": y[300:]}
         fast = keras.optimizers.SGD(2.0, use_ema=True, ema_momentum=0.8)
@@ -352,7 +352,7 @@ class TestNamesAndInstances:
             model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
             assert model.score(*blobs) > 0.8, optimizer
 
-    def test_an_instance_does_as_its_name_and_is_never_changed(self, blobs):
+    def test_an_optimizer_instance_trains_like_its_name_and_is_not_changed(self, blobs):
         instance = keras.optimizers.Adam(0.01)
         # An instance carries its own rate, and learning_rate keeps its default.
         by_instance = small(optimizer=instance, learning_rate=1e-3).fit(*blobs)
@@ -360,6 +360,6 @@ class TestNamesAndInstances:
         assert not instance.built
         assert float(instance.learning_rate) == pytest.approx(0.01)
 
-    def test_two_learning_rates_are_one_too_many(self, blobs):
+    def test_learning_rate_together_with_an_optimizer_instance_is_rejected(self, blobs):
         with pytest.raises(ValueError, match=r"its own learning rate, but learning_rate=0\.01 is given too"):
             small(optimizer=keras.optimizers.Adam(0.1), learning_rate=0.01).fit(*blobs)

@@ -120,7 +120,7 @@ def sorted_rows(*parts):
 
 
 class TestLoss:
-    def test_it_is_the_mean_of_two_cross_entropies_times_the_weight_of_the_row(self, blobs):
+    def test_the_loss_averages_the_cross_entropies_to_labels_and_teacher(self, blobs):
         X, y = blobs
         weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
         teacher = GaussianNB().fit(X[:100], y[:100])
@@ -154,7 +154,7 @@ class TestLoss:
         other_order = frozen(InOtherOrder(LogisticRegression()), X, NAMES[y])
         assert_same_model(taught(other_order).fit(X, NAMES[y]), taught(in_order).fit(X, NAMES[y]))
 
-    def test_classes_that_only_rows_of_weight_zero_have_are_not_taught(self, blobs):
+    def test_classes_whose_rows_all_have_weight_zero_are_not_learned(self, blobs):
         X, y = blobs
         model = taught(GaussianNB(), teacher_weight=1, epochs=20).fit(X, y, sample_weight=(y != 1).astype(float))
         assert model.classes_.tolist() == [0, 1, 2]
@@ -175,7 +175,7 @@ class TestFitOfTheTeacher:
         assert model.teacher is teacher
         assert vars(teacher) == vars(DecisionTreeClassifier(max_depth=3))
 
-    def test_it_is_fitted_on_the_rows_and_labels_that_are_trained_on(self, blobs, log):
+    def test_the_teacher_is_fitted_on_the_training_rows_and_labels(self, blobs, log):
         X, y = blobs
         taught(Recorder(log), epochs=1).fit(X, NAMES[y])
         ((X_given, y_given, weight_given),) = log.fits
@@ -183,19 +183,19 @@ class TestFitOfTheTeacher:
         np.testing.assert_array_equal(y_given, NAMES[y])
         assert weight_given is None
 
-    def test_rows_that_are_held_out_are_not_shown_to_it(self, blobs, log):
+    def test_the_teacher_does_not_see_held_out_rows(self, blobs, log):
         taught(Recorder(log), epochs=1, early_stopping=True, validation_fraction=0.25).fit(*blobs)
         ((X_given, y_given, _),) = log.fits
         assert X_given.shape == (300, 12)
         assert len(y_given) == 300
         np.testing.assert_array_equal(sorted_rows(*log.rows), sorted_rows(X_given))
 
-    def test_validation_data_is_not_shown_to_it(self, blobs, log):
+    def test_the_teacher_does_not_see_validation_data(self, blobs, log):
         X, y = blobs
         taught(Recorder(log), epochs=1).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert len(log.fits[0][0]) == len(np.vstack(log.rows)) == 300
 
-    def test_rows_of_weight_zero_are_not_shown_to_it(self, blobs, log):
+    def test_the_teacher_does_not_see_rows_of_weight_zero(self, blobs, log):
         X, y = blobs
         weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
         taught(Recorder(log), epochs=1).fit(X, y, sample_weight=weight)
@@ -211,11 +211,11 @@ class TestFitOfTheTeacher:
         for (X_given, _, _), (train, _) in zip(log.fits, KFold(2).split(X), strict=True):
             np.testing.assert_array_equal(X_given, X[train].astype(np.float32))
 
-    def test_class_weights_are_the_students_alone(self, blobs, log):
+    def test_class_weights_are_not_passed_to_the_teacher(self, blobs, log):
         taught(Recorder(log), epochs=1, class_weight={0: 5, 1: 1, 2: 1}).fit(*blobs)
         assert log.fits[0][2] is None
 
-    def test_a_vote_of_teachers_gets_the_weights_that_its_members_take(self, blobs, log):
+    def test_sample_weights_reach_the_members_of_a_voting_teacher(self, blobs, log):
         X, y = blobs
         weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
         members = [("a", Recorder(log)), ("b", "drop"), ("c", GaussianNB())]
@@ -231,7 +231,7 @@ class TestFitOfTheTeacher:
         ],
         ids=lambda teacher: type(teacher).__name__,
     )
-    def test_a_teacher_that_takes_no_weights_is_fitted_without_and_a_warning_says_so(self, blobs, teacher):
+    def test_a_teacher_that_does_not_take_sample_weights_causes_a_warning(self, blobs, teacher):
         X, y = blobs
         message = f"teacher, a {type(teacher).__name__}, is fitted without sample_weight"
         with pytest.warns(UserWarning, match=message):
@@ -245,16 +245,16 @@ class TestFitOfTheTeacher:
         assert len(np.vstack(log.rows)) == 400
         assert model.teacher is teacher
 
-    def test_its_parameters_are_checked(self, blobs):
+    def test_the_parameters_of_the_teacher_are_checked(self, blobs):
         with pytest.raises(ValueError, match="The 'max_depth' parameter of DecisionTreeClassifier"):
             taught(DecisionTreeClassifier(max_depth=-1)).fit(*blobs)
 
-    def test_a_fit_that_fails_is_said_to_be_the_teachers(self, blobs):
+    def test_an_error_while_fitting_the_teacher_names_the_teacher(self, blobs):
         X, y = blobs
         with pytest.raises(TypeError, match=r"(?s)dense data is required.*from the teacher of .*, a GaussianNB"):
             taught(GaussianNB()).fit(scipy.sparse.csr_array(X), y)
 
-    def test_ctrl_c_passes(self, blobs):
+    def test_an_interrupt_while_fitting_the_teacher_leaves_no_model(self, blobs):
         class Interrupted(GaussianNB):
             def fit(self, X, y, sample_weight=None):
                 raise KeyboardInterrupt
@@ -267,7 +267,7 @@ class TestFitOfTheTeacher:
 
 class TestRows:
     @pytest.mark.parametrize("jit_compile", [False, True])  # XLA wants blocks of one shape
-    def test_it_sees_each_row_once_an_epoch_in_the_thread_that_prepares_blocks(self, blobs, log, jit_compile):
+    def test_the_teacher_sees_each_row_once_per_epoch_in_a_background_thread(self, blobs, log, jit_compile):
         X, y = blobs
         taught(Recorder(log), epochs=3, jit_compile=jit_compile).fit(
             X, y
@@ -277,7 +277,7 @@ class TestRows:
         np.testing.assert_array_equal(sorted_rows(rows), sorted_rows(*[X.astype(np.float32)] * 3))
         assert all(name.startswith("sk_mnist-blocks") for name in log.threads)
 
-    def test_it_sees_the_distorted_images_that_the_network_sees(self, digits, log):
+    def test_the_teacher_sees_the_same_distorted_images_as_the_network(self, digits, log):
         X, y = (part[:160] for part in digits)
         warp = RandomWarp(translation=0.5, elastic=0.2)
         taught(Recorder(log), epochs=2, augmentation=warp).fit(X, y)
@@ -311,7 +311,7 @@ class TestRows:
         assert log.fits[0][0].dtype == log.rows[0].dtype == np.float64
 
     @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame], ids=["array", "frame"])
-    def test_a_teacher_of_frames_teaches_a_network_of_either(self, blobs, container):
+    def test_a_teacher_fitted_on_a_data_frame_works_with_arrays_and_data_frames(self, blobs, container):
         X, y = pd.DataFrame(blobs[0]).add_prefix("x"), blobs[1]
         teacher = frozen(DecisionTreeClassifier(max_depth=3, random_state=0), X, y)
         # Warnings are errors here, and it would warn of rows without names.
@@ -319,7 +319,7 @@ class TestRows:
         unnamed = frozen(DecisionTreeClassifier(max_depth=3, random_state=0), X.to_numpy(), y)
         assert_same_model(taught(teacher).fit(given, y), taught(unnamed).fit(given, y))
 
-    def test_it_works_under_the_configuration_of_the_caller(self, blobs):
+    def test_a_teacher_works_if_transform_output_is_set_to_pandas(self, blobs):
         teacher = make_pipeline(StandardScaler(), LogisticRegression())
         expected = taught(teacher).fit(*blobs)
         with sklearn.config_context(transform_output="pandas"):
@@ -339,12 +339,12 @@ class TestRefusals:
         ],
         ids=str,
     )
-    def test_a_teacher_without_probabilities_is_refused(self, blobs, teacher):
+    def test_a_teacher_without_probabilities_is_rejected(self, blobs, teacher):
         with pytest.raises(ValueError, match=r"The 'teacher' parameter of KerasMLPClassifier .*'predict_proba'"):
             taught(teacher).fit(*blobs)
 
     @pytest.mark.parametrize("weight", [-0.1, 1.1, "all"])
-    def test_a_weight_outside_of_0_to_1_is_refused(self, blobs, weight):
+    def test_a_teacher_weight_outside_0_to_1_is_rejected(self, blobs, weight):
         with pytest.raises(ValueError, match="The 'teacher_weight' parameter of KerasMLPClassifier"):
             taught(GaussianNB(), teacher_weight=weight).fit(*blobs)
 
@@ -376,12 +376,12 @@ class TestRefusals:
             ),
         ],
     )
-    def test_a_frozen_teacher_that_does_not_fit_the_data_is_refused(self, blobs, teacher, message):
+    def test_a_frozen_teacher_that_does_not_match_the_data_is_rejected(self, blobs, teacher, message):
         model = taught(teacher(*blobs))
         with pytest.raises(ValueError, match=message):
             model.fit(*blobs)
 
-    def test_a_frozen_teacher_of_columns_in_another_order_is_refused(self, blobs):
+    def test_a_frozen_teacher_fitted_on_columns_in_another_order_is_rejected(self, blobs):
         X, y = pd.DataFrame(blobs[0]).add_prefix("x"), blobs[1]
         teacher = frozen(GaussianNB(), X[X.columns[::-1]], y)
         with pytest.raises(ValueError, match=r"teacher, a GaussianNB, .* in another order: .*'x11' .* and 'x0' in X"):
@@ -401,7 +401,7 @@ class TestRefusals:
         with pytest.raises(error, match=message):
             taught(teacher).fit(*blobs)
 
-    def test_a_network_is_not_its_own_teacher(self, blobs):
+    def test_a_network_as_its_own_teacher_is_rejected(self, blobs):
         model = small()
         model.teacher = model
         with pytest.raises(ValueError, match=r"teacher is the KerasMLPClassifier .* Give a clone"):
@@ -411,7 +411,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"partial_fit does not fit a teacher.*FrozenEstimator"):
             taught(GaussianNB()).partial_fit(*blobs, classes=[0, 1, 2])
 
-    def test_nothing_is_imported_and_no_teacher_fitted_before_the_rest_is_checked(self):
+    def test_arguments_are_checked_before_tensorflow_is_imported_or_a_teacher_is_fitted(self):
         code = """
 import sys
 import numpy as np
@@ -450,7 +450,7 @@ for named, params, data in [
 """
         assert output_of(code).splitlines() == ["True False"] * 14
 
-    def test_other_layers_than_those_to_go_on_from_are_refused_before_the_teacher_is_fitted(self, blobs, log):
+    def test_warm_start_rejects_other_layers_before_the_teacher_is_fitted(self, blobs, log):
         model = small(epochs=1, warm_start=True).fit(*blobs)
         model.set_params(hidden_layer_sizes=(4,), teacher=Recorder(log))
         with pytest.raises(ValueError, match="differs from the fitted network"):
@@ -474,7 +474,9 @@ for named, params, data in [
         ],
         ids=["NaN", "columns", "negative", "sums", "rows", "outputs", "raises"],
     )
-    def test_probabilities_that_are_none_end_the_training_without_a_model(self, blobs, log, change, error, message):
+    def test_invalid_probabilities_of_the_teacher_are_rejected_and_leave_no_model(
+        self, blobs, log, change, error, message
+    ):
         model = taught(Recorder(log, change))
         with pytest.raises(error, match=message):
             model.fit(*blobs)
@@ -532,23 +534,23 @@ class TestScikitLearn:
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
 
-    def test_a_vote_of_networks_teaches(self, blobs):
+    def test_a_voting_classifier_of_networks_can_be_the_teacher(self, blobs):
         members = [(str(seed), small(random_state=seed)) for seed in range(2)]
         model = taught(VotingClassifier(members, voting="soft"), epochs=10).fit(*blobs)
         assert model.score(*blobs) > 0.85
 
-    def test_a_taught_network_teaches(self, blobs):
+    def test_a_network_with_a_teacher_can_be_the_teacher_of_another_network(self, blobs):
         X, y = blobs
         inner = taught(GaussianNB(), random_state=1)
         expected = taught(frozen(clone(inner), X, y)).fit(X, y)
         assert_same_model(taught(inner).fit(X, y), expected)
 
-    def test_in_a_pipeline_it_gets_what_the_steps_before_make(self, blobs, log):
+    def test_in_a_pipeline_the_teacher_gets_the_output_of_the_previous_steps(self, blobs, log):
         X, y = blobs
         make_pipeline(StandardScaler(), taught(Recorder(log), epochs=1)).fit(X, y)
         np.testing.assert_allclose(log.fits[0][0], StandardScaler().fit_transform(X), rtol=1e-5, atol=1e-6)
 
-    def test_searches_set_its_weight_and_its_parameters(self, blobs):
+    def test_searches_can_set_teacher_weight_and_parameters_of_the_teacher(self, blobs):
         model = taught(DecisionTreeClassifier(random_state=0), epochs=1)
         grid = {"teacher_weight": [0.2, 0.9], "teacher__max_depth": [1, 5]}
         search = GridSearchCV(model, grid, cv=2, scoring="neg_log_loss").fit(*blobs)
@@ -556,7 +558,7 @@ class TestScikitLearn:
         assert search.best_estimator_.teacher.max_depth == search.best_params_["teacher__max_depth"]
 
     @pytest.mark.slow
-    def test_processes_give_what_one_gives(self, blobs):
+    def test_two_processes_give_the_same_scores_as_one(self, blobs):
         teachers = [DecisionTreeClassifier(max_depth=3, random_state=0), frozen(GaussianNB(), *blobs)]
         for teacher in teachers:
             one, two = (
@@ -565,7 +567,7 @@ class TestScikitLearn:
             )
             np.testing.assert_array_equal(one, two)
 
-    def test_weights_are_routed_to_the_network_and_it_hands_them_on(self, blobs, log):
+    def test_sample_weights_routed_to_the_network_reach_the_teacher(self, blobs, log):
         X, y = blobs
         weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
         with sklearn.config_context(enable_metadata_routing=True):
@@ -574,7 +576,7 @@ class TestScikitLearn:
             make_pipeline(scaler, model).fit(X, y, sample_weight=weight)
         np.testing.assert_array_equal(log.fits[0][2], weight)
 
-    def test_warm_start_goes_on_with_a_teacher(self, blobs):
+    def test_warm_start_continues_with_a_teacher(self, blobs):
         teacher = frozen(GaussianNB(), *blobs)
         whole = taught(teacher, epochs=4).fit(*blobs)
         parts = taught(teacher, epochs=2, warm_start=True).fit(*blobs).fit(*blobs)

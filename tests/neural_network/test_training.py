@@ -38,7 +38,7 @@ EXACT = {"dtype": "float64", "batch_size": 10_000}
 
 
 class TestWeights:
-    def test_a_weight_is_a_repetition(self, blobs):
+    def test_an_integer_weight_equals_repeating_the_row(self, blobs):
         X, y = blobs
         weight = np.random.default_rng(0).integers(0, 4, len(y))
         weighted = small(**EXACT).fit(X, y, sample_weight=weight)
@@ -58,11 +58,11 @@ class TestWeights:
         assert_same_model(small().fit(X, y, sample_weight=np.ones(len(y))), small().fit(X, y))
 
     @pytest.mark.parametrize("weight", [-1, np.nan, np.inf, "heavy", None])
-    def test_bad_class_weights_are_refused(self, blobs, weight):
+    def test_invalid_class_weights_are_rejected(self, blobs, weight):
         with pytest.raises(ValueError, match=r"class_weight must hold finite weights .*; got .* for class 1"):
             small(class_weight={0: 1, 1: weight, 2: 1}).fit(*blobs)
 
-    def test_weights_of_classes_that_are_not_there_are_an_error_as_in_scikit_learn(self, blobs):
+    def test_weights_for_unknown_classes_are_rejected_as_in_scikit_learn(self, blobs):
         for model in (small(class_weight={"0": 2}), LogisticRegression(class_weight={"0": 2})):
             with pytest.raises(ValueError, match="are not in class_weight"):
                 model.fit(*blobs)
@@ -82,7 +82,7 @@ class TestWeights:
         by_row = small().fit(X, y, sample_weight=np.array([1.0, 2.0, 0.5])[y])
         assert_same_model(by_class, by_row)
 
-    def test_balanced_is_scikit_learns(self, blobs):
+    def test_balanced_class_weights_match_scikit_learn(self, blobs):
         X, y = blobs
         X, y = X[y < 2][:150], y[y < 2][:150]
         weight = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
@@ -107,7 +107,7 @@ class TestWeights:
             (lambda n: np.full(n, np.nan), "NaN"),
         ],
     )
-    def test_bad_weights_are_refused(self, blobs, weight, message):
+    def test_invalid_sample_weights_are_rejected(self, blobs, weight, message):
         X, y = blobs
         with pytest.raises(ValueError, match=message):
             small().fit(X, y, sample_weight=weight(len(y)))
@@ -148,13 +148,13 @@ class TestValidation:
         ended = small(early_stopping=True, n_iter_no_change=500, epochs=model.best_epoch_).fit(X, y)
         assert_same_model(model, ended)
 
-    def test_scores_are_those_that_score_gives(self, blobs):
+    def test_validation_scores_match_the_score_method(self, blobs):
         X, y = blobs
         model = small(epochs=3).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert model.validation_scores_[-1] == model.score(X[300:], y[300:])
         assert model.best_epoch_ == 1 + int(np.argmax(model.validation_scores_))
 
-    def test_a_validation_set_of_ones_own_replaces_the_split(self, blobs):
+    def test_a_given_validation_set_replaces_the_held_out_split(self, blobs):
         X, y = blobs
         model = small(early_stopping=True, epochs=50).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         ended = small(epochs=model.best_epoch_).fit(X[:300], y[:300])
@@ -186,11 +186,11 @@ class TestValidation:
             ({"X_val": np.full((2, 12), np.nan), "y_val": [0, 1]}, "NaN"),
         ],
     )
-    def test_a_bad_validation_set_is_refused(self, blobs, given, message):
+    def test_an_invalid_validation_set_is_rejected(self, blobs, given, message):
         with pytest.raises(ValueError, match=message):
             small().fit(*blobs, **given)
 
-    def test_too_few_rows_of_a_class_to_hold_one_out_is_an_error(self):
+    def test_early_stopping_with_too_few_rows_per_class_is_rejected(self):
         with pytest.raises(ValueError, match=r"early_stopping=True holds out .* y has 1 row of class 'rare'"):
             small(early_stopping=True).fit(np.zeros((9, 2)), ["common"] * 8 + ["rare"])
         with pytest.raises(ValueError, match=r"validation_fraction=0\.1 of 15 rows holds out 2 and leaves 13 .* 3 cl"):
@@ -215,7 +215,7 @@ class TestMonitor:
 
     @pytest.mark.parametrize("is_given", [False, True], ids=["held out", "given"])
     @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
-    def test_it_says_when_to_stop_and_which_weights_to_keep(self, noisy, monitor, is_given):
+    def test_monitor_decides_when_to_stop_and_which_weights_to_keep(self, noisy, monitor, is_given):
         X, y = noisy
         data = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]} if is_given else {"X": X, "y": y}
         params = {"early_stopping": True, "monitor": monitor, "validation_fraction": 0.25}
@@ -229,7 +229,7 @@ class TestMonitor:
         assert_same_model(ended, model)
 
     @pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
-    def test_without_early_stopping_it_says_which_epoch_was_the_best(self, noisy, monitor):
+    def test_without_early_stopping_monitor_decides_which_epoch_was_the_best(self, noisy, monitor):
         X, y = noisy
         model = small(monitor=monitor, epochs=30).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         best = self.best(model)
@@ -237,7 +237,7 @@ class TestMonitor:
         assert model.best_epoch_ == best[monitor]
         assert_same_model(model, small(epochs=30).fit(X[:300], y[:300]))
 
-    def test_it_looks_at_the_last_fit_only(self, noisy):
+    def test_the_best_epoch_is_chosen_from_the_last_fit_only(self, noisy):
         X, y = noisy
         validation = {"X_val": X[300:], "y_val": y[300:]}
         model = small(monitor="val_loss", warm_start=True, epochs=15).fit(X[:300], y[:300], **validation)
@@ -247,7 +247,7 @@ class TestMonitor:
         # The loss rises from the first fit on, so the two differ.
         assert first == self.best(model)["val_loss"] < 16
 
-    def test_a_continued_training_keeps_the_best_epoch_of_its_own(self, noisy):
+    def test_a_warm_start_keeps_the_best_of_its_own_epochs(self, noisy):
         X, y = noisy
         data = {"X": X[:300], "y": y[:300], "X_val": X[300:], "y_val": y[300:]}
         params = {"monitor": "val_loss", "early_stopping": True, "warm_start": True, "n_iter_no_change": 4}
@@ -259,7 +259,7 @@ class TestMonitor:
         val_loss = -log_proba[np.arange(100), y[300:]].mean()
         assert val_loss == pytest.approx(min(model.history_["val_loss"]), rel=1e-6)
 
-    def test_displays_mark_the_epoch_that_it_found(self, noisy):
+    def test_the_training_history_display_marks_the_best_epoch(self, noisy):
         X, y = noisy
         model = small(monitor="val_loss", epochs=30).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         display = TrainingHistoryDisplay.from_estimator(model)
@@ -288,13 +288,13 @@ class TestMonitor:
         assert_same_model(model, small(**params, epochs=3).fit(X, y))
 
     @pytest.mark.parametrize("monitor", ["loss", "accuracy", None])
-    def test_what_is_no_score_of_validation_data_is_refused(self, blobs, monitor):
+    def test_a_monitor_other_than_a_validation_score_is_rejected(self, blobs, monitor):
         with pytest.raises(ValueError, match="The 'monitor' parameter of KerasMLPClassifier"):
             small(monitor=monitor).fit(*blobs)
 
 
 class TestContinuation:
-    def test_warm_start_goes_on_with_weights_and_optimizer(self, blobs):
+    def test_warm_start_continues_with_the_weights_and_the_optimizer_state(self, blobs):
         whole = small(epochs=6).fit(*blobs)
         parts = small(epochs=3, warm_start=True).fit(*blobs)
         assert parts.n_iter_ == 3
@@ -321,7 +321,7 @@ class TestContinuation:
         assert model.predict_proba(X).shape == (400, 3)
 
     @pytest.mark.slow
-    def test_any_number_of_rows_trains_as_if_it_had_its_own_network(self, blobs):
+    def test_reusing_a_compiled_network_for_other_row_counts_changes_nothing(self, blobs):
         X, y = blobs
         one_network, own_networks = small(batch_size=50), small(batch_size=50)
         for n_rows in (7, 50, 3, 120, 1, 49):
@@ -343,14 +343,14 @@ class TestContinuation:
             clear_workspaces()
         assert_same_model(straight, pickled)
 
-    def test_fit_after_partial_fit_begins_anew(self, blobs):
+    def test_fit_after_partial_fit_starts_over(self, blobs):
         assert_same_model(small().partial_fit(*blobs, classes=[0, 1, 2]).fit(*blobs), small().fit(*blobs))
 
-    def test_partial_fit_goes_on_after_fit(self, blobs):
+    def test_partial_fit_continues_after_fit(self, blobs):
         model = small(epochs=3, optimizer="sgd").fit(*blobs).partial_fit(*blobs)
         assert_same_model(model, small(epochs=4, optimizer="sgd").fit(*blobs))  # sgd has no state to lose
 
-    def test_unseen_labels_are_refused(self, blobs):
+    def test_unseen_labels_are_rejected(self, blobs):
         X, y = blobs
         model = small().partial_fit(X, y, classes=[0, 1, 2])
         with pytest.raises(ValueError, match=r"not among the classes \[0, 1, 2\]: \[7\]"):
@@ -365,17 +365,17 @@ class TestContinuation:
             ({"class_weight": "balanced"}, {"classes": [0, 1, 2]}, "compute_class_weight"),
         ],
     )
-    def test_what_partial_fit_cannot_do_is_refused(self, blobs, params, arguments, message):
+    def test_partial_fit_rejects_invalid_classes_and_unsupported_parameters(self, blobs, params, arguments, message):
         with pytest.raises(ValueError, match=message):
             small(**params).partial_fit(*blobs, **arguments)
 
-    def test_other_classes_are_refused_by_warm_start(self, blobs):
+    def test_warm_start_rejects_other_classes(self, blobs):
         X, y = blobs
         model = small(warm_start=True).fit(X, y)
         with pytest.raises(ValueError, match="warm_start=True needs the same classes as the last fit"):
             model.fit(X, y + 1)
 
-    def test_other_layers_are_refused_by_warm_start(self, blobs):
+    def test_warm_start_rejects_other_layers(self, blobs):
         model = small(warm_start=True).fit(*blobs).set_params(hidden_layer_sizes=(4,))
         with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4,\) differs from the fitted network's \(16, 8\)"):
             model.fit(*blobs)
@@ -384,7 +384,7 @@ class TestContinuation:
         model = small(warm_start=True).fit(*blobs).set_params(optimizer="sgd")
         assert len(model.fit(*blobs).loss_curve_) == 20
 
-    def test_a_failed_fit_leaves_no_model_of_the_old_kind(self, blobs):
+    def test_a_failed_fit_does_not_leave_the_previous_model(self, blobs):
         X, y = blobs
         model = small().fit(X, y)
         with pytest.raises(ValueError, match="hidden_layer_sizes"):
@@ -403,7 +403,7 @@ class TestHistory:
     @example(acts=["fit with validation", "partial_fit"])
     @example(acts=["set warm_start", "fit", "fit with validation", "fit"])
     @example(acts=["partial_fit", "set warm_start", "fit stopped early", "partial_fit"])
-    def test_the_attributes_agree(self, blobs, acts):
+    def test_history_attributes_agree_after_any_sequence_of_fits(self, blobs, acts):
         X, y = blobs
         model = small(epochs=3, batch_size=400)
         for act in acts:
@@ -465,7 +465,7 @@ class TestSchedulesAndRegularization:
         assert last_step(schedule) < 0.05 * last_step("constant")
 
     @pytest.mark.slow
-    def test_the_penalty_is_scikit_learns(self, blobs):
+    def test_alpha_is_the_same_penalty_as_in_scikit_learn(self, blobs):
         # Without hidden layers the minimum is unique, and LogisticRegression's with C = 1 / alpha. MLPClassifier has
         # the same scale: its loss is that of LogisticRegression divided by the number of rows.
         X, y = blobs
@@ -538,7 +538,7 @@ class TestScikitLearnsCallbacks:
         assert len(scores) == 4
         assert scores[-1] == model.score(*blobs)
 
-    def test_an_epochs_estimator_is_as_if_fit_had_stopped_there(self, blobs):
+    def test_callbacks_get_an_estimator_as_if_fit_had_stopped_after_the_epoch(self, blobs):
         seen = []
 
         class Remember(FitCallback):
@@ -554,7 +554,7 @@ class TestScikitLearnsCallbacks:
         assert seen[1].predict_proba(X).tolist() == stopped.predict_proba(X).tolist()
         assert vars(seen[1]).keys() >= vars(stopped).keys()
 
-    def test_bars_of_a_pipeline(self, blobs, capsys):
+    def test_progress_bars_show_the_fits_of_a_pipeline_and_its_network(self, blobs, capsys):
         pipe = Pipeline([("scale", StandardScaler()), ("mlp", small(epochs=3))]).set_callbacks(ProgressBar())
         pipe.fit(*blobs)
         out = capsys.readouterr().out
@@ -562,7 +562,7 @@ class TestScikitLearnsCallbacks:
         assert "KerasMLPClassifier - fit" in out
 
     @pytest.mark.slow
-    def test_bars_of_a_search_in_processes(self, blobs, capsys):
+    def test_progress_bars_show_each_fit_of_a_parallel_search(self, blobs, capsys):
         search = GridSearchCV(small(epochs=3), {"learning_rate": [1e-3, 1e-2]}, cv=2, n_jobs=2)
         search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(*blobs)
         out = capsys.readouterr().out
@@ -583,7 +583,7 @@ class TestKerasCallbacks:
         clone(small(keras_callbacks=[factory], epochs=2)).fit(*blobs).fit(*blobs)
         assert [len(history.history["loss"]) for history in made] == [2, 2]
 
-    def test_a_fitted_estimator_is_pickled_without_them(self, blobs):
+    def test_a_fitted_estimator_is_pickled_without_callbacks(self, blobs):
         lock = threading.Lock()  # cannot be pickled
 
         def factory():
@@ -596,7 +596,7 @@ class TestKerasCallbacks:
         assert pickle.loads(pickle.dumps(model)).keras_callbacks is None
 
     @pytest.mark.slow
-    def test_an_unfitted_estimator_takes_them_to_the_workers_of_a_search(self, blobs):
+    def test_callbacks_reach_the_workers_of_a_parallel_search(self, blobs):
         import keras
 
         stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0, patience=1)
@@ -605,7 +605,7 @@ class TestKerasCallbacks:
 
 
 class TestThreadsAndProcesses:
-    def test_threads_that_fit_get_what_one_after_another_gets(self, blobs):
+    def test_fits_in_parallel_threads_give_the_same_weights_as_sequential_fits(self, blobs):
         models = [small(random_state=seed, hidden_layer_sizes=(8 + 8 * (seed % 2),)) for seed in range(8)]
         expected = [clone(model).fit(*blobs) for model in models]
         with ThreadPoolExecutor(8) as pool:
@@ -622,7 +622,7 @@ class TestThreadsAndProcesses:
                 np.testing.assert_array_equal(proba, expected)
 
     @pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
-    def test_backends_of_joblib(self, blobs, backend):
+    def test_joblib_backends_give_the_same_scores_as_sequential_fits(self, blobs, backend):
         with joblib.parallel_config(backend, n_jobs=2):
             scores = cross_validate(small(), *blobs, cv=2)["test_score"]
         np.testing.assert_array_equal(scores, cross_validate(small(), *blobs, cv=2)["test_score"])
@@ -649,7 +649,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
             ({"OMP_NUM_THREADS": "1"}, "tf.constant(0.0)", "0"),
         ],
     )
-    def test_omp_num_threads_holds_unless_tensorflow_was_told_or_has_started(self, environment, before, expected):
+    def test_omp_num_threads_applies_unless_tensorflow_is_configured_or_running(self, environment, before, expected):
         assert last_line_printed(self.CODE.format(before=before), environment) == expected
 
     @pytest.mark.parametrize(

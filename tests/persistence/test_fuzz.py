@@ -268,7 +268,7 @@ def test_a_changed_file_gives_the_right_estimator_or_value_error(n_files, models
     assert min(outcomes.values()) > n_files / 20, outcomes
 
 
-def test_changes_that_mean_nothing_change_nothing(models, worker, tmp_path):
+def test_reordered_members_and_changed_ids_do_not_change_predictions(models, worker, tmp_path):
     X = np.load(models / "X.npy")
     for seed in range(30):
         rng = random.Random(seed)

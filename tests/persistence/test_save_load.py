@@ -161,19 +161,19 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         output_of(code)
         np.testing.assert_array_equal(np.load(tmp_path / "proba.npy"), fitted.predict_proba(images[0]))
 
-    def test_all_that_was_fitted_comes_back(self, fitted, saved):
+    def test_history_classes_and_parameters_are_restored(self, fitted, saved):
         before, after = fitted["mlp"], load(saved)["mlp"]
         assert after.history_ == before.history_
         assert after.classes_.tolist() == before.classes_.tolist()
         assert after.get_params() == before.get_params()
 
-    def test_training_goes_on_as_if_never_saved(self, images, tmp_path):
+    def test_training_continues_as_if_never_saved(self, images, tmp_path):
         X, y = images[0].reshape(-1, 784) / 255, images[1]
         straight = KerasMLPClassifier((8,), random_state=0).partial_fit(X, y, classes=np.arange(10))
         loaded = load(save(straight, tmp_path / "model.skops")).partial_fit(X, y)
         np.testing.assert_array_equal(loaded.coefs_[0], straight.partial_fit(X, y).coefs_[0])
 
-    def test_the_best_of_a_search_with_string_labels(self, images, tmp_path):
+    def test_the_best_estimator_of_a_search_with_string_labels_is_restored(self, images, tmp_path):
         X, y = images
         names = np.array([f"digit {label}" for label in y])
         pipe = make_mnist_pipeline(epochs=1, random_state=0)
@@ -199,7 +199,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         ],
         ids=lambda labels: labels.dtype.str,
     )
-    def test_labels_of_every_kind(self, labels, tmp_path):
+    def test_labels_of_every_type_are_preserved(self, labels, tmp_path):
         X, y = np.random.default_rng(0).normal(size=(30, 4)), labels[np.arange(30) % 3]
         mlp = KerasMLPClassifier((3,), epochs=1, random_state=0).fit(X, y)
         loaded = load(save(mlp, tmp_path / "model.skops"))
@@ -218,7 +218,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         ],
         ids=", ".join,
     )
-    def test_parameters_of_every_kind(self, params, tmp_path):
+    def test_parameters_of_every_type_are_restored(self, params, tmp_path):
         X = np.random.default_rng(0).normal(size=(60, 4))
         mlp = KerasMLPClassifier(**{"hidden_layer_sizes": (3,), "epochs": 2, "random_state": 0, **params}).fit(
             X, X[:, 0] > 0
@@ -233,7 +233,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         )
 
     @pytest.mark.parametrize("shape", [(4,), (2, 2), (2, 1, 2)], ids=str)
-    def test_arrays_of_objects(self, shape, tmp_path):
+    def test_object_arrays_are_restored(self, shape, tmp_path):
         constant = np.array(["a", None, 3, 0.5], dtype=object).reshape(shape)
         loaded = load(save(DummyClassifier(strategy="constant", constant=constant), tmp_path / "model.skops"))
         np.testing.assert_array_equal(loaded.constant, constant, strict=True)
@@ -247,7 +247,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         ],
         ids=["defaults", "numbers", "numbers of NumPy"],
     )
-    def test_distortions_alone_and_in_a_classifier(self, warp, tmp_path):
+    def test_a_random_warp_is_restored_alone_and_in_a_classifier(self, warp, tmp_path):
         loaded = load(save(warp, tmp_path / "warp.skops"))
         assert type(loaded) is RandomWarp
         assert loaded.get_params() == warp.get_params()
@@ -259,11 +259,11 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         again = clone(loaded).fit(X, X[:, 0] > 0.5)
         np.testing.assert_array_equal(again.coefs_[0], mlp.coefs_[0])
 
-    def test_distortions_by_name(self, tmp_path):
+    def test_an_augmentation_name_is_restored(self, tmp_path):
         assert load(save(KerasMLPClassifier(augmentation="affine"), tmp_path / "model.skops")).augmentation == "affine"
 
     @pytest.mark.parametrize("kind", ["one", "voting", "pipeline", "frozen", "frozen voting"])
-    def test_teachers_of_known_types(self, kind, tmp_path):
+    def test_teachers_of_known_types_are_restored(self, kind, tmp_path):
         X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
         y = (X[:, 0] > 0.5).astype(int)
         mlp = KerasMLPClassifier((3,), epochs=2, augmentation=RandomWarp(), random_state=0)
@@ -282,7 +282,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         np.testing.assert_array_equal(loaded.predict_proba(X), pipe.predict_proba(X))
         np.testing.assert_array_equal(clone(loaded).fit(X, y).predict_proba(X), pipe.predict_proba(X))
 
-    def test_frames_and_pandas_output(self, tmp_path):
+    def test_feature_names_and_pandas_output_are_restored(self, tmp_path):
         X = pd.DataFrame({"a": [0, 255], "b": [3, 200]})
         scaler = PixelScaler().set_output(transform="pandas").fit(X)
         loaded = load(save(scaler, tmp_path / "scaler.skops"))
@@ -303,7 +303,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         expected = getattr(model, method)(data)
         np.testing.assert_allclose(getattr(loaded, method)(data), expected, rtol=1e-12, strict=True)
 
-    def test_all_known_types_are_there(self):
+    def test_every_known_type_exists_and_is_tested(self):
         for name in TYPES:
             module, _, class_name = name.rpartition(".")
             assert isinstance(getattr(import_module(module), class_name), type)
@@ -330,7 +330,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
 
 
 class TestSave:
-    def test_requests_and_callbacks_are_left_out_with_a_warning(self, fitted, images, tmp_path):
+    def test_metadata_requests_and_callbacks_are_left_out_with_a_warning(self, fitted, images, tmp_path):
         with sklearn.config_context(enable_metadata_routing=True):
             pipe = clone(fitted).set_params(mlp__epochs=1).set_callbacks(ProgressBar())
             pipe["mlp"].set_fit_request(sample_weight=True)
@@ -342,7 +342,7 @@ class TestSave:
 
     @pytest.mark.parametrize("kind", ["alone", "step", "voter", "teacher"])
     @pytest.mark.parametrize("reason", ["requests", "a path"])
-    def test_frozen_networks_stay_frozen_and_the_given_ones_unchanged(self, reason, kind, tmp_path):
+    def test_frozen_networks_stay_frozen_and_save_does_not_change_them(self, reason, kind, tmp_path):
         X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
         y = (X[:, 0] > 0.5).astype(int)
         mlp = KerasMLPClassifier((3,), epochs=1, random_state=0)
@@ -389,7 +389,7 @@ class TestSave:
         ],
         ids=["parameter", "strength", "teacher", "dtype", "NaN", "attribute", "generator", "method", "order"],
     )
-    def test_what_load_would_refuse_is_refused(self, fitted, saved, change, reason):
+    def test_save_rejects_models_that_load_would_reject(self, fitted, saved, change, reason):
         before = saved.read_bytes()
         mlp = pickle.loads(pickle.dumps(fitted["mlp"]))
         change(mlp)
@@ -397,7 +397,7 @@ class TestSave:
             save(mlp, saved)
         assert saved.read_bytes() == before
 
-    def test_a_pickle_takes_what_a_file_does_not(self, fitted, images):
+    def test_pickle_accepts_models_that_save_rejects(self, fitted, images):
         mlp = pickle.loads(pickle.dumps(fitted["mlp"])).set_params(dtype="float64")
         mlp.note = "mine"
         again = pickle.loads(pickle.dumps(mlp))
@@ -413,7 +413,7 @@ class TestSave:
         assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
     @posix_only
-    def test_a_file_is_as_readable_as_the_umask_says_which_is_not_touched(self, fitted, tmp_path, monkeypatch):
+    def test_file_permissions_follow_the_umask_without_changing_it(self, fitted, tmp_path, monkeypatch):
         before = os.umask(0o027)
         try:
             with monkeypatch.context() as patch:
@@ -424,7 +424,7 @@ class TestSave:
             os.umask(before)
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
-    def test_a_keras_object_is_refused_with_the_way_out(self, tmp_path):
+    def test_the_error_for_keras_objects_says_how_to_replace_them(self, tmp_path):
         import keras
 
         X, y = np.eye(4), [0, 1, 0, 1]
@@ -437,7 +437,7 @@ class TestSave:
                 save(make_pipeline(PixelScaler(), mlp), tmp_path / "model.skops")
         assert list(tmp_path.iterdir()) == []
 
-    def test_what_is_no_estimator_is_refused(self, tmp_path):
+    def test_save_rejects_an_object_that_is_not_an_estimator(self, tmp_path):
         with pytest.raises(TypeError, match="estimator must be an estimator or a Pipeline; got dict"):
             save({}, tmp_path / "model.skops")
 
@@ -448,7 +448,7 @@ class TestSave:
             ("missing/model.skops", FileNotFoundError, "No such directory: .*missing'"),
         ],
     )
-    def test_a_place_that_cannot_be_saved_to_is_named(self, fitted, tmp_path, name, error, match):
+    def test_the_error_names_a_path_that_cannot_be_written(self, fitted, tmp_path, name, error, match):
         with pytest.raises(error, match=match):
             save(fitted, tmp_path / name)
 
@@ -481,7 +481,9 @@ class TestOtherTypes:
         ],
         ids=lambda value: value.rpartition(".")[2] if isinstance(value, str) else "",
     )
-    def test_a_type_that_load_does_not_read_is_refused_with_the_call_that_reads_it(self, model, name, saved, tmp_path):
+    def test_save_rejects_an_unsupported_type_and_shows_the_skops_call_that_loads_it(
+        self, model, name, saved, tmp_path
+    ):
         before = saved.read_bytes()
         X = np.random.default_rng(0).uniform(size=(20, 3)).astype(np.float32)
         model = model.fit(X, np.arange(20) % 2)
@@ -502,7 +504,7 @@ class TestOtherTypes:
 
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore")
-    def test_every_estimator_of_scikit_learn_is_saved_or_refused_with_the_call_that_reads_it(self, tmp_path):
+    def test_every_scikit_learn_estimator_is_saved_or_rejected_with_a_working_skops_call(self, tmp_path):
         X = np.random.default_rng(0).uniform(size=(60, 6))
         y = (X[:, 0] > 0.5).astype(int)
         n_loaded = 0
@@ -523,7 +525,7 @@ class TestOtherTypes:
             n_loaded += 1
         assert n_loaded > 130
 
-    def test_a_search_is_refused_with_the_way_out(self, search, tmp_path):
+    def test_the_error_for_a_search_suggests_saving_its_best_estimator(self, search, tmp_path):
         with pytest.raises(ValueError, match=r"^GridSearchCV cannot be .*\. Save its best_estimator_\.$"):
             save(search, tmp_path / "search.skops")
         assert list(tmp_path.iterdir()) == []
@@ -535,7 +537,7 @@ class TestOtherTypes:
         np.testing.assert_array_equal(loaded.predict_proba(images[0]), search.predict_proba(images[0]))
         assert loaded.cv_results_["params"] == search.cv_results_["params"]
 
-    def test_other_types_are_refused_by_name(self, tmp_path):
+    def test_load_rejects_an_unknown_type_and_shows_the_skops_call_that_loads_it(self, tmp_path):
         path = tmp_path / "mine.skops"
         skops.io.dump(make_pipeline(Mine(), PixelScaler()), path)
         with pytest.raises(ValueError, match=rf"holds types that load does not read: {__name__}\.Mine\. If") as caught:
@@ -558,7 +560,7 @@ class TestOtherTypes:
         assert set(TRUSTED_TYPES) == {f"{public.__module__}.{public.__name__}" for public in estimators}
         assert {name for name in TYPES if name.startswith("sk_mnist.")} == set(TRUSTED_TYPES)
 
-    def test_skops_keeps_settings_of_the_machine_and_compares_no_versions(self, tmp_path, monkeypatch):
+    def test_loading_with_skops_keeps_n_jobs_and_paths_and_checks_no_versions(self, tmp_path, monkeypatch):
         path = tmp_path / "model.skops"
         mlp = KerasMLPClassifier(checkpoint_dir="fits", class_weight={False: 1.0, True: 3.0})
         union = FeatureUnion([("scale", PixelScaler())], n_jobs=2)
@@ -574,13 +576,13 @@ class TestOtherTypes:
 
 class TestDamage:
     @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
-    def test_a_truncated_file_is_refused(self, saved, share):
+    def test_a_truncated_file_is_rejected(self, saved, share):
         content = saved.read_bytes()
         saved.write_bytes(content[: int(share * len(content))])
         with pytest.raises(ValueError, match=r"is damaged or was not saved by sk_mnist\.save"):
             load(saved)
 
-    def test_a_flipped_bit_in_the_weights_is_refused(self, saved):
+    def test_a_flipped_bit_in_the_weights_is_rejected(self, saved):
         content = bytearray(saved.read_bytes())
         content[len(content) // 3] ^= 1
         saved.write_bytes(content)
@@ -592,12 +594,12 @@ class TestDamage:
         [b"not a zip file", b"\x80\x04}\x94.", b"PK\x05\x06" + bytes(18), pack({"a.npy": npy(np.zeros(3))})],
         ids=["text", "pickle", "empty zip", "npz"],
     )
-    def test_a_foreign_file_is_refused(self, tmp_path, content):
+    def test_a_file_of_another_format_is_rejected(self, tmp_path, content):
         (tmp_path / "foreign").write_bytes(content)
         with pytest.raises(ValueError, match="is damaged or was not saved"):
             load(tmp_path / "foreign")
 
-    def test_a_zip_bomb_is_refused_unopened(self, tmp_path):
+    def test_a_zip_bomb_is_rejected_without_unpacking_it(self, tmp_path):
         path = tmp_path / "bomb.skops"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("schema.json", b" " * 50_000_000)
@@ -606,7 +608,7 @@ class TestDamage:
             load(path)
 
     @posix_only
-    def test_what_is_not_a_file_is_an_error_of_the_system(self, tmp_path):
+    def test_loading_a_pipe_device_or_directory_raises_os_error(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
         reasons = {tmp_path / "pipe": "Not a regular file", "/dev/zero": "Not a regular file", tmp_path: "Is a direct"}
         before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
@@ -616,7 +618,7 @@ class TestDamage:
         # What is refused is closed.
         assert before == (len(os.listdir("/proc/self/fd")) if before else 0)
 
-    def test_no_file_is_an_error_of_the_system(self, tmp_path):
+    def test_a_missing_file_raises_file_not_found_error(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             load(tmp_path / "nothing.skops")
 
@@ -630,17 +632,17 @@ class TestVersions:
 
         rewrite(path, change)
 
-    def test_another_version_of_scikit_learn_is_warned_of(self, saved):
+    def test_another_version_of_scikit_learn_causes_a_warning(self, saved):
         self.change_versions(saved, scikit_learn="1.8.0")
         with pytest.warns(InconsistentVersionWarning, match=r"from version 1\.8\.0"):
             load(saved)
 
-    def test_another_version_of_the_package_is_warned_of(self, saved):
+    def test_another_version_of_the_package_causes_a_warning(self, saved):
         self.change_versions(saved, sk_mnist="99.0")
         with pytest.warns(UserWarning, match=rf"saved by sk-mnist 99\.0, but {sk_mnist.__version__} is installed"):
             load(saved)
 
-    def test_a_file_without_versions_is_warned_of(self, fitted, tmp_path):
+    def test_a_file_without_versions_causes_a_warning(self, fitted, tmp_path):
         skops.io.dump(fitted, tmp_path / "plain.skops")
         with pytest.warns(UserWarning, match="does not name the versions that saved it"):
             load(tmp_path / "plain.skops")
@@ -652,7 +654,7 @@ class TestOnnx:
         return session.run(["label", "probabilities"], {"X": X})
 
     @pytest.mark.parametrize("dtype", ["float32", "uint8"])
-    def test_images_through_a_pipeline(self, fitted, images, dtype):
+    def test_a_pipeline_on_images_predicts_the_same_in_onnx(self, fitted, images, dtype):
         X = images[0] if dtype == "uint8" else images[0] / np.float32(255)
         labels, proba = self.run(to_onnx(fitted, input_dtype=dtype), X)
         np.testing.assert_array_equal(labels, fitted.predict(X))
@@ -672,7 +674,7 @@ class TestOnnx:
         np.testing.assert_allclose(proba, pipe.predict_proba(X[given]), atol=1e-5)
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)
-    def test_every_activation(self, activation):
+    def test_every_activation_predicts_the_same_in_onnx(self, activation):
         X = 3 * np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
         y = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
         mlp = KerasMLPClassifier((8, 6), activation=activation, epochs=3, random_state=0).fit(X, y)
@@ -681,13 +683,13 @@ class TestOnnx:
         np.testing.assert_allclose(proba, mlp.predict_proba(X), atol=1e-5)
 
     @pytest.mark.parametrize("labels", [["b", "a", "c"], [3, 1, 2], [True, False, True], [2.0, 0.0, 1.0]], ids=str)
-    def test_labels_of_every_kind(self, labels):
+    def test_labels_of_every_type_are_preserved(self, labels):
         X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
         y = np.array(labels)[np.arange(90) % 3]
         mlp = KerasMLPClassifier((6,), epochs=3, random_state=0).fit(X, y)
         np.testing.assert_array_equal(self.run(to_onnx(mlp), X)[0], mlp.predict(X))
 
-    def test_scalers_of_scikit_learn_in_a_pipeline(self, images):
+    def test_a_pipeline_with_a_scikit_learn_scaler_predicts_the_same_in_onnx(self, images):
         X, y = images[0].reshape(-1, 784).astype(np.float32), images[1]
         pipe = make_pipeline(StandardScaler(), KerasMLPClassifier((8,), epochs=1, random_state=0)).fit(X, y)
         np.testing.assert_allclose(self.run(to_onnx(pipe), X)[1], pipe.predict_proba(X), atol=1e-5)
@@ -697,14 +699,14 @@ class TestOnnx:
         mlp = KerasMLPClassifier((6,), dtype="float64", epochs=3, random_state=0).fit(X, X[:, 0] > 0)
         np.testing.assert_allclose(self.run(to_onnx(mlp), X.astype(np.float32))[1], mlp.predict_proba(X), atol=1e-5)
 
-    def test_labels_beyond_int64_are_refused(self):
+    def test_labels_beyond_int64_are_rejected(self):
         X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
         labels = np.array([2**63 - 1, 2**63], dtype=np.uint64)
         mlp = KerasMLPClassifier((6,), epochs=1).fit(X, labels[np.arange(90) % 2])
         with pytest.raises(ValueError, match=r"go up to 9223372036854775808, but ONNX labels are int64"):
             to_onnx(mlp)
 
-    def test_what_has_no_fixed_number_of_features_is_refused(self):
+    def test_a_step_without_a_fixed_number_of_features_is_rejected(self):
         model = make_pipeline(DigitImageNormalizer(), load_pretrained())
         with pytest.raises(ValueError, match=r"cannot convert DigitImageNormalizer, .* such as model\[1:\]"):
             to_onnx(model)
@@ -712,7 +714,7 @@ class TestOnnx:
             to_onnx(Pipeline([("nothing", "passthrough"), ("model", model)]))
 
     @pytest.mark.parametrize("nothing", ["passthrough", None])
-    def test_steps_that_do_nothing_are_left_out(self, nothing):
+    def test_passthrough_steps_are_left_out(self, nothing):
         X, _ = fetch_mnist(subset="test", normalize=False, return_X_y=True)
         images = X[:100].reshape(-1, 28, 28)
         first, *others = load_pretrained().steps
@@ -722,12 +724,12 @@ class TestOnnx:
         np.testing.assert_array_equal(labels, model.predict(images))
         np.testing.assert_allclose(proba, model.predict_proba(images), atol=1e-5)
 
-    def test_a_transformer_is_refused(self):
+    def test_a_transformer_is_rejected(self):
         with pytest.raises(ValueError, match=r"to_onnx converts classifiers, .*; got PixelScaler\(\)"):
             to_onnx(PixelScaler().fit([[0, 255]]))
 
     @pytest.mark.parametrize("labels", [[0, 1, 2], ["a", "b", "c"]], ids=str)
-    def test_skl2onnx_itself_converts_after_one_call(self, labels):
+    def test_skl2onnx_converts_models_after_register_onnx_converters(self, labels):
         import skl2onnx
 
         X = np.random.default_rng(0).normal(size=(90, 4)).astype(np.float32)
@@ -742,18 +744,18 @@ class TestOnnx:
             found = [[row[label] for label in model.classes_.tolist()] for row in probabilities]
             np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
 
-    def test_not_fitted(self):
+    def test_an_unfitted_model_is_rejected(self):
         with pytest.raises(NotFittedError):
             to_onnx(KerasMLPClassifier())
 
     @pytest.mark.parametrize(
         ("given", "name"), [({"input_dtype": "int8"}, "input_dtype"), ({"estimator": 3}, "estimator")]
     )
-    def test_wrong_arguments_are_named(self, given, name):
+    def test_the_error_names_the_invalid_argument(self, given, name):
         with pytest.raises(ValueError, match=f"The '{name}' parameter of to_onnx"):
             to_onnx(**{"estimator": LogisticRegression(), **given})
 
-    def test_a_missing_extra_is_one_sentence(self, fitted, monkeypatch):
+    def test_without_skl2onnx_the_error_says_how_to_install_it(self, fitted, monkeypatch):
         monkeypatch.setitem(sys.modules, "skl2onnx", None)
         with pytest.raises(ImportError, match=r"^to_onnx needs skl2onnx: pip install skl2onnx$"):
             to_onnx(fitted)

@@ -73,7 +73,7 @@ of_other_versions = pytest.mark.filterwarnings(
 )
 
 
-def test_models_of_each_version_are_there():
+def test_a_saved_model_of_each_version_exists():
     assert {
         "0.1.0.dev0",
         "0.1.0/averaging_optimizer",
@@ -87,7 +87,7 @@ def test_models_of_each_version_are_there():
 
 
 @of_other_versions
-def test_a_saved_model_predicts_as_it_did(model, network, expected, rows):
+def test_a_saved_model_predicts_the_same_as_when_it_was_saved(model, network, expected, rows):
     # BLAS of another machine may add in another order.
     np.testing.assert_allclose(model.predict_proba(rows), expected["probabilities"], rtol=1e-5)
     assert set(model.predict(rows)) <= set(expected["y"])
@@ -99,7 +99,7 @@ def test_a_saved_model_predicts_as_it_did(model, network, expected, rows):
     "directory", [path for path in SAVED if "dtype" in path.name], indirect=True, ids=lambda p: p.name
 )
 @pytest.mark.parametrize("scale", ["bytes", "floats"])
-def test_a_model_saved_with_the_scale_of_each_dtype_takes_bytes_and_floats(model, expected, scale):
+def test_a_model_saved_with_one_scale_per_dtype_accepts_bytes_and_floats(model, expected, scale):
     probabilities = model.predict_proba(expected[f"X_{scale}"])
     np.testing.assert_allclose(probabilities, expected["probabilities"], rtol=1e-5)
 
@@ -114,7 +114,7 @@ def test_a_saved_model_has_the_defaults_of_newer_parameters(network):
 
 @of_other_versions
 @pytest.mark.parametrize("directory", TRAINABLE, indirect=True, ids=name_of)
-def test_training_a_saved_model_goes_on(directory, model, network, expected, rows):
+def test_training_of_a_saved_model_continues(directory, model, network, expected, rows):
     if directory.name == "averaging_optimizer" and isinstance(network.optimizer, str):
         import keras
 
@@ -132,7 +132,7 @@ def test_training_a_saved_model_goes_on(directory, model, network, expected, row
 SEARCH_TYPES = ["sklearn.metrics._scorer._PassthroughScorer", "sklearn.model_selection._split.StratifiedKFold"]
 
 
-def test_a_search_that_an_older_version_saved_is_read_by_skops_and_refused_by_load():
+def test_a_search_saved_by_an_older_version_is_read_by_skops_but_rejected_by_load():
     directory = FOLDER / "0.1.0" / "search"
     with pytest.raises(ValueError, match=r"types that load does not read: .*StratifiedKFold"):
         load(directory / "model.skops")
@@ -175,13 +175,13 @@ def test_every_public_class_names_its_public_module(room):
             assert pickle.loads(pickle.dumps(public)) is public
 
 
-def test_top_level_names_are_those_of_the_rooms():
+def test_top_level_names_are_those_of_the_public_modules():
     for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler", "RandomWarp"):
         public = getattr(sk_mnist, name)
         assert getattr(sys.modules[public.__module__], name) is public
 
 
-def test_a_file_saved_today_warns_of_nothing(tmp_path):
+def test_loading_a_file_saved_today_does_not_warn(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(sk_mnist.save(sk_mnist.make_mnist_pipeline(), tmp_path / "model.skops"))
