@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from sk_mnist import __version__
+
 # The packages whose versions can change the result of training.
-_PACKAGES = ("sk-mnist", "scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "pooch", "skops")
+_PACKAGES = ("scikit-learn", "numpy", "scipy", "tensorflow", "keras", "scikeras", "pooch", "skops")
 
 
 def show_versions() -> None:
@@ -36,8 +38,8 @@ def show_versions() -> None:
 
 def installed_versions() -> dict[str, str]:
     """Return the version of Python, with the system, and of each package."""
-    python = f"{platform.python_version()} on {platform.platform()}"
-    return {"Python": python} | {package: _installed(package) for package in _PACKAGES}
+    ours = {"Python": f"{platform.python_version()} on {platform.platform()}", "sk-mnist": __version__}
+    return ours | {package: _installed(package) for package in _PACKAGES}
 
 
 def _installed(package: str) -> str:
