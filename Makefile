@@ -21,6 +21,8 @@ lint:  ## check style, spelling and types
 	ruff format --check .
 	codespell
 	mypy
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/p*.yml
 
 docs:  ## build the pages, warnings are errors
 	python -m sphinx -W --keep-going -b html docs docs/_build

@@ -84,14 +84,14 @@ def test_the_import_rules_cover_every_subpackage():
     assert {room_of(module) for module in MODULES} == {None, *ROOMS}
 
 
-def test_no_modules_import_each_other():
+def test_there_are_no_circular_imports():
     graph = {module: set(own_imports_of(module)) - {module} for module in MODULES}
     order = list(TopologicalSorter(graph).static_order())  # CycleError names the cycle
     assert order.index("sk_mnist._sklearn") < order.index("sk_mnist.neural_network._classifier")
 
 
 @pytest.mark.parametrize("library", ["keras", "tensorflow"])
-def test_few_modules_import_keras_and_tensorflow(library):
+def test_only_listed_modules_import_keras_and_tensorflow(library):
     assert importers_of(library) <= {f"sk_mnist.neural_network._{name}" for name in IMPORT_KERAS}
 
 

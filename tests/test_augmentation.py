@@ -55,7 +55,7 @@ class TestForms:
     def test_other_dtypes_become_float32(self, dtype):
         assert RandomWarp().transform((IMAGES > 99).astype(dtype), random_state=0).dtype == np.float32
 
-    def test_lists_and_frames_are_taken(self):
+    def test_lists_and_data_frames_are_accepted(self):
         expected = RandomWarp().transform(IMAGES.astype(np.int64), random_state=0)
         np.testing.assert_array_equal(RandomWarp().transform(IMAGES.tolist(), random_state=0), expected)
         frame = pd.DataFrame(IMAGES.reshape(40, 784).astype(np.int64))
@@ -119,7 +119,7 @@ class TestRandomness:
         assert after[1] == before[1]
 
     @pytest.mark.parametrize("n_threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
-    def test_another_process_with_other_threads_draws_the_same(self, n_threads, tmp_path):
+    def test_warps_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
         images = np.tile(IMAGES / 255, (20, 1, 1))
         np.save(tmp_path / "images.npy", images)
         code = """
@@ -138,7 +138,7 @@ class TestRandomness:
         assert len(np.unique(warped.reshape(1100, -1), axis=0)) == 1100
 
     @pytest.mark.parametrize("name", NOTHING)
-    def test_each_strength_has_an_effect_of_its_own(self, name):
+    def test_each_strength_alone_changes_the_images(self, name):
         warped = only(**{name: getattr(RandomWarp(), name)}).transform(IMAGES, random_state=0)
         assert (warped != IMAGES).any(axis=(1, 2)).all()
 
@@ -291,7 +291,7 @@ class TestAmounts:
         np.testing.assert_allclose(matrices[:, [0, 1, 1], [0, 1, 0]], [[1, 1, 0]] * self.N_IMAGES, atol=1e-4)
         self.assert_uniform(matrices[:, 0, 1], 0.3)
 
-    def test_a_shifted_blot_has_its_centre_where_the_shift_put_it(self):
+    def test_translation_moves_a_blot_by_up_to_its_strength(self):
         image = np.zeros((1, 31, 31))
         image[0, 13:18, 14:20] = 1.0
         warped = only(translation=2.0).transform(np.repeat(image, 200, axis=0), random_state=0)

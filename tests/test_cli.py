@@ -194,6 +194,7 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, moment):
         if moment == "in the training":
             assert process.stdout.readline().startswith("epoch 1/10000")
         while "tensorflow" not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         try:
@@ -270,7 +271,7 @@ sys.exit(main({[*TUNE, "--grid", "large", "--output", str(output), *options]!r})
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
+def test_an_interrupted_search_keeps_the_finished_scores(tmp_path):
     process = interrupt_search(tmp_path)
     n_fits = sum(int(row["n_folds"]) for row in rows_of(tmp_path / "search.csv"))
     assert 3 <= n_fits < 72
@@ -279,7 +280,7 @@ def test_an_interrupted_search_keeps_what_was_finished(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_leaves_an_earlier_one_as_it_is(tmp_path):
+def test_an_interrupted_search_does_not_overwrite_earlier_results(tmp_path):
     (tmp_path / "search.csv").write_text("earlier")
     process = interrupt_search(tmp_path, "--force")
     assert (tmp_path / "search.csv").read_text() == "earlier"
@@ -386,7 +387,7 @@ class TestTerminal:
             assert "\x1b" not in terminal.text
             assert len([line for line in terminal.lines if line.startswith("epoch")]) == 3
 
-    def test_a_path_that_the_encoding_lacks_is_escaped(self, tmp_path, monkeypatch):
+    def test_a_path_that_the_terminal_cannot_encode_is_escaped(self, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, encoding="ascii")
         assert main([*BRIEF, "--output", str(tmp_path / "größe")]) == 0
         assert "gr\\xf6\\xdfe:" in terminal.text
@@ -443,7 +444,7 @@ def test_the_time_estimate_ignores_the_slow_first_part():
 
 
 class TestOutput:
-    def test_train_replaces_its_default_output_as_a_whole(self, tmp_path, monkeypatch, capsys):
+    def test_train_replaces_every_file_of_an_earlier_default_run(self, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         output = tmp_path / "sk-mnist-output"
         output.mkdir()
@@ -528,7 +529,7 @@ class TestJson:
         assert "fit 4/4" in captured.err
 
 
-def test_options_of_train_are_parameters_of_the_network(tmp_path, capsys):
+def test_train_options_set_the_parameters_of_the_network(tmp_path, capsys):
     options = ["--hidden", "40,20", "--dropout", "0.1", "--early-stopping", "--epochs", "40", "--learning-rate", "0.01"]
     assert main([*BRIEF, *options, "--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("MNIST: 500 training and 10,000 test images")
@@ -537,7 +538,7 @@ def test_options_of_train_are_parameters_of_the_network(tmp_path, capsys):
     assert mlp.n_iter_ < 40
 
 
-def test_data_home_is_where_images_are_read(tmp_path, monkeypatch, capsys):
+def test_data_home_sets_the_cache_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sk_mnist.datasets._mnist.MNIST", replace(MNIST, remotes=()))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     home = tmp_path / "data"
@@ -559,7 +560,7 @@ assert tensorflow.config.threading.get_intra_op_parallelism_threads() == 1
     assert "on 1 thread." in process.stdout
 
 
-def test_help_lists_the_recipes_that_there_are(capsys):
+def test_help_lists_all_recipes(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     assert f"--recipe {{{','.join(RECIPES)}}}" in capsys.readouterr().out
@@ -676,7 +677,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert directory == f"sk-mnist: {tmp_path}: no pictures in this directory"
 
     @pytest.mark.parametrize("argument", [".", "*.png", "*e*n*.png"])
-    def test_directories_and_patterns_stand_for_their_pictures(self, argument, pictures, monkeypatch, capsys):
+    def test_directories_and_patterns_expand_to_their_pictures(self, argument, pictures, monkeypatch, capsys):
         monkeypatch.chdir(pictures)
         main(["predict", "--json", argument])
         read = {os.path.basename(result["file"]) for result in json.loads(capsys.readouterr().out)}

@@ -271,7 +271,7 @@ def threads_after_a_fit(X, y):
     return sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
 
 
-def test_each_worker_takes_one_thread_for_an_operation(client, images):
+def test_each_worker_runs_tensorflow_operations_on_one_thread(client, images):
     tasks = [client.submit(threads_after_a_fit, *images, workers=[worker]) for worker in client.run(os.getpid)]
     assert client.gather(tasks) == [1] * N_WORKERS
 
@@ -327,7 +327,7 @@ def test_the_example_gives_the_same_results_with_and_without_a_cluster(tmp_path,
 
 
 class TestBytes:
-    def test_a_clone_of_a_fitted_network_is_pickled_without_anything_fitted(self, images):
+    def test_a_clone_of_a_fitted_network_pickles_without_fitted_state(self, images):
         network = KerasMLPClassifier(random_state=0, epochs=1)
         n_bytes = len(pickle.dumps(network))
         network.fit(*images)

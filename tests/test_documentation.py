@@ -13,7 +13,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_figures_in_the_readme_are_the_ones_recorded_for_the_docs():
+def test_the_readme_shows_the_results_recorded_for_the_docs():
     (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert shown.strip() == (ROOT / "docs" / "printed" / "reproduce_reference.txt").read_text().strip()
 
@@ -29,7 +29,7 @@ def test_the_recipe_table_in_the_docs_is_what_the_benchmark_prints():
 
 
 @pytest.mark.slow
-def test_the_program_in_the_readme_prints_what_it_says():
+def test_the_program_in_the_readme_prints_what_the_readme_shows():
     readme = (ROOT / "README.md").read_text()
     program, printed = re.search(r"```python\n(.*?)```\n\nIt prints `(.*?)`", readme, re.DOTALL).groups()
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -104,7 +104,7 @@ class TestPictures:
             normalized(picture * dtype(1 + 1e-5))
 
     @pytest.mark.parametrize("as_path", [str, lambda path: path])
-    def test_a_path_is_read(self, as_path, seven, tmp_path):
+    def test_paths_are_accepted(self, as_path, seven, tmp_path):
         path = tmp_path / "seven.jpg"
         path.write_bytes(file_of(seven, "JPEG", quality=95).read())
         difference = normalized(as_path(path)).astype(int) - normalized(seven)
@@ -129,7 +129,7 @@ class TestPictures:
         np.testing.assert_array_equal(normalized(turned), normalized(seven))
 
     @pytest.mark.parametrize("ink", [0, 255])
-    def test_a_transparent_background_is_paper(self, ink, seven):
+    def test_a_transparent_background_counts_as_paper(self, ink, seven):
         picture = np.full((*seven.shape, 4), ink, dtype=np.uint8)
         picture[..., 3] = 255 - seven
         np.testing.assert_array_equal(normalized(picture), normalized(seven))
@@ -177,7 +177,7 @@ class TestBadPictures:
             DigitImageNormalizer().transform([path])
 
     @pytest.mark.parametrize(("tag", "value"), [(0x0110, 1.5), (0x011A, -1), (0x011A, "text")])
-    def test_other_exif_data_does_not_matter(self, tag, value, seven):
+    def test_malformed_exif_entries_are_ignored(self, tag, value, seven):
         exif = Image.Exif()
         exif[0x0112] = 6
         data = bytearray(exif.tobytes())
@@ -252,7 +252,7 @@ class TestNormalizer:
         image = normalized(bar)
         assert (image.any(axis=1).sum(), image.any(axis=0).sum()) == (20, 4)
 
-    def test_bright_ink_on_dark_is_the_same(self, seven):
+    def test_bright_ink_on_dark_paper_gives_the_same_image(self, seven):
         np.testing.assert_array_equal(normalized(255 - seven), normalized(seven))
 
     @pytest.mark.parametrize("margins", [((0, 300), (500, 0)), ((7, 0), (0, 31)), ((0, 900), (1000, 0))])

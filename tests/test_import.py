@@ -65,7 +65,7 @@ def test_an_unknown_name_raises_attribute_error():
         _ = sk_mnist.no_such_thing
 
 
-def test_every_public_name_is_there_and_listed():
+def test_every_public_name_exists_and_is_listed_by_dir():
     for name in sk_mnist.__all__:
         assert getattr(sk_mnist, name) is not None
         assert name in dir(sk_mnist)

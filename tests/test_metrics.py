@@ -130,7 +130,7 @@ def test_invalid_labels_or_probabilities_are_rejected(metric, y_true, y_proba, m
 
 
 @pytest.mark.parametrize("metric", PROBABILITY_METRICS)
-def test_a_sum_within_1e_4_of_one_is_accepted(metric):
+def test_probabilities_that_sum_to_one_within_1e_4_are_accepted(metric):
     metric([0, 1, 2], UNIFORM * (1 + 9e-5))
 
 
@@ -287,7 +287,7 @@ def test_confused_pairs_can_be_weighted():
     assert most_confused_pairs([0, 1, 0], [1, 0, 0], sample_weight=[1, 2.5, 9]) == [(1, 0, 2.5), (0, 1, 1.0)]
 
 
-def test_no_confused_pair_without_an_error():
+def test_perfect_predictions_have_no_confused_pairs():
     assert most_confused_pairs([0, 1], [0, 1]) == []
 
 
@@ -331,7 +331,7 @@ def test_evaluate_agrees_with_scikit_learn(classifier, digits, is_weighted):
         np.testing.assert_allclose(getattr(result, name), value, err_msg=name)
 
 
-def test_evaluate_holds_the_figures_of_the_single_functions(classifier, digits):
+def test_evaluate_agrees_with_the_individual_metric_functions(classifier, digits):
     _, X, _, y = digits
     result = evaluate(classifier, X, y)
     y_pred, proba = classifier.predict(X), classifier.predict_proba(X)
@@ -458,7 +458,7 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_rows():
     assert result.p_value == pytest.approx(2 * (1 + 15 + 105 + 455) / 2**15)
 
 
-def test_the_interval_of_the_difference_is_agresti_and_mins():
+def test_the_difference_interval_follows_agresti_and_min():
     result = compare_classifiers(*rows_from_counts(80, 12, 3, 5))
     difference = 9 / 102
     half_width = 1.959964 * np.sqrt(16 - 81 / 102) / 102
@@ -466,7 +466,7 @@ def test_the_interval_of_the_difference_is_agresti_and_mins():
     np.testing.assert_allclose(result.difference_interval, expected, rtol=1e-6)
 
 
-def test_equal_classifiers_do_not_differ():
+def test_identical_predictions_have_zero_difference_and_p_value_1():
     result = compare_classifiers([0, 1, 1], [0, 1, 0], [0, 1, 0])
     assert (result.difference, result.p_value) == (0, 1)
 

@@ -186,7 +186,7 @@ class TestUnscaledPixels:
         for scaled in (rows, StandardScaler().fit_transform(rows * 255), (rows * 2 - 1), rows * 255 / 3):
             assert not look_like_bytes(scaled)
 
-    def test_few_rows_of_a_memory_map_are_read(self, tmp_path):
+    def test_only_a_few_rows_of_a_memory_map_are_read(self, tmp_path):
         class Watched(np.memmap):
             read = 0
 

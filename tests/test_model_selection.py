@@ -175,7 +175,7 @@ def test_rows_and_labels_that_differ_in_number_are_rejected(digits):
 
 
 @pytest.mark.parametrize(("size", "n_candidates"), [("small", 6), ("large", 36)])
-def test_the_grids_have_the_candidates_they_promise(size, n_candidates):
+def test_the_grids_have_the_documented_number_of_candidates(size, n_candidates):
     assert len(ParameterGrid(mnist_param_grid(size))) == n_candidates
 
 
@@ -227,6 +227,6 @@ def test_the_pipeline_takes_parameters_drawn_from_the_distributions(digits):
     assert search.best_params_.keys() == mnist_param_distributions().keys()
 
 
-def test_drawn_parameters_repeat_with_the_seed():
+def test_the_same_seed_draws_the_same_parameters():
     first, second = (list(ParameterSampler(mnist_param_distributions(), 5, random_state=3)) for _ in range(2))
     assert first == second

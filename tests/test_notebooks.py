@@ -97,7 +97,7 @@ def test_copies_and_pickles_of_mnist_are_plain_bunches():
 
 
 @pytest.mark.parametrize("name", plotting.__all__)
-def test_a_display_is_shown_only_once(name):
+def test_displays_do_not_show_themselves(name):
     # A notebook shows open figures at the end of a cell; a Display that showed itself as well would be there twice.
     hooks = ["_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_png_", "_repr_svg_"]
     assert [hook for hook in hooks if hasattr(getattr(plotting, name), hook)] == []

@@ -236,7 +236,7 @@ def test_digits_display_rejects_invalid_arguments(arguments, message):
 
 
 @pytest.mark.parametrize("wrong", [{"n_images": -1}, {"n_images": 0}, {"n_columns": -3}, {"n_columns": 0}])
-def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, held_out_digits):
+def test_fewer_than_one_image_or_column_is_rejected(wrong, classifier, held_out_digits):
     (name,) = wrong
     X, y = held_out_digits
     with pytest.raises(ValueError, match=f"The '{name}' parameter of .*from_predictions must be an int"):
@@ -249,7 +249,7 @@ def test_a_grid_of_digits_has_at_least_one_image_and_column(wrong, classifier, h
 
 
 @pytest.mark.parametrize("image_shape", [(8,), 8, (8, 8, 1), (-8, -8), (8.0, 8.0), ()])
-def test_the_shape_of_an_image_is_two_positive_integers(image_shape, network, held_out_digits):
+def test_an_image_shape_that_is_not_two_positive_integers_is_rejected(image_shape, network, held_out_digits):
     message = r"image_shape must be \(height, width\), two integers of at least 1, or None; got"
     with pytest.raises(ValueError, match=message):
         DigitsDisplay.from_predictions(*held_out_digits, image_shape=image_shape)
@@ -317,7 +317,7 @@ def test_without_validation_no_epoch_is_marked():
     assert labels_of(display.ax_[0]) == ["training"]
 
 
-def test_runs_are_overlaid_and_told_apart_by_name_and_marker():
+def test_runs_are_overlaid_with_names_and_markers():
     display = TrainingHistoryDisplay.from_history({"slow": TRAINING_ONLY, "fast": TRAINING_ONLY})
     assert labels_of(display.ax_[0]) == ["slow, training", "fast, training"]
     assert len({line.get_marker() for line in display.ax_[0].lines}) == 2
@@ -477,7 +477,7 @@ def test_a_random_search_over_numbers_gives_points(digits):
     assert_nothing_is_clipped(display)
 
 
-def test_of_a_halving_search_the_last_score_of_each_candidate_is_drawn(digits):
+def test_the_last_score_of_each_candidate_of_a_halving_search_is_drawn(digits):
     X, y = digits
     search = HalvingGridSearchCV(
         DecisionTreeClassifier(random_state=0),
@@ -555,7 +555,7 @@ def test_parameters_that_no_candidate_sets_together_are_rejected():
         SearchResultsDisplay.from_cv_results(results([{"a": 1}, {"b": 2}], [0.8, 0.9]), params=["a", "b"])
 
 
-def test_a_search_over_three_parameters_is_rejected_unless_params_are_chosen():
+def test_a_search_over_three_parameters_without_params_is_rejected():
     cv_results = results([{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}], [0.8, 0.9])
     with pytest.raises(ValueError, match=r"varies \['a', 'b', 'c'\]; choose"):
         SearchResultsDisplay.from_cv_results(cv_results)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -128,16 +129,33 @@ def test_inverse_transform_returns_to_the_scale_of_fit(form):
     np.testing.assert_allclose(scaler.inverse_transform(FLOATS), FLOATS * white, rtol=1e-6)
 
 
-@pytest.mark.parametrize("form", ["uint8", "floats of 255", "bool"])
-def test_a_numeric_pixel_max_is_white_for_every_dtype(form):
+@pytest.mark.parametrize("form", ["uint8", "floats of 255"])
+def test_a_numeric_pixel_max_is_white_in_integers_and_floats(form):
     scaler = PixelScaler(pixel_max=510).fit(ROWS)
     np.testing.assert_array_equal(scaler.transform(DATA[form][0]), DATA[form][0].astype(np.float32) / np.float32(510))
 
 
-def test_pixel_max_set_after_fit_is_used_without_fitting_again():
-    scaler = PixelScaler().fit(ROWS).set_params(pixel_max=255)
+def test_booleans_are_black_and_white_with_a_numeric_pixel_max():
+    np.testing.assert_array_equal(PixelScaler(pixel_max=255).fit(ROWS).transform([[False, True] * 392]), [[0, 1] * 392])
+
+
+@pytest.mark.parametrize("X_fit", [ROWS, FLOATS], ids=["bytes", "floats of 1"])
+def test_pixel_max_set_after_fit_is_used_without_fitting_again(X_fit):
+    scaler = PixelScaler().fit(X_fit).set_params(pixel_max=300)
     for form in ("uint8", "floats of 255"):
-        np.testing.assert_array_equal(scaler.transform(DATA[form][0]), ROWS.astype(np.float32) / np.float32(255))
+        np.testing.assert_array_equal(scaler.transform(DATA[form][0]), ROWS.astype(np.float32) / np.float32(300))
+
+
+def test_a_rejected_fit_leaves_the_scaler_as_it_was():
+    scaler = PixelScaler()
+    with pytest.raises(ValueError, match="integers of at most 1"):
+        scaler.fit(np.eye(1, 784, dtype=int))
+    with pytest.raises(NotFittedError):
+        scaler.transform(ROWS)
+    fitted = vars(scaler.fit(ROWS.astype(float))).copy()
+    with pytest.raises(ValueError, match="Scale X, or set pixel_max"):
+        scaler.fit(ROWS * 4.0)
+    assert vars(scaler) == fitted
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ print(load_pretrained().score(*fetch_mnist(subset="test", return_X_y=True)))
         np.testing.assert_array_equal(other.predict_proba(IMAGES), probabilities)
         assert (len(other["mlp"].loss_curve_), other.classes_.tolist()) == (CARD["parameters"]["epochs"], [*range(10)])
 
-    def test_global_random_numbers_stay_as_they_were(self):
+    def test_loading_does_not_change_the_global_random_state(self):
         np.random.seed(0)
         expected = np.random.random()
         np.random.seed(0)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _facts(console: Console, data_home: Path | None) -> Iterator[tuple[str, Any]]:
-    """Yield names and values. Each is printed before the next is found out, which may take seconds or fail."""
+    """Yield names and values. Each is printed before the next is computed, which may take seconds or fail."""
     from sk_mnist.datasets._cache import check_data_home
 
     status = check_data_home(data_home)

@@ -1,4 +1,4 @@
-"""What is known of a data set: its arrays, its files and where they are. MNIST is one."""
+"""The description of a data set: its arrays, its files and where they are. MNIST is one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class DataSet:
         What messages call it.
     arrays : mapping of str to KnownArray
         Its arrays: x_train, y_train, x_test and y_test. Their digests decide, not those of files: these are the bytes
-        that we return, whatever the container.
+        that we return, in a file of any format.
     npz : KnownFile
         The file of all arrays, which a data home holds under the same name.
     idx : mapping of str to KnownFile

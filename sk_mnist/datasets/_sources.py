@@ -153,7 +153,7 @@ def _download_remote(data_set: DataSet, remote: Remote, work: Path, progressbar:
 def _read_download(path: Path, file: KnownFile, data_set: DataSet) -> Arrays:
     """Read a downloaded file, and delete it unless its arrays and its hash are the known ones.
 
-    The arrays are checked whatever the hash, so that a wrong hash in our own table lets no wrong data in, and so that a
+    The arrays are always checked, so that a wrong hash in our own table does not let wrong data in, and so that a
     file that was re-packed can be told from wrong data.
     """
     sha256 = pooch.file_hash(path)

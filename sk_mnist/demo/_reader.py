@@ -99,6 +99,6 @@ def _white_of(model: Any) -> float | None:
     """Return the value of a white pixel in floats that a model takes; None if no scaler sets it."""
     model = getattr(model, "best_estimator_", model)  # of a search
     if isinstance(model, PixelScaler):
-        return float(model.float_pixel_max_)
+        return model._white_in(np.dtype(np.float32), model.float_pixel_max_)
     whites = (_white_of(step) for _, step in getattr(model, "steps", []))
     return next((white for white in whites if white is not None), None)

@@ -103,10 +103,9 @@ class UnreadTypesError(ValueError):
     """A file holds types or functions that `load` does not read."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.names = sorted(names)
-        if len(self.names) > _MAX_SHOWN_TYPES:
-            self.names[_MAX_SHOWN_TYPES:] = ["..."]
-        super().__init__(", ".join(self.names))
+        found = sorted(names)
+        self.names = found[:_MAX_SHOWN_TYPES]
+        super().__init__(", ".join(self.names) + (", ..." if len(found) > _MAX_SHOWN_TYPES else ""))
 
 
 def read_model(content: bytes) -> tuple[BaseEstimator, dict[str, str] | None]:

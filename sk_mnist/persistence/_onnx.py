@@ -171,7 +171,9 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
 
     opset = container.target_opset
     pixels = OnnxCast(operator.inputs[0], to=onnx_proto.TensorProto.FLOAT, op_version=opset)
-    white = operator.raw_operator._white_in(tensor_dtype_to_np_dtype(guess_proto_type(operator.inputs[0].type)))
+    scaler = operator.raw_operator
+    dtype = tensor_dtype_to_np_dtype(guess_proto_type(operator.inputs[0].type))
+    white = scaler._white_in(dtype, scaler.float_pixel_max_)
     OnnxDiv(pixels, np.array([white], dtype=np.float32), op_version=opset, output_names=operator.outputs[:1]).add_to(
         scope, container
     )

@@ -13,7 +13,7 @@ from sk_mnist._optional import import_optional
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINE_STYLES = ("-", "--", "-.", ":")
-# Marks the best of what is drawn.
+# Marks the best epoch or candidate.
 STAR = {"linestyle": "none", "marker": "*", "markerfacecolor": "white", "zorder": 3}
 
 

@@ -29,9 +29,8 @@ ABOVE_WHITE = 1 + 1e-6
 _IMAGES = "(n_samples, height, width) or (n_samples, n_pixels)"
 _ROWS = "(n_samples, n_pixels)"
 
-# The kinds of dtype that pixels may have, and the value of a white pixel in those that are not floats.
+# The kinds of dtype that pixels may have.
 _KINDS = {"u": "integers", "i": "integers", "f": "floats", "b": "booleans"}
-_WHITE = {"u": 255.0, "i": 255.0, "b": 1.0}
 
 
 class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -208,7 +207,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
           which the largest is 1, which would become nearly black. Lists, frames with columns of several dtypes, and
           arrays of objects have the dtype that scikit-learn converts them to: ``[0, 0.5]`` becomes floats, and so do
           objects and pandas' nullable integers. ``fit`` warns if no pixel is at least half as bright as white.
-        - A number is the value of a white pixel in all data.
+        - A number is the value of a white pixel in integers and floats. In booleans it is 1.
 
     Attributes
     ----------
@@ -295,22 +294,20 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         X = validate_data(self, X)
         self._check_not_negative(X)
         image_max = X.max(axis=1)
-        if self.pixel_max == "auto":
-            self.float_pixel_max_ = 255.0 if X.dtype.kind == "f" and image_max.max() > ABOVE_WHITE else 1.0
-        else:
-            self.pixel_max_ = self.float_pixel_max_ = float(self.pixel_max)
-        self.pixel_max_ = self._white_in(X.dtype)
+        float_white = 255.0 if X.dtype.kind == "f" and image_max.max() > ABOVE_WHITE else 1.0
+        white = self._white_in(X.dtype, float_white)
         brightest = float(image_max.max())
         # A blank image is on any scale.
-        self.min_image_max_ = float(image_max[image_max > 0].min()) if brightest > 0 else 0.0
-        self._check_scale(X.dtype, brightest, self.pixel_max_)
+        min_image_max = float(image_max[image_max > 0].min()) if brightest > 0 else 0.0
+        self._check_scale(X.dtype, brightest, white, min_image_max)
+        self.pixel_max_, self.min_image_max_ = white, min_image_max
+        self.float_pixel_max_ = float_white if self.pixel_max == "auto" else float(self.pixel_max)
         # The mean of white pixels may be rounded to above white.
-        self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), self.pixel_max_)
-        if self.pixel_max == "auto" and 0 < brightest < self.pixel_max_ / 2:
+        self.max_image_mean_ = min(float(X.mean(axis=1, dtype=_dtype_of_sums(X)).max()), white)
+        if self.pixel_max == "auto" and 0 < brightest < white / 2:
             warnings.warn(
-                f"The brightest pixel of X is {brightest:g}, but pixel_max='auto' takes white to be "
-                f"{self.pixel_max_:g}, so all pixels become dark. If white is {brightest:g} here, set "
-                f"pixel_max={brightest:g}."
+                f"The brightest pixel of X is {brightest:g}, but pixel_max='auto' takes white to be {white:g}, so all "
+                f"pixels become dark. If white is {brightest:g} here, set pixel_max={brightest:g}."
             )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -346,13 +343,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         >>> PixelScaler().fit([[0, 255]]).transform([[51, 102]])
         array([[0.2, 0.4]], dtype=float32)
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "pixel_max_")
         check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
         X = validate_data(self, X, reset=False)
         self._check_not_negative(X)
-        white = self._white_in(X.dtype)
+        white = self._white_in(X.dtype, self.float_pixel_max_)
         brightest = float(X.max())
-        self._check_scale(X.dtype, brightest, white)
+        self._check_scale(X.dtype, brightest, white, self.min_image_max_)
         self._warn_if_black_on_white(X, white)
         if white == 1 and brightest <= 1:
             return X.astype(np.float32, copy=False)
@@ -378,7 +375,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         >>> PixelScaler().fit([[0, 255]]).inverse_transform([[0.0, 1.0]])
         array([[  0., 255.]], dtype=float32)
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "pixel_max_")
         return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)
 
     def __setstate__(self, state: dict) -> None:
@@ -390,13 +387,15 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             state = {"float_pixel_max_": 1.0 if by_dtype else white, "max_image_mean_": white, **state}
         super().__setstate__({**state, "pixel_max": "auto"} if by_dtype else state)
 
-    def _white_in(self, dtype: np.dtype) -> float:
+    def _white_in(self, dtype: np.dtype, float_white: float) -> float:
         """Return the value of a white pixel in data of a dtype."""
         if dtype.kind not in _KINDS:
             raise ValueError(f"X has dtype {dtype}; {type(self).__name__} takes integers, floats and booleans.")
+        if dtype.kind == "b":
+            return 1.0
         if self.pixel_max != "auto":
-            return self.pixel_max_
-        return _WHITE.get(dtype.kind, self.float_pixel_max_)
+            return float(self.pixel_max)
+        return float_white if dtype.kind == "f" else 255.0
 
     def _check_not_negative(self, X: np.ndarray) -> None:
         # The message begins like that of scikit-learn's check, which does not suggest a fix.
@@ -418,7 +417,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
                 f"that this PixelScaler was fitted on. If X is black on white, give {inverted}."
             )
 
-    def _check_scale(self, dtype: np.dtype, brightest: float, white: float) -> None:
+    def _check_scale(self, dtype: np.dtype, brightest: float, white: float, min_image_max: float) -> None:
         if brightest > white * ABOVE_WHITE:
             kind = _KINDS[dtype.kind]
             if self.pixel_max == "auto" and white == 1:
@@ -427,7 +426,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
                     "pixel_max=255."
                 )
             else:
-                advice = "Give it images on the same scale as in fit, or set pixel_max to the value of a white pixel."
+                advice = "Scale X, or set pixel_max to the value of a white pixel."
             raise ValueError(
                 f"X has {kind} of up to {brightest:g}, but white is {white:g} in {kind} for this PixelScaler. {advice}"
             )
@@ -439,7 +438,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
                 "become nearly black. If white is 1 in X, give X.astype(bool). If X is that dark, fit with "
                 "pixel_max=255."
             )
-        if dtype.kind == "f" and self.min_image_max_ > 1:
+        if dtype.kind == "f" and min_image_max > 1:
             raise ValueError(
                 f"X has pixels of 0 to {brightest:g}, but this PixelScaler was fitted on pixels of 0 to "
                 f"{white:g}. Give it images on the same scale as in fit (see normalize= of fetch_mnist)."

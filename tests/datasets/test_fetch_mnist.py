@@ -46,7 +46,7 @@ def local(**kwargs):
 
 
 @pytest.mark.parametrize(("subset", "n_samples"), [("train", 60_000), ("test", 10_000), ("all", 70_000)])
-def test_each_subset_has_its_rows_as_float32_and_int64(subset, n_samples):
+def test_each_subset_has_all_its_rows_as_float32_data_and_int64_targets(subset, n_samples):
     mnist = local(subset=subset)
     assert mnist.data.shape == (n_samples, 784)
     assert mnist.data.dtype == np.float32
@@ -194,7 +194,7 @@ def test_the_second_call_is_served_by_the_cache_without_a_request(tmp_path, offi
     np.testing.assert_array_equal(first.data, second.data)
 
 
-def test_without_name_resolution_the_bundled_copy_serves_without_retries(tmp_path, no_name_resolution, delays):
+def test_without_name_resolution_the_bundled_copy_is_used_without_retries(tmp_path, no_name_resolution, delays):
     mnist = fetch_mnist(data_home=tmp_path, subset="test")
     assert delays == []
     assert mnist.source == f"bundled: {BUNDLED}"
@@ -221,7 +221,7 @@ def test_the_bundled_copy_is_cached_so_the_next_call_needs_no_network(tmp_path, 
     assert fetch_mnist(data_home=tmp_path, subset="test").source == f"cache: {tmp_path}"
 
 
-def test_one_log_line_says_that_the_bundled_copy_serves(tmp_path, no_name_resolution, caplog):
+def test_one_log_line_says_that_the_bundled_copy_is_used(tmp_path, no_name_resolution, caplog):
     with caplog.at_level(logging.INFO):
         fetch_mnist(data_home=tmp_path, subset="test")
     (record,) = caplog.records
@@ -255,7 +255,7 @@ def test_without_download_the_bundled_copy_is_used_without_a_warning(tmp_path, c
     assert caplog.messages == []
 
 
-def test_the_environment_names_the_data_home(tmp_path, monkeypatch):
+def test_the_environment_variable_sets_the_data_home(tmp_path, monkeypatch):
     monkeypatch.setenv("SK_MNIST_DATA", str(tmp_path / "here"))
     assert get_data_home() == tmp_path / "here"
 
@@ -271,13 +271,13 @@ def test_the_default_data_home_is_the_user_cache_directory(monkeypatch):
     assert get_data_home().is_absolute()
 
 
-def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+def test_a_tilde_in_the_data_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert get_data_home("~/mnist") == tmp_path / "mnist"
 
 
-def test_asking_for_the_data_home_does_not_make_it(tmp_path):
+def test_get_data_home_does_not_create_the_directory(tmp_path):
     assert not get_data_home(tmp_path / "new").exists()
 
 

@@ -29,7 +29,7 @@ def read_bytes(content):
 
 
 @given(array=arrays, pack=packers)
-def test_what_was_written_is_read_back_bit_for_bit(array, pack):
+def test_every_array_is_read_back_bit_for_bit(array, pack):
     back = read_bytes(pack(idx_bytes(array)))
     assert back.dtype == array.dtype
     assert back.shape == array.shape
@@ -38,7 +38,7 @@ def test_what_was_written_is_read_back_bit_for_bit(array, pack):
     assert back.flags.writeable
 
 
-def test_a_rank_that_numpy_cannot_hold_is_refused():
+def test_a_rank_that_numpy_cannot_hold_is_rejected():
     with pytest.raises(ValueError, match=r"not a valid IDX file: .*dimension"):
         read_bytes(struct.pack(">HBB255I", 0, 0x08, 255, *[1] * 255) + b"x")
 
@@ -68,12 +68,12 @@ def test_trailing_data_is_rejected(pack):
         read_bytes(pack(idx_bytes(np.arange(10, dtype=np.uint8)) + b"\0"))
 
 
-def test_a_gzip_stream_cut_short_is_a_value_error():
+def test_a_truncated_gzip_stream_raises_value_error():
     with pytest.raises(ValueError, match="not a valid IDX file"):
         read_bytes(gzip.compress(idx_bytes(np.arange(1000).astype(np.uint8)))[:-20])
 
 
-def test_a_wrong_gzip_checksum_is_a_value_error():
+def test_a_wrong_gzip_checksum_raises_value_error():
     packed = bytearray(gzip.compress(idx_bytes(np.arange(1000).astype(np.uint8))))
     packed[-6] ^= 1
     with pytest.raises(ValueError, match="CRC check failed"):
@@ -93,7 +93,7 @@ def test_the_error_names_the_file(tmp_path):
         read_idx(tmp_path / "digits-idx", max_bytes=10)
 
 
-def test_a_missing_file_is_a_file_not_found_error(tmp_path):
+def test_a_missing_file_raises_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_idx(tmp_path / "absent", max_bytes=10)
 
@@ -112,7 +112,7 @@ def test_an_array_over_the_size_limit_is_rejected_before_it_is_read():
         read_bytes(struct.pack(">HBBI", 0, 0x08, 1, (1 << 32) - 1))
 
 
-def test_a_gzip_bomb_is_not_unpacked_past_the_promised_size():
+def test_a_gzip_bomb_is_not_unpacked_past_the_size_in_the_header():
     bomb = gzip.compress(idx_bytes(np.zeros(10, dtype=np.uint8)) + bytes(200_000_000))
 
     def read():

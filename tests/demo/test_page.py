@@ -144,7 +144,7 @@ class TestDrawing:
         answer_is(page, "Nothing to read yet.")
         assert page.locator("#details").is_hidden()
 
-    def test_a_stroke_that_is_cleared_while_it_is_drawn_is_gone(self, page):
+    def test_clearing_while_drawing_discards_the_stroke(self, page):
         page.locator("#paper").focus()
         page.keyboard.press(" ")
         page.mouse.move(200, 200)
@@ -162,7 +162,7 @@ class TestDrawing:
         page.locator("#file").set_input_files(path)
         answer_is(page, "4")
 
-    def test_the_keyboard_draws(self, page):
+    def test_digits_can_be_drawn_with_the_keyboard(self, page):
         page.locator("#paper").focus()
         for key, times in [("ArrowUp", 12), (" ", 1), ("ArrowDown", 24), (" ", 1)]:
             for _ in range(times):
@@ -171,7 +171,7 @@ class TestDrawing:
         page.keyboard.press("Escape")
         answer_is(page, "Nothing to read yet.")
 
-    def test_a_finger_draws_on_a_phone(self, open_page, static_page):
+    def test_digits_can_be_drawn_with_a_finger_on_a_phone(self, open_page, static_page):
         page = open_page(static_page, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         width, height = page.evaluate("[paper.width, paper.height]")
@@ -187,7 +187,7 @@ class TestDrawing:
         answer_is(page, "Nothing to read yet.")
 
     @pytest.mark.parametrize("way", ["drop", "paste"])
-    def test_a_picture_is_dropped_or_pasted(self, page, four, way):
+    def test_a_picture_can_be_dropped_or_pasted(self, page, four, way):
         file = io.BytesIO()
         Image.fromarray(np.pad(four, 96)).save(file, "PNG")
         page.evaluate(
@@ -335,7 +335,7 @@ def horizontal_strokes(image, side=14, pen=22):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_checker_of_accessibility_finds_nothing(open_page, static_page, scheme):
+def test_the_accessibility_checker_finds_no_violations(open_page, static_page, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(static_page, color_scheme=scheme)
     for stroke in (THREE, SEVEN):

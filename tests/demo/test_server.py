@@ -117,7 +117,7 @@ def test_the_server_reads_a_picture(server, seven):
     ],
     ids=["by dtype", "after a nested pipeline", "in a nested pipeline", "in a search", "in a search in a pipeline"],
 )
-def test_the_scale_of_the_model_is_found_wherever_its_scaler_is(model, seven):
+def test_the_pixel_scale_is_found_in_nested_pipelines_and_searches(model, seven):
     train = fetch_mnist(subset="train", normalize=False)
     reader = Reader(clone(model).fit(train.images[:2000], train.target[:2000]))
     (digit,) = reader.read(io.BytesIO(seven), "seven")["digits"]
@@ -225,7 +225,7 @@ def test_a_body_of_unknown_or_excessive_length_is_rejected(server, headers, stat
     assert b"error" in answer
 
 
-def test_browsers_that_hang_up_do_no_harm(server, seven):
+def test_the_server_survives_browsers_that_hang_up(server, seven):
     for request in (b"", b"GET / HT", b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n"):
         with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
             connection.sendall(request)
@@ -237,7 +237,7 @@ class Broken(Reader):
         raise RuntimeError("as a model of one's own may")
 
 
-def test_a_model_that_fails_gets_an_answer(seven):
+def test_an_error_in_the_model_is_answered_with_status_500(seven):
     with served(Broken(load_pretrained())) as server:
         response, content = ask(server, "POST", "/predict", seven)
     assert response.status == 500
@@ -245,7 +245,7 @@ def test_a_model_that_fails_gets_an_answer(seven):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there the connection is closed without an answer")
-def test_a_request_that_trickles_in_is_cut_off(monkeypatch):
+def test_a_request_that_arrives_too_slowly_is_cut_off(monkeypatch):
     monkeypatch.setattr(_server, "LONGEST_REQUEST", 0.5)
     with (
         served(Reader(load_pretrained())) as server,
@@ -280,7 +280,7 @@ def test_a_connection_whose_thread_cannot_start_does_not_count_towards_the_limit
 
 
 @pytest.mark.slow
-def test_connections_are_bounded():
+def test_the_number_of_connections_is_limited():
     with served(Reader(load_pretrained())) as server:
         idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
         with pytest.raises((http.client.HTTPException, ConnectionError)):

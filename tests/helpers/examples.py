@@ -4,8 +4,9 @@ The profile "repeat" draws the same examples in every run. The profile "explore"
 times as many: ``make explore``.
 """
 
+from contextlib import suppress
+
 from hypothesis import HealthCheck, settings
-from hypothesis.internal.conjecture import providers
 
 # No example fails for its time, which depends on what else the machine does. Examples leave nothing in fixtures.
 EITHER = {
@@ -22,9 +23,12 @@ def register_profiles():
     settings.register_profile("explore", derandomize=False, max_examples=500, **EITHER)
     settings.load_profile("repeat")
     # Hypothesis also draws constants that it finds in the source of the modules imported so far, which depend on the
-    # order of the tests and on how many processes share them.
-    no_constants = providers._local_constants
-    providers._get_local_constants = lambda: no_constants
+    # order of the tests and on how many processes share them. Releases without this module do not.
+    with suppress(ImportError, AttributeError):
+        from hypothesis.internal.conjecture import providers
+
+        no_constants = providers._local_constants
+        providers._get_local_constants = lambda: no_constants
 
 
 def examples_times(factor):

@@ -43,7 +43,7 @@ def differ(one, other):
 
 class TestChoice:
     @pytest.mark.parametrize(("name", "warp"), [("elastic", RandomWarp()), ("affine", RandomWarp(elastic=0))])
-    def test_names_stand_for_warps(self, digits, name, warp):
+    def test_augmentation_by_name_equals_the_corresponding_random_warp(self, digits, name, warp):
         by_name, by_warp = augmented(augmentation=name).fit(*digits), augmented(augmentation=warp).fit(*digits)
         assert_same_model(by_name, by_warp)
         assert by_name.augmentation == name
@@ -117,11 +117,11 @@ class TestFit:
         assert distorted.score(images[1200:].reshape(-1, 64), y[1200:]) > 0.9
 
     @pytest.mark.parametrize("sparse_format", [scipy.sparse.csr_array, scipy.sparse.csc_matrix])
-    def test_sparse_images_are_the_same_images(self, digits, sparse_format):
+    def test_sparse_and_dense_images_train_the_same_network(self, digits, sparse_format):
         X, y = digits
         assert_same_model(augmented().fit(sparse_format(X), y), augmented().fit(X, y))
 
-    def test_float64_images_are_distorted_as_float32_ones(self, digits):
+    def test_a_float64_network_sees_the_same_distortions_as_a_float32_network(self, digits):
         one, other = augmented(dtype="float64").fit(*digits), augmented(dtype="float32").fit(*digits)
         assert one.coefs_[0].dtype == np.float64
         assert_close_models(one, other, rtol=1e-2, atol=1e-3)
@@ -142,7 +142,7 @@ class TestFit:
         weighted = augmented().fit(X_marked, y, sample_weight=weight)
         assert_same_model(weighted, augmented().fit(X[weight > 0], y[weight > 0]))
 
-    def test_weights_count_for_distorted_rows(self, digits):
+    def test_sample_weights_apply_to_distorted_images(self, digits):
         X, y = digits
         weight = np.where(y < 5, 1.0, 1e-6)
         model = augmented(epochs=20).fit(X, y, sample_weight=weight)
@@ -157,7 +157,7 @@ class TestFit:
         assert np.diff(sorted(losses)).min() > 1e-5
         assert np.ptp(small(**params).fit(X, y, 1 - y).loss_curve_) < 1e-6
 
-    def test_images_of_one_epoch_are_distorted_in_many_ways(self):
+    def test_images_within_an_epoch_are_distorted_differently(self):
         # A single image, over and over: were all distorted alike, or batches, few losses would be seen.
         X = np.repeat(load_digits().data[:1] / 16, 600, axis=0)
         losses = []
@@ -202,14 +202,14 @@ class TestFading:
         model.set_params(epochs=epochs, augmentation=warp, **STILL).fit(*digits)
         return np.array(model.loss_curve_[-epochs:])
 
-    def test_strengths_fall_in_the_last_epochs_to_half(self, digits):
+    def test_strengths_fade_to_half_in_the_last_epochs(self, digits):
         steady, fading = self.losses(digits, fade=0.0), self.losses(digits, fade=0.5)
         # Up to the middle nothing fades, bit for bit; then each epoch is easier than the same without fading.
         np.testing.assert_array_equal(fading[:5], steady[:5])
         assert (np.diff(fading[4:] / steady[4:]) < 0).all()
         assert fading[-1] < 0.5 * steady[-1]
 
-    def test_the_last_epoch_is_distorted_by_half(self, digits):
+    def test_the_last_epoch_is_distorted_with_half_the_strength(self, digits):
         X, y = digits
         model = small(epochs=30).fit(X, y)
         last = {}
@@ -237,7 +237,7 @@ class TestFading:
 
 
 class TestContinuation:
-    def test_partial_fit_is_an_epoch_of_a_fit_without_fading(self, digits):
+    def test_partial_fit_equals_one_epoch_of_a_fit_without_fading(self, digits):
         warp = RandomWarp(**SMALL_WARP, fade=0)
         model = augmented(augmentation=warp)
         for _ in range(3):
@@ -255,14 +255,14 @@ class TestReproducibility:
         assert_same_model(augmented().fit(*digits), augmented().fit(*digits))
         assert differ(augmented().fit(*digits), augmented(random_state=1).fit(*digits))
 
-    def test_global_generators_stay_as_they_were(self, digits):
+    def test_the_global_random_state_is_not_changed(self, digits):
         before = np.random.get_state()[1].copy()
         augmented().fit(*digits)
         np.testing.assert_array_equal(np.random.get_state()[1], before)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("n_threads", ["1", "2"])
-    def test_another_process_with_other_threads_gives_the_same_network(self, digits, n_threads, tmp_path):
+    def test_another_process_and_number_of_threads_give_the_same_network(self, digits, n_threads, tmp_path):
         code = """
             import sys
             import numpy as np
@@ -284,7 +284,7 @@ class TestReproducibility:
         ("batch_size", "epochs"),
         [(32, 3), pytest.param(2, XLA_MIN_STEPS // 100, id="long enough for XLA", marks=pytest.mark.slow)],
     )
-    def test_hooks_for_batches_make_no_difference(self, digits, batch_size, epochs):
+    def test_batch_hooks_do_not_change_the_training(self, digits, batch_size, epochs):
         # With them, blocks are single batches, and the automatic choice compiles nothing with XLA.
         batches = []
         callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
@@ -304,7 +304,7 @@ COPIES = {"clone": clone, "deepcopy": copy.deepcopy, "pickle": lambda model: pic
 
 @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 class TestCopies:
-    def test_a_copy_has_a_warp_of_its_own_and_trains_alike(self, digits, make_copy):
+    def test_a_copy_has_its_own_warp_and_trains_the_same_network(self, digits, make_copy):
         model = augmented()
         copied = make_copy(model)
         assert copied.augmentation is not model.augmentation
@@ -324,7 +324,7 @@ class TestCopies:
 
 
 class TestSearch:
-    def test_a_search_tries_strengths(self, digits):
+    def test_strengths_can_be_searched(self, digits):
         search = GridSearchCV(augmented(epochs=1), {"augmentation__rotation": [0.0, 90.0]}, cv=2).fit(*digits)
         assert search.best_estimator_.augmentation.rotation == search.best_params_["augmentation__rotation"]
         scores = search.cv_results_["mean_test_score"]
@@ -342,7 +342,7 @@ class TestSearch:
         search = GridSearchCV(augmented(epochs=1), grid, cv=2).fit(*digits)
         assert len(set(search.cv_results_["mean_test_score"])) > 1
 
-    def test_a_fit_leaves_the_warp_as_it_was(self, digits):
+    def test_a_fit_does_not_change_the_warp(self, digits):
         warp = RandomWarp(**SMALL_WARP)
         before = dict(vars(warp))
         model = augmented(augmentation=warp).fit(*digits)

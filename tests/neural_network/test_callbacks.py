@@ -114,7 +114,7 @@ for _name in ("train_begin", "train_end", "epoch_begin", "epoch_end", "train_bat
     setattr(Hooks, f"on_{_name}", _noting(_name))
 
 
-def test_without_callbacks_a_training_is_that_of_keras(data, start):
+def test_without_callbacks_training_matches_keras(data, start):
     assert_trains_as_keras(data, start, list)
 
 
@@ -128,7 +128,7 @@ class TestHooks:
         assert ours.calls == theirs.calls
         assert ours.params == theirs.params == {"verbose": 0, "epochs": EPOCHS, "steps": 4}
 
-    def test_batch_hooks_see_the_running_means_of_keras(self, data, start):
+    def test_batch_hooks_see_the_same_running_means_as_in_keras(self, data, start):
         def logs_of(fit, *arguments, **keywords):
             seen = []
             note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(dict(logs)))
@@ -200,7 +200,7 @@ class TestModel:
         np.testing.assert_allclose(look.proba, model.predict_proba(X), atol=1e-6)
         assert len(seen) == EPOCHS
 
-    def test_weights_that_a_callback_sets_are_trained_on(self, data, start):
+    def test_training_continues_from_weights_that_a_callback_sets(self, data, start):
         def restart(model, epoch):
             if epoch == 3:
                 model.set_weights(start.get_weights())
@@ -250,7 +250,7 @@ class TestModel:
         np.testing.assert_allclose(ours.loss_curve_, ours.loss_curve_[0], rtol=1e-6)
 
     @pytest.mark.slow
-    def test_weights_set_at_the_end_are_kept_also_with_early_stopping(self, data):
+    def test_weights_set_at_the_end_are_kept_even_with_early_stopping(self, data):
         def clip(limit):
             return lambda model, *_: model.set_weights([np.clip(w, -limit, limit) for w in model.get_weights()])
 
@@ -277,7 +277,7 @@ class TestModel:
 
     @pytest.mark.parametrize("jit_compile", [False, True])
     @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
-    def test_a_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):
+    def test_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):
         def stop():
             return doing(**{hook: lambda model, *_: setattr(model, "stop_training", True)})
 
@@ -356,7 +356,7 @@ class TestLearningRate:
         with pytest.raises(ValueError, match="gave its optimizer a learning-rate schedule"):
             fit_ours(data, [doing(on_epoch_begin=lambda model, epoch: set_rate(model, schedule))])
 
-    def test_the_next_fit_starts_at_the_rate_of_the_parameter(self, data):
+    def test_the_next_fit_starts_with_the_learning_rate_parameter(self, data):
         X, y, *_ = data
         seen = []
 
@@ -371,7 +371,7 @@ class TestLearningRate:
 
 
 class TestInstances:
-    def test_a_fit_uses_the_instance_that_it_is_given(self, data):
+    def test_a_fit_uses_the_given_callback_instance(self, data):
         history = keras.callbacks.History()
         model = fit_ours(data, [history])
         assert history.history == {name: pytest.approx(values) for name, values in model.history_.items()}
@@ -433,7 +433,7 @@ class TestInstances:
             fit_ours(data, [hooks, Refuses()])
         assert hooks.model is None
 
-    def test_a_factory_that_returns_something_else_is_named(self, data):
+    def test_a_factory_that_does_not_return_a_callback_is_rejected(self, data):
         with pytest.raises(TypeError, match=r"keras_callbacks must hold .*; got None from <function"):
             fit_ours(data, [lambda: None])
 

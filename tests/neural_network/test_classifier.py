@@ -98,14 +98,14 @@ class TestForwardPass:
         assert len(many) > 2 * BATCH_ROWS
         np.testing.assert_allclose(model.predict_proba(many)[-600:], model.predict_proba(X), atol=1e-6)
 
-    def test_probabilities_are_of_the_networks_dtype_and_sum_to_one(self, blobs):
+    def test_probabilities_have_the_dtype_of_the_network_and_sum_to_one(self, blobs):
         X, y = blobs
         for dtype in ("float32", "float64"):
             proba = small(dtype=dtype, epochs=1).fit(X, y).predict_proba(X)
             assert proba.dtype == dtype
             np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
 
-    def test_one_row_gives_one_row(self, blobs, model):
+    def test_one_row_gives_one_row_of_probabilities(self, blobs, model):
         assert model.predict_proba(blobs[0][:1]).shape == (1, 3)
 
     def test_log_probabilities_stay_finite_where_probabilities_round_to_zero(self, blobs):
@@ -233,11 +233,11 @@ class TestFit:
         assert model.predict(X).dtype == y.dtype
         assert model.score(X, y) > 0.85
 
-    def test_other_seed_other_weights(self, blobs):
+    def test_another_seed_gives_other_weights(self, blobs):
         a, b = small().fit(*blobs), small(random_state=1).fit(*blobs)
         assert not np.array_equal(a.coefs_[0], b.coefs_[0])
 
-    def test_same_seed_same_weights_also_in_a_second_fit(self, blobs):
+    def test_the_same_seed_gives_the_same_weights_even_in_a_second_fit(self, blobs):
         model = small().fit(*blobs)
         expected = copy.deepcopy(model)
         assert_same_model(small().fit(*blobs), expected)
@@ -257,7 +257,7 @@ for jit_compile in (False, True):
         assert output_of(code) == output_of(code)
 
     @pytest.mark.parametrize("params", [{}, {"dropout": 0.3}, {"early_stopping": True}], ids=str)
-    def test_global_random_state_is_left_alone(self, blobs, params):
+    def test_the_global_random_state_is_not_changed(self, blobs, params):
         import tensorflow as tf
 
         def draws():
@@ -275,7 +275,7 @@ for jit_compile in (False, True):
         model.fit(*blobs).to_keras()
         assert draws() == expected
 
-    def test_without_random_state_numpys_generator_decides(self, blobs):
+    def test_without_random_state_the_global_numpy_generator_is_used(self, blobs):
         np.random.seed(5)
         one = small(random_state=None).fit(*blobs)
         np.random.seed(5)
@@ -307,13 +307,13 @@ for jit_compile in (False, True):
     def test_a_hidden_layer_may_be_given_as_a_number(self, blobs):
         assert [coef.shape for coef in small(hidden_layer_sizes=5).fit(*blobs).coefs_] == [(12, 5), (5, 3)]
 
-    def test_no_hidden_layer_is_softmax_regression(self, blobs):
+    def test_without_hidden_layers_the_network_is_a_softmax_regression(self, blobs):
         X, y = blobs
         ours = small(hidden_layer_sizes=(), epochs=200, batch_size=600, dtype="float64", learning_rate=0.05).fit(X, y)
         theirs = LogisticRegression(C=np.inf, max_iter=1000).fit(X, y)
         assert ours.predict_proba(X) == pytest.approx(theirs.predict_proba(X), abs=0.05)
 
-    def test_parameters_are_left_as_they_were(self, blobs):
+    def test_fit_does_not_change_the_parameters(self, blobs):
         model = small(hidden_layer_sizes=[16, 8])
         before = copy.deepcopy(model.get_params())
         model.fit(*blobs)
@@ -356,7 +356,7 @@ for jit_compile in (False, True):
         assert captured.out == ""
         assert len(captured.err.splitlines()) == 2
 
-    def test_diverging_is_an_error_and_leaves_no_model(self, blobs):
+    def test_diverging_training_raises_an_error_and_leaves_no_model(self, blobs):
         X, y = blobs
         model = small(optimizer="sgd", learning_rate=1e9, activation="elu")
         with pytest.raises(ValueError, match=r"Training diverged.*lower learning_rate"):
@@ -366,7 +366,7 @@ for jit_compile in (False, True):
 
 
 class TestScikitLearn:
-    def test_is_a_classifier_so_that_cv_is_stratified(self, blobs):
+    def test_the_estimator_is_a_classifier_so_that_cross_validation_is_stratified(self, blobs):
         assert is_classifier(KerasMLPClassifier())
         assert type(check_cv(3, blobs[1], classifier=is_classifier(KerasMLPClassifier()))).__name__ == "StratifiedKFold"
 
@@ -477,7 +477,7 @@ class TestInput:
             assert_same_model(model, expected)
             np.testing.assert_allclose(model.predict_proba(form), expected.predict_proba(X), atol=1e-6, err_msg=name)
 
-    def test_parameters_may_be_integers_of_numpy(self, blobs):
+    def test_parameters_may_be_numpy_integers(self, blobs):
         numbers = {"batch_size": np.int64(50), "epochs": np.int64(2), "n_iter_no_change": np.int8(2)}
         assert_same_model(small(**numbers).fit(*blobs), small(batch_size=50, epochs=2, n_iter_no_change=2).fit(*blobs))
 
@@ -487,7 +487,7 @@ class TestInput:
         assert_same_model(small().fit(X, blobs[1]), small().fit(X.astype(float), blobs[1]))
 
     @pytest.mark.parametrize("library", [pd, polars], ids=["pandas", "polars"])
-    def test_frames_keep_and_check_names(self, blobs, library):
+    def test_feature_names_of_data_frames_are_kept_and_checked(self, blobs, library):
         X, y = blobs
         names = [f"x{i}" for i in range(12)]
         frame = library.DataFrame(dict(zip(names, X.T, strict=True)))
@@ -521,7 +521,7 @@ class TestInput:
 
 
 class TestRepresentation:
-    def test_printing_shows_what_was_changed_on_one_line(self):
+    def test_repr_shows_changed_parameters_on_one_line(self):
         assert str(KerasMLPClassifier(dropout=0.1)) == "KerasMLPClassifier(dropout=0.1)"
 
     def test_html_marks_changed_parameters_and_has_no_external_links(self):

@@ -93,7 +93,7 @@ def test_small_numpy_integers_as_parameters_do_not_overflow(blobs, dtype):
     assert_same_model(small(epochs=1, jit_compile=np.True_).fit(*blobs), small(epochs=1, jit_compile=True).fit(*blobs))
 
 
-def test_a_search_over_rates_compiles_once(blobs):
+def test_a_search_over_learning_and_dropout_rates_compiles_once(blobs):
     clear_workspaces()
     grid = {"learning_rate": [1e-3, 1e-2], "dropout": [0.1, 0.2], "random_state": [0, 1]}
     GridSearchCV(small(epochs=1, jit_compile=True), grid, cv=2).fit(*blobs)
@@ -104,7 +104,7 @@ def test_a_search_over_rates_compiles_once(blobs):
     "rates",
     [pytest.param((0.2, 0.2), marks=pytest.mark.slow), (0.6, 0.6), pytest.param((0.1, 0.7), marks=pytest.mark.slow)],
 )
-def test_dropout_is_that_of_keras(rates):
+def test_dropout_matches_keras(rates):
     class SetRates(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             found = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]

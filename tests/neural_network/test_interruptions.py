@@ -225,13 +225,13 @@ def train():
 for before, in_child in {steps}:
     exec(before)
     if os.fork() == 0:
-        signal.alarm(60)
+        signal.alarm(300)
         train()
         os._exit(0)
     print("child ended with", os.wait()[1], flush=True)
     child = multiprocessing.get_context("fork").Process(target=train)
     child.start()
-    child.join(60)
+    child.join(300)
     print("child ended with", child.exitcode, flush=True)
 """
 

@@ -96,7 +96,7 @@ def test_to_keras_and_callbacks_get_models_of_the_estimators_dtype(iris, name):
     assert seen == [keras.optimizers.SGD]  # and no LossScaleOptimizer around it
 
 
-def test_a_seed_means_the_same_first_weights_in_every_dtype(iris):
+def test_a_seed_gives_the_same_initial_weights_in_every_dtype(iris):
     single, double = (fit(iris, dtype=dtype, learning_rate=1e-30, dropout=0.0) for dtype in ("float32", "float64"))
     assert_close_models(single, double, rtol=0, atol=1e-20)
 

@@ -81,7 +81,7 @@ class TestOneFit:
             ("uint8", {"batch_size": 256}, 1.9),
         ],
     )
-    def test_a_fit_takes_little_beyond_its_data(self, dtype, params, bar):
+    def test_a_fit_takes_little_memory_beyond_its_data(self, dtype, params, bar):
         code = f"""
 before = mebibytes("VmRSS")
 X = np.random.default_rng(0).integers(0, 256, (60_000, 784), dtype=np.uint8)
@@ -104,7 +104,7 @@ print(mebibytes("VmHWM") - before)
             ((128, 64, 32), "oneDNN", 4608),
         ],
     )
-    def test_wide_sparse_rows_take_little_beyond_the_weights(self, hidden_layer_sizes, onednn, bar):
+    def test_wide_sparse_rows_take_little_memory_beyond_the_weights(self, hidden_layer_sizes, onednn, bar):
         code = f"""
 rng = np.random.default_rng(0)
 columns = rng.integers(0, 2**20, 20_000)
@@ -163,6 +163,8 @@ class TestManyFits:
     """MiB that a process grows by.
 
     A fit that leaves its network leaves 6.5 MiB, as in plain Keras: examples/benchmarks/memory.py. A hundred leave 650.
+    The rows and weights of these networks take less than 1 MiB; the rest is what the allocators of Python and TensorFlow
+    keep.
     """
 
     def test_two_hundred_fits_do_not_leak_memory(self, blobs):

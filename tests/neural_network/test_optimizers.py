@@ -163,7 +163,7 @@ class TestInstancesTrainAsInKeras:
         assert_same_model(clone(clone(model)).fit(*blobs), expected)
         assert_same_model(joblib_copy(model).fit(*blobs), expected)
 
-    def test_a_pickle_names_no_private_module(self):
+    def test_a_pickle_refers_only_to_public_modules(self):
         pickled = pickle.dumps(KerasMLPClassifier(optimizer=make_excluding()))
         names = {argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)}
         assert {name for name in names if name.startswith("sk_mnist")} == {"sk_mnist.neural_network"}
@@ -272,7 +272,7 @@ class TestRefusals:
         with pytest.raises(error, match=message):
             KerasMLPClassifier(optimizer=make()).fit(*blobs)
 
-    def test_variables_of_another_network_cannot_be_excluded(self, blobs):
+    def test_excluding_variables_of_another_network_from_weight_decay_is_rejected(self, blobs):
         optimizer = keras.optimizers.AdamW(0.01)
         optimizer.exclude_from_weight_decay(var_list=[keras.Variable([1.0])])
         with pytest.raises(ValueError, match=r"exclude_from_weight_decay\(var_names="):
@@ -302,7 +302,7 @@ class TestAverages:
         return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
 
     @pytest.mark.parametrize("how", ["warm_start", "partial_fit", pytest.param("pickled", marks=pytest.mark.slow)])
-    def test_in_parts_the_training_is_the_same(self, blobs, how):
+    def test_training_in_parts_gives_the_same_weights(self, blobs, how):
         whole = KerasMLPClassifier(**FULL | {"epochs": 4}, optimizer=self.make()).fit(*blobs)
         parts = KerasMLPClassifier(**FULL | {"epochs": 1}, optimizer=self.make(), warm_start=True)
         for _ in range(4):
@@ -314,7 +314,7 @@ class TestAverages:
                 parts = pickle.loads(pickle.dumps(parts))
         assert_same_model(parts, whole)
 
-    def test_the_average_is_what_is_validated(self, blobs):
+    def test_validation_scores_are_those_of_the_averaged_weights(self, blobs):
         X, y = blobs
         model = KerasMLPClassifier(**FULL, optimizer=self.make()).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
         assert model.validation_scores_[-1] == model.score(X[300:], y[300:])
@@ -343,7 +343,7 @@ class TestAverages:
 
 class TestNamesAndInstances:
     @pytest.mark.slow
-    def test_every_optimizer_by_name_learns(self, blobs):
+    def test_the_network_learns_with_every_optimizer_name(self, blobs):
         from sk_mnist.neural_network._keras_parameters import OPTIMIZERS
 
         # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.

@@ -137,18 +137,18 @@ class TestLoss:
         alone = small(**params).fit(*blobs)
         assert_close_models(taught(GaussianNB(), teacher_weight=0, **params).fit(*blobs), alone, 1e-5, 1e-6)
 
-    def test_a_teacher_that_knows_the_labels_teaches_the_labels(self, blobs):
+    def test_a_teacher_that_predicts_the_labels_gives_the_same_network_as_the_labels(self, blobs):
         # The nearest neighbour of a row that it was fitted on is the row itself.
         model = taught(KNeighborsClassifier(1), teacher_weight=1, **EXACT).fit(*blobs)
         assert_close_models(model, small(**EXACT).fit(*blobs), 1e-5, 1e-6)
 
-    def test_at_full_weight_the_labels_count_for_nothing(self, blobs):
+    def test_with_teacher_weight_1_the_labels_are_ignored(self, blobs):
         X, y = blobs
         teacher = frozen(GaussianNB(), X, y)
         one, other = (taught(teacher, teacher_weight=1).fit(X, labels) for labels in (y, np.roll(y, 1)))
         assert_same_model(one, other)
 
-    def test_classes_are_matched_by_label(self, blobs):
+    def test_classes_of_the_teacher_are_matched_by_label(self, blobs):
         X, y = blobs
         in_order = frozen(LogisticRegression(), X, NAMES[y])
         other_order = frozen(InOtherOrder(LogisticRegression()), X, NAMES[y])
@@ -160,7 +160,7 @@ class TestLoss:
         assert model.classes_.tolist() == [0, 1, 2]
         assert set(model.predict(X)) == {0, 2}
 
-    def test_scores_are_of_the_labels_alone(self, blobs):
+    def test_scores_are_computed_from_the_labels_alone(self, blobs):
         X, y = blobs
         model = taught(GaussianNB(), epochs=1, learning_rate=1e-30).fit(X, y, X_val=X, y_val=y)
         log_proba = model.predict_log_proba(X)
@@ -169,7 +169,7 @@ class TestLoss:
 
 
 class TestFitOfTheTeacher:
-    def test_the_given_teacher_stays_as_it_was(self, blobs):
+    def test_the_given_teacher_is_not_changed(self, blobs):
         teacher = DecisionTreeClassifier(max_depth=3)
         model = taught(teacher).fit(*blobs)
         assert model.teacher is teacher
@@ -205,7 +205,7 @@ class TestFitOfTheTeacher:
         np.testing.assert_array_equal(weight_given, weight[weight > 0])
         np.testing.assert_array_equal(sorted_rows(*log.rows), sorted_rows(X_given))
 
-    def test_nothing_leaks_between_folds(self, blobs, log):
+    def test_in_cross_validation_the_teacher_is_fitted_on_the_training_folds_only(self, blobs, log):
         X, y = blobs
         cross_validate(taught(Recorder(log), epochs=1), X, y, cv=KFold(2))
         for (X_given, _, _), (train, _) in zip(log.fits, KFold(2).split(X), strict=True):
@@ -294,19 +294,19 @@ class TestRows:
         expected = -(GaussianNB().fit(X, y).predict_proba(seen) * still.predict_log_proba(seen)).sum(axis=1).mean()
         assert still.loss_ == pytest.approx(expected, rel=1e-4)
 
-    def test_a_pipeline_that_scales_pixels_takes_distorted_images(self, digits):
+    def test_a_teacher_with_a_pixel_scaler_accepts_distorted_images(self, digits):
         # Interpolating white pixels rounds some to a little above white.
         X, y = np.minimum(2 * digits[0], 1), digits[1]
         teacher = make_pipeline(PixelScaler(), LogisticRegression(max_iter=1000, tol=0.01))
         network = KerasMLPClassifier((8,), epochs=2, augmentation="elastic", teacher=teacher, random_state=0)
         assert len(network.fit(X, y).loss_curve_) == 2
 
-    def test_sparse_rows_teach_what_dense_ones_do(self, blobs):
+    def test_sparse_and_dense_rows_train_the_same_network(self, blobs):
         X, y = blobs
         teacher = DecisionTreeClassifier(max_depth=3, random_state=0)
         assert_same_model(taught(teacher).fit(scipy.sparse.csr_array(X), y), taught(teacher).fit(X, y))
 
-    def test_rows_come_in_the_dtype_of_the_network(self, blobs, log):
+    def test_the_teacher_gets_rows_in_the_dtype_of_the_network(self, blobs, log):
         taught(Recorder(log), epochs=1, dtype="float64").fit(*blobs)
         assert log.fits[0][0].dtype == log.rows[0].dtype == np.float64
 
@@ -407,7 +407,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"teacher is the KerasMLPClassifier .* Give a clone"):
             model.fit(*blobs)
 
-    def test_partial_fit_takes_a_frozen_teacher_only(self, blobs):
+    def test_partial_fit_rejects_a_teacher_that_is_not_frozen(self, blobs):
         with pytest.raises(ValueError, match=r"partial_fit does not fit a teacher.*FrozenEstimator"):
             taught(GaussianNB()).partial_fit(*blobs, classes=[0, 1, 2])
 
@@ -498,7 +498,7 @@ for named, params, data in [
 
 
 class TestCopies:
-    def test_copies_have_the_teacher_unfitted_and_predict_the_same(self, blobs):
+    def test_copies_have_an_unfitted_teacher_and_predict_the_same(self, blobs):
         X, y = blobs
         model = taught(DecisionTreeClassifier(max_depth=3)).fit(X, y)
         for copied in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
@@ -509,7 +509,7 @@ class TestCopies:
         assert cloned.teacher is not model.teacher
         assert_same_model(cloned.set_params(teacher__random_state=0).fit(X, y), cloned.fit(X, y))
 
-    def test_a_deep_copy_keeps_the_members_of_a_vote_frozen(self, blobs):
+    def test_a_deep_copy_keeps_the_members_of_a_voting_teacher_frozen(self, blobs):
         members = [("a", frozen(small(), *blobs)), ("b", frozen(GaussianNB(), *blobs))]
         copied = copy.deepcopy(taught(VotingClassifier(members, voting="soft")))
         assert [type(member) for _, member in copied.teacher.estimators] == [FrozenEstimator, FrozenEstimator]
@@ -523,13 +523,13 @@ class TestCopies:
         del model.teacher
         np.testing.assert_array_equal(model.predict_proba(X), expected)
 
-    def test_without_a_teacher_the_next_fit_learns_the_labels(self, blobs):
+    def test_after_the_teacher_is_removed_the_next_fit_learns_the_labels(self, blobs):
         model = taught(GaussianNB()).fit(*blobs)
         assert_same_model(model.set_params(teacher=None).fit(*blobs), small(epochs=2).fit(*blobs))
 
 
 class TestScikitLearn:
-    def test_same_seeds_same_weights(self, blobs):
+    def test_the_same_seeds_give_the_same_weights(self, blobs):
         model = taught(RandomForestClassifier(5, random_state=0), early_stopping=True)
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
         assert_same_model(clone(model).fit(*blobs), model.fit(*blobs))
@@ -585,7 +585,7 @@ class TestScikitLearn:
         parts.set_params(teacher=None).fit(*blobs)
         assert len(parts.loss_curve_) == 6
 
-    def test_partial_fit_is_an_epoch_of_fit(self, blobs):
+    def test_partial_fit_equals_one_epoch_of_fit(self, blobs):
         X, y = blobs
         teacher = frozen(GaussianNB(), X, y)
         model = taught(teacher)
@@ -602,7 +602,7 @@ class TestScikitLearn:
         ended = clone(model).set_params(epochs=model.best_epoch_, n_iter_no_change=100).fit(*blobs)
         assert_same_model(ended, model)
 
-    def test_networks_with_and_without_a_teacher_do_not_share_what_is_compiled(self, blobs):
+    def test_networks_with_and_without_a_teacher_do_not_share_compiled_code(self, blobs):
         alone, with_teacher = small(epochs=2).fit(*blobs), taught(GaussianNB()).fit(*blobs)
         assert_same_model(small(epochs=2).fit(*blobs), alone)
         assert_same_model(taught(GaussianNB()).fit(*blobs), with_teacher)

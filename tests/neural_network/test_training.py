@@ -67,7 +67,7 @@ class TestWeights:
             with pytest.raises(ValueError, match="are not in class_weight"):
                 model.fit(*blobs)
 
-    def test_partial_fit_takes_class_weights_whatever_classes_its_rows_have(self, blobs):
+    def test_partial_fit_applies_class_weights_even_if_a_class_has_no_rows(self, blobs):
         X, y = blobs
         weighted = small(class_weight={0: 5}).partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2])
         assert_same_model(weighted, small().partial_fit(X[y > 0], y[y > 0], classes=[0, 1, 2]))
@@ -76,7 +76,7 @@ class TestWeights:
         by_row.partial_fit(X[y < 2], y[y < 2], sample_weight=np.array([5.0, 1.0])[y[y < 2]])
         assert_same_model(weighted, by_row)
 
-    def test_class_weight_is_a_weight_on_its_rows(self, blobs):
+    def test_a_class_weight_equals_that_weight_on_each_row_of_the_class(self, blobs):
         X, y = blobs
         by_class = small(class_weight={0: 1.0, 1: 2.0, 2: 0.5}).fit(X, y)
         by_row = small().fit(X, y, sample_weight=np.array([1.0, 2.0, 0.5])[y])
@@ -90,7 +90,7 @@ class TestWeights:
             small(class_weight="balanced", **EXACT).fit(X, y), small(**EXACT).fit(X, y, sample_weight=weight[y])
         )
 
-    def test_both_kinds_of_weights_multiply(self, blobs):
+    def test_class_weights_and_sample_weights_multiply(self, blobs):
         X, y = blobs
         weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
         both = small(class_weight={0: 1, 1: 2, 2: 0.5}, **EXACT).fit(X, y, sample_weight=weight)
@@ -114,7 +114,7 @@ class TestWeights:
 
 
 class TestValidation:
-    def test_the_part_held_out_is_stratified_and_seeded(self):
+    def test_the_held_out_split_is_stratified_and_seeded(self):
         # Without a hidden layer or a step, the zeros of the rare class get equal probabilities: class 0 is predicted,
         # and the accuracy is the share of the common class among the rows held out: 27 of 30, whatever the seed.
         X = np.zeros((300, 4))
@@ -141,7 +141,7 @@ class TestValidation:
         model.fit(X, y, sample_weight=np.array([1.0, 9.0])[y])
         assert model.validation_scores_ == [pytest.approx(0.5)]
 
-    def test_infinite_patience_trains_all_epochs_and_keeps_the_best(self, blobs):
+    def test_infinite_patience_trains_all_epochs_and_keeps_the_best_epoch(self, blobs):
         X, y = blobs
         model = small(early_stopping=True, n_iter_no_change=np.inf, epochs=30).fit(X, y)
         assert model.n_iter_ == 30
@@ -160,7 +160,7 @@ class TestValidation:
         ended = small(epochs=model.best_epoch_).fit(X[:300], y[:300])
         assert_same_model(model, ended)
 
-    def test_validation_rows_have_weights(self, blobs):
+    def test_sample_weight_val_weights_the_validation_scores(self, blobs):
         X, y = blobs
         half = np.where(np.arange(100) < 50, 1.0, 0.0)
         model = small(epochs=2).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:], sample_weight_val=half)
@@ -303,7 +303,7 @@ class TestContinuation:
         assert parts.n_iter_ == 3
         assert parts.loss_curve_ == whole.loss_curve_
 
-    def test_partial_fit_is_an_epoch_of_fit(self, blobs):
+    def test_partial_fit_equals_one_epoch_of_fit(self, blobs):
         X, y = blobs
         model = small()
         for _ in range(3):
@@ -313,7 +313,7 @@ class TestContinuation:
         assert model.n_iter_ == 1
         assert model.loss_curve_ == whole.loss_curve_
 
-    def test_partial_fit_takes_parts_without_every_class(self, blobs):
+    def test_partial_fit_accepts_rows_that_lack_a_class(self, blobs):
         X, y = blobs
         model = small().partial_fit(X[y == 1], y[y == 1], classes=[2, 1, 0])
         model.partial_fit(X[y != 1], y[y != 1])
@@ -333,7 +333,7 @@ class TestContinuation:
     @pytest.mark.parametrize(
         "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "rmsprop"))]
     )
-    def test_pickling_in_between_changes_nothing(self, blobs, optimizer):
+    def test_pickling_between_partial_fits_changes_nothing(self, blobs, optimizer):
         X, y = blobs
         straight, pickled = small(optimizer=optimizer, dropout=0.2), small(optimizer=optimizer, dropout=0.2)
         for _ in range(3):
@@ -380,7 +380,7 @@ class TestContinuation:
         with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4,\) differs from the fitted network's \(16, 8\)"):
             model.fit(*blobs)
 
-    def test_another_optimizer_begins_with_a_state_of_its_own(self, blobs):
+    def test_warm_start_with_another_optimizer_starts_with_a_fresh_state(self, blobs):
         model = small(warm_start=True).fit(*blobs).set_params(optimizer="sgd")
         assert len(model.fit(*blobs).loss_curve_) == 20
 
@@ -441,7 +441,7 @@ class TestHistory:
             assert display.best_epochs_ == {"run": best}
             mpl.pyplot.close(display.figure_)
 
-    def test_epochs_without_validation_are_nan(self, blobs):
+    def test_scores_of_epochs_without_validation_are_nan(self, blobs):
         X, y = blobs
         model = small(epochs=2).fit(X, y, X_val=X, y_val=y).partial_fit(X, y)
         assert [bool(np.isnan(score)) for score in model.validation_scores_] == [False, False, True]
@@ -450,11 +450,11 @@ class TestHistory:
 
 class TestSchedulesAndRegularization:
     @pytest.mark.parametrize("schedule", SCHEDULES)
-    def test_each_schedule_learns(self, blobs, schedule):
+    def test_the_network_learns_with_each_schedule(self, blobs, schedule):
         assert small(learning_rate_schedule=schedule, epochs=30).fit(*blobs).score(*blobs) > 0.85
 
     @pytest.mark.parametrize("schedule", sorted(SCHEDULES.keys() - {"constant"}))
-    def test_falling_rates_end_in_small_steps(self, blobs, schedule):
+    def test_decaying_schedules_end_with_small_steps(self, blobs, schedule):
         def last_step(schedule):
             params = {"learning_rate_schedule": schedule, "optimizer": "sgd", "batch_size": 400, "epochs": 50}
             epochs = []
@@ -480,7 +480,7 @@ class TestSchedulesAndRegularization:
         norms = [np.linalg.norm(small(alpha=alpha).fit(*blobs).coefs_[0]) for alpha in (0, 1, 10)]
         assert norms == sorted(norms, reverse=True)
 
-    def test_dropout_makes_training_noisy_and_predicting_not(self, blobs):
+    def test_dropout_affects_training_but_not_prediction(self, blobs):
         X, y = blobs
         model = small(dropout=0.5).fit(X, y)
         assert model.history_["accuracy"][-1] < small().fit(X, y).history_["accuracy"][-1]
@@ -531,7 +531,7 @@ class _WeightsOfEachEpoch:
 
 
 class TestScikitLearnsCallbacks:
-    def test_a_score_is_monitored_each_epoch(self, blobs):
+    def test_scoring_monitor_records_a_score_for_each_epoch(self, blobs):
         monitor = ScoringMonitor(scoring="accuracy")
         model = small(epochs=4).set_callbacks(monitor).fit(*blobs)
         scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
@@ -613,7 +613,7 @@ class TestThreadsAndProcesses:
         for one, other in zip(fitted, expected, strict=True):
             assert_same_model(one, other)
 
-    def test_threads_that_predict_with_one_estimator_get_the_same(self, blobs):
+    def test_threads_that_share_an_estimator_predict_the_same(self, blobs):
         X, y = blobs
         model = small().fit(X, y)
         expected = model.predict_proba(X)
@@ -649,7 +649,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
             ({"OMP_NUM_THREADS": "1"}, "tf.constant(0.0)", "0"),
         ],
     )
-    def test_omp_num_threads_applies_unless_tensorflow_is_configured_or_running(self, environment, before, expected):
+    def test_omp_num_threads_applies_unless_tensorflow_is_running(self, environment, before, expected):
         assert last_line_printed(self.CODE.format(before=before), environment) == expected
 
     @pytest.mark.parametrize(
@@ -673,7 +673,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         assert found == set_to
 
     @pytest.mark.slow
-    def test_workers_of_joblib_share_the_cores(self, blobs):
+    def test_joblib_workers_share_the_cores(self, blobs):
         # joblib hands out workers of earlier tests, in which unpickling an optimizer has started TensorFlow.
         get_reusable_executor().shutdown(wait=True)
         with joblib.parallel_config("loky", n_jobs=2):
@@ -723,7 +723,7 @@ class TestWorkspaces:
         for name in names:
             assert_same_model(small(**{"epochs": 2, **FITS[name]}).fit(*blobs), fresh[name])
 
-    def test_a_fit_that_failed_leaves_nothing_behind(self, blobs):
+    def test_a_failed_fit_does_not_affect_the_next_fit(self, blobs):
         class Fail(FitCallback):
             def on_fit_task_end(self, estimator, context):
                 raise RuntimeError("after an epoch")
@@ -733,7 +733,7 @@ class TestWorkspaces:
             small().set_callbacks(Fail()).fit(*blobs)
         assert_same_model(small(epochs=2).fit(*blobs), expected)
 
-    def test_the_runtime_values_share_one_compiled_network(self, blobs):
+    def test_fits_that_differ_in_runtime_values_share_one_compiled_network(self, blobs):
         from sk_mnist.neural_network import _workspace
 
         clear_workspaces()

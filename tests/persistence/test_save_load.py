@@ -289,7 +289,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         pd.testing.assert_frame_equal(loaded.transform(X), scaler.transform(X))
 
     @pytest.mark.parametrize("model", KNOWN_MODELS, ids=lambda model: type(model).__name__)
-    def test_known_estimators_of_scikit_learn_need_no_skops(self, model, tmp_path, monkeypatch):
+    def test_known_scikit_learn_estimators_are_loaded_without_skops(self, model, tmp_path, monkeypatch):
         X, y = np.random.default_rng(0).uniform(size=(60, 4)), np.arange(60) % 3
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -313,7 +313,7 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
             name for name in TYPES if name.rpartition(".")[2] in parts
         }
 
-    def test_parameters_that_an_older_file_lacks_have_their_defaults(self, saved):
+    def test_parameters_missing_from_an_older_file_get_their_defaults(self, saved):
         def remove(schema, members):
             for owner, name in [("KerasMLPClassifier", "label_smoothing"), ("PixelScaler", "pixel_max")]:
                 found = next(n for n in nodes_of(schema) if n["__class__"] == owner)["content"]
@@ -545,7 +545,7 @@ class TestOtherTypes:
         call = str(caught.value).split("in Python with ")[1].rstrip(".")
         assert isinstance(eval(call, {"skops": skops, "sk_mnist": sk_mnist, "path": path})[0], Mine)
 
-    def test_an_error_names_few_of_many_types(self, saved):
+    def test_an_error_lists_only_a_few_of_many_types(self, saved):
         def change(schema, _):
             for number in range(1000):
                 add_attribute(schema, "PixelScaler", f"x{number}", node("TypeNode", f"my_package.Type{number}"))
@@ -555,7 +555,7 @@ class TestOtherTypes:
             load(saved)
         assert len(str(caught.value)) < 5000
 
-    def test_the_types_to_trust_are_the_public_estimators_of_this_package(self):
+    def test_trusted_types_are_the_public_estimators_of_the_package(self):
         estimators = (KerasMLPClassifier, ImageFlattener, PixelScaler, DigitImageNormalizer, RandomWarp)
         assert set(TRUSTED_TYPES) == {f"{public.__module__}.{public.__name__}" for public in estimators}
         assert {name for name in TYPES if name.startswith("sk_mnist.")} == set(TRUSTED_TYPES)

@@ -156,7 +156,7 @@ def modules_in_pickle(directory):
 
 
 @pytest.mark.parametrize("modules_in", [modules_in_file, modules_in_pickle], ids=["file", "pickle"])
-def test_what_is_saved_names_public_modules_only(modules_in, directory):
+def test_saved_files_refer_only_to_public_modules(modules_in, directory):
     modules = {module for module in modules_in(directory) if module.startswith("sk_mnist")}
     assert {"sk_mnist.neural_network"} <= modules
     assert modules <= {"sk_mnist.neural_network", "sk_mnist.preprocessing", "sk_mnist.augmentation"}
