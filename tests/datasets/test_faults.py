@@ -1094,8 +1094,8 @@ def test_if_the_lock_is_never_released_the_bundled_copy_is_used(home, official, 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
-# 70,000 x 784 are 52 MiB as bytes and 209 MiB as float32. Two more copies of the bytes, or one more of the floats, would
-# exceed the limits.
+# 70,000 x 784 are 52 MiB as bytes and 209 MiB as float32. Two more copies of the bytes, or one more of the floats,
+# would exceed the limits.
 @pytest.mark.parametrize(("normalize", "limit"), [(False, 150), (True, 450)])
 def test_a_fetch_from_the_cache_stays_within_its_memory_limit(normalize, limit, tmp_path, npz):
     (tmp_path / "mnist.npz").write_bytes(npz)

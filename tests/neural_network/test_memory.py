@@ -163,8 +163,8 @@ class TestManyFits:
     """MiB that a process grows by.
 
     A fit that leaves its network leaves 6.5 MiB, as in plain Keras: examples/benchmarks/memory.py. A hundred leave 650.
-    The rows and weights of these networks take less than 1 MiB; the rest is what the allocators of Python and TensorFlow
-    keep.
+    The rows and weights of these networks take less than 1 MiB; the rest is what the allocators of Python and
+    TensorFlow keep.
     """
 
     def test_two_hundred_fits_do_not_leak_memory(self, blobs):
