@@ -22,11 +22,11 @@ PROGRAMS = {
     "augmentation_groups": (
         "augmentation.GRADIENT_EPOCHS, augmentation.N_GRADIENT_BLOCKS = 1, 3",
         ["--groups", "1", *ROUND, "--rows", "2000"],
-        r"^  64 +[\d.]+% +[\d.]+% +[\d.]+ ± [\d.]+ +[\d.]+ ± ",
+        r"^  64 +[\d.]+% +[\d.]+ ± [\d.]+ +[\d.]+ ± ",
     ),
     "fetching": ("pass", ROUND, r"^  uint8 +sk-mnist +[\d.]+ s \(.*\) +\d+ MiB +[\d.]+, [\d.]+ +"),
     "memory": ("pass", ["--fits", "2", "--settling", "1"], r"^  sk-mnist, one architecture +-?\d+\.\d\d$"),
-    "own_digits": ("own_digits.N_NO_DIGITS = 50", ["--images", "50"], r"^  scaled 4 times( +[\d.]+%){4}$"),
+    "own_digits": ("own_digits.N_NO_DIGITS = 50", ["--images", "50"], r"^  scaled 4 times( +[\d.]+%)+$"),
     "prediction": (
         "pass",
         [*ROUND, "--calls", "3", "--many-rows", "100", "--many-rows-calls", "2", "--peers", "scikit-learn"],
@@ -43,9 +43,9 @@ PROGRAMS = {
     "startup": ("pass", [*ROUND, "--peers", "scikit-learn"], OURS),
     "training": ("pass", [*ROUND, "--epochs", "1", "--rows", "2000", "--peers", "scikit-learn"], OURS),
     "training_profile": (
-        "training_profile.BATCH_SIZES = (128,)",
+        "training_profile.BATCH_SIZES, training_profile.WAYS = (128,), tuple(training_profile.COMPILES)",
         [*ROUND, "--rows", "1000", "--epochs", "2"],
-        rf"^  sk-mnist, XLA +{SECONDS} .* +{SECONDS}",
+        r"^  sk-mnist, XLA +[\d.]+ .* ms$",
     ),
 }
 KEEPS_FILES = {"augmentation", "augmentation_groups", "prediction", "robustness", "search", "startup", "training"}
@@ -82,9 +82,8 @@ def test_a_program_prints_its_table(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "status"), [(1e3, 0), (1e-3, 1)])
-def test_check_exits_with_status_1_if_a_target_is_missed(target, status, tmp_path):
-    change = f"startup.TARGETS = {{key: {target} for key in startup.TARGETS}}"
+def test_check_exits_with_status_1_if_a_target_is_missed(tmp_path):
+    change = "startup.TARGETS = {key: 1e-3 for key in startup.TARGETS}"
     process = run(change, "startup", *ROUND, "--peers", "scikit-learn", "--check", "--output", str(tmp_path))
-    assert process.returncode == status, process.stderr
-    assert ("1 of 1 target missed" if status else "1 target checked, none missed") in process.stdout, process.stdout
+    assert process.returncode == 1, process.stderr
+    assert re.search(r"^\d of \d targets missed: ", process.stdout, re.MULTILINE), process.stdout

@@ -136,7 +136,7 @@ class TestCostModel:
     @pytest.mark.slow
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
-        process = start("cost_model", "--check", "--check-epochs", 2, "--check-rows", 1000, "--check-candidates", 6)
+        process = start("cost_model", "--check", "--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6)
         printed, errors = process.communicate(timeout=600)
         rows = re.findall(
             r"^(\d) workers?: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE

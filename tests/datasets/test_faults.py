@@ -181,7 +181,7 @@ FAULTS = {
     "redirect loop": (lambda npz: loopback.redirect_to_itself, 31, "30 redirects"),
     "silence": (lambda npz: loopback.silence, 3, "too slow: .* 0 in all"),
     "a byte at a time": (lambda npz: loopback.drip(1, 0.05), 3, r"too slow: .* \d+ in all"),
-    "a crawl": (lambda npz: loopback.drip(4096, 0.1), 3, r"too slow: .* \d{4,6} in all"),
+    "a crawl": (lambda npz: loopback.drip(1024, 0.1), 3, r"too slow: .* \d{4,6} in all"),
     "dropped half-way": (lambda npz: loopback.drop_half_way(npz), 3, "IncompleteRead"),
     "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"too slow: .* \d{5,7} in all"),
     "a flood": (lambda npz: loopback.flood, 1, "more than 67108864 bytes"),

@@ -356,7 +356,7 @@ clf = KerasMLPClassifier(
     checkpoint_dir=sys.argv[1] if sys.argv[1] != "none" else None, random_state=0,
 )
 print("begins", flush=True)
-clf.fit(X[:10_000], y[:10_000])
+clf.fit(X[:2000], y[:2000])
 save(clf, sys.argv[2])
 """
 

@@ -159,7 +159,7 @@ def drop_key(rng, members, schema):
     chosen = pick(rng, schema, "DictNode")
     if isinstance(chosen.get("content"), dict) and chosen["content"]:
         chosen["content"].pop(rng.choice(list(chosen["content"])))
-        if rng.random() < 0.8 and isinstance(chosen.get("key_types"), dict):
+        if rng.random() < 0.8 and isinstance(chosen.get("key_types"), dict) and "content" in chosen["key_types"]:
             chosen["key_types"]["content"] = chosen["key_types"]["content"][:-1]
 
 
