@@ -64,7 +64,7 @@ def download(url: str, directory: Path, file: KnownFile, *, progressbar: bool = 
     directory : Path
         Where to put it. A file that is already there is not downloaded again.
     file : KnownFile
-        Its name and its size, for the progress bar.
+        Name of the file, and its size, which the progress bar needs.
     progressbar : bool, default=False
         Whether to show a progress bar on stderr.
 

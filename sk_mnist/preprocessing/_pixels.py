@@ -318,7 +318,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels)
-            Pixels on the scale of their dtype or, if ``pixel_max`` is a number, on the same scale as in ``fit``.
+            Pixels on the scale of their dtype or, if ``pixel_max`` is a number, from 0 to that number.
 
         Returns
         -------
