@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sk_mnist.neural_network._training import MakeTargets, TrainingData
+from sk_mnist.neural_network._rows import Rows
 
 # Rows in a block, which is trained on in one call. With XLA, a block is large enough to hide the cost of the call and
 # small enough to stay in the cache. Without XLA the call costs little in comparison, and small blocks save memory.
@@ -26,13 +26,23 @@ MAX_PREFETCHED_BYTES = 64 * 2**20
 
 T = TypeVar("T")
 
+# Takes the rows to train on and their encoded labels; returns the probabilities to learn.
+MakeTargets = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class BlockShape(NamedTuple):
+    """The size of the blocks of a training."""
+
+    n_batches: int
+    batch_size: int
+
 
 class Block(NamedTuple):
     """A number of batches, of which the first ``n_steps`` are real."""
 
     X: np.ndarray  # (n_batches, batch_size, n_features)
     y: np.ndarray  # (n_batches, batch_size), int32
-    sample_weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
+    weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
     n_steps: int
     # Probabilities to learn: (n_batches, batch_size, n_classes), or (n_batches, batch_size, 0) if there are none.
     targets: np.ndarray
@@ -48,9 +58,9 @@ def compiled_batch_rows(n_rows: int) -> int:
     return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
-def bytes_of_a_row(data: TrainingData, n_dropout_units: int) -> int:
+def bytes_of_a_row(rows: Rows, n_dropout_units: int) -> int:
     """Bytes of a row in a block, with its dropout masks."""
-    return data.X.shape[1] * data.sample_weight.itemsize + n_dropout_units
+    return rows.X.shape[1] * rows.weight.itemsize + n_dropout_units
 
 
 def batches_per_block(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
@@ -105,10 +115,9 @@ def distorting_generator(seed: int, epoch: int, first_row: int) -> np.random.Gen
 
 
 def epoch_blocks(
-    data: TrainingData,
+    rows: Rows,
     order: np.ndarray,
-    batch_size: int,
-    n_batches: int,
+    shape: BlockShape,
     *,
     masks: DropoutMasks,
     fill: bool,
@@ -119,14 +128,12 @@ def epoch_blocks(
 
     Parameters
     ----------
-    data : TrainingData
-        Training data; only the rows of a block are ever copied or made dense.
+    rows : Rows
+        The rows to train on; only those of a block are ever copied or made dense.
     order : ndarray of int of shape (n_samples,)
         Order of the rows.
-    batch_size : int
-        Rows in a batch.
-    n_batches : int
-        Batches in a block.
+    shape : BlockShape
+        Batches in a block, and rows in a batch.
     masks : DropoutMasks
         Draws which outputs dropout keeps.
     fill : bool
@@ -140,23 +147,23 @@ def epoch_blocks(
     ------
     block : Block
     """
-    n_rows, block_rows = len(order), n_batches * batch_size
+    n_rows, block_rows, batch_size = len(order), shape.n_batches * shape.batch_size, shape.batch_size
     # Rows of weight 0 fill up the last batch.
     order = np.pad(order, (0, -n_rows % (block_rows if fill else batch_size)))
     if distort is None:
         chunks: Iterable[tuple[int, np.ndarray, np.ndarray | None]] = ((0, order, None),)
     else:
         # Always as large as blocks with XLA, so that the distortions do not depend on the block size.
-        chunk_rows = batch_size * batches_per_block(batch_size, bytes_of_a_row(data, masks.n_units), use_xla=True)
-        chunks = _distorted_chunks(data, order, n_rows, chunk_rows, distort)
+        chunk_rows = batch_size * batches_per_block(batch_size, bytes_of_a_row(rows, masks.n_units), use_xla=True)
+        chunks = _distorted_chunks(rows, order, n_rows, chunk_rows, distort)
     for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):
             chosen = slice(start, start + block_rows)
             # The rows are not assigned to a variable, which would keep them in memory while the next ones are gathered.
             yield _make_block(
-                data.take(chunk[chosen]) if distorted is None else distorted[chosen],
-                data.y[chunk[chosen]],
-                data.sample_weight[chunk[chosen]],
+                rows.gather(chunk[chosen]) if distorted is None else distorted[chosen],
+                rows.y[chunk[chosen]],
+                rows.weight[chunk[chosen]],
                 n_rows - chunk_start - start,
                 batch_size,
                 make_targets,
@@ -165,7 +172,7 @@ def epoch_blocks(
 
 
 def _distorted_chunks(
-    data: TrainingData,
+    rows: Rows,
     order: np.ndarray,
     n_rows: int,
     chunk_rows: int,
@@ -175,35 +182,35 @@ def _distorted_chunks(
     for start in range(0, len(order), chunk_rows):
         chunk = order[start : start + chunk_rows]
         # Padding rows are not distorted, because their number depends on whether XLA is used.
-        distorted = distort(data.take(chunk[: n_rows - start]), start)
+        distorted = distort(rows.gather(chunk[: n_rows - start]), start)
         if len(distorted) < len(chunk):
             distorted = np.pad(distorted, ((0, len(chunk) - len(distorted)), (0, 0)))
         yield start, chunk, distorted
 
 
 def _make_block(
-    rows: np.ndarray,
+    X: np.ndarray,
     y: np.ndarray,
-    sample_weight: np.ndarray,
+    weight: np.ndarray,
     n_real: int,
     batch_size: int,
     make_targets: MakeTargets | None,
     masks: DropoutMasks,
 ) -> Block:
     """Make a block of rows, of which the first ``n_real`` count."""
-    sample_weight[n_real:] = 0
-    targets = np.empty((len(y), 0), rows.dtype)
+    weight[n_real:] = 0
+    targets = np.empty((len(y), 0), X.dtype)
     if make_targets is not None:
         # A teacher may be slower than the network, so it does not predict padding rows.
-        made = make_targets(rows[:n_real], y[:n_real])
-        targets = np.zeros((len(y), made.shape[1]), rows.dtype)
+        made = make_targets(X[:n_real], y[:n_real])
+        targets = np.zeros((len(y), made.shape[1]), X.dtype)
         targets[: len(made)] = made
     kept = np.zeros((len(y), masks.n_units), dtype=bool)
     masks.draw(kept[:n_real])
     return Block(
-        rows.reshape(-1, batch_size, rows.shape[1]),
+        X.reshape(-1, batch_size, X.shape[1]),
         y.reshape(-1, batch_size),
-        sample_weight.reshape(-1, batch_size),
+        weight.reshape(-1, batch_size),
         -(-min(n_real, len(y)) // batch_size),
         targets.reshape(len(y) // batch_size, batch_size, targets.shape[1]),
         kept.reshape(len(y) // batch_size, batch_size, masks.n_units),

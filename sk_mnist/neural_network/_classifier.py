@@ -3,72 +3,74 @@
 from __future__ import annotations
 
 import copy
-import errno
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from numbers import Integral, Real
-from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Tags, assert_all_finite, check_random_state, compute_class_weight
+from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_mnist._images import check_is_batch, look_like_bytes, shape_of
-from sk_mnist._labels import encode_labels
+from sk_mnist._images import look_like_bytes
 from sk_mnist._sklearn import (
     HasMethods,
     Interval,
     Options,
     StrOptions,
-    begin_fit,
     check_partial_fit_first_call,
-    check_sample_weight,
     fit_context,
-    validate_estimator,
     with_callbacks,
 )
 from sk_mnist._tensorflow import announce_start, check_backend, check_process
-from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
-from sk_mnist.neural_network import _forward, _training
-from sk_mnist.neural_network._batches import batches_per_block, bytes_of_a_row, compiled_batch_rows
-from sk_mnist.neural_network._keras_parameters import (
+from sk_mnist.augmentation import RandomWarp
+from sk_mnist.neural_network import _forward
+from sk_mnist.neural_network._checkpoint import find_checkpoint, make_directory
+from sk_mnist.neural_network._epochs import Result
+from sk_mnist.neural_network._job import AUGMENTATIONS, Job, check_parameters, make_job
+from sk_mnist.neural_network._keras.parameters import (
     DEFAULT_LEARNING_RATE,
     OPTIMIZERS,
-    check_keras_parameters,
-    copied_callbacks,
-    copied_optimizer,
-    described_optimizer,
-    is_described_optimizer,
-    peak_learning_rate,
+    copy_callbacks,
+    copy_optimizer,
+    make_optimizer,
+    make_picklable,
+)
+from sk_mnist.neural_network._old_versions import update_attributes
+from sk_mnist.neural_network._reporting import NoTask, fit_task
+from sk_mnist.neural_network._rows import (
+    Rows,
+    Seen,
+    check_classes,
+    check_is_one_label_a_row,
+    check_is_rows,
+    check_same_classes,
+    hold_out,
+    make_rows,
+    weigh_classes,
 )
 from sk_mnist.neural_network._schedules import SCHEDULES
-from sk_mnist.neural_network._teacher import checked_teacher, fit_teacher, target_maker
+from sk_mnist.neural_network._teacher import fit_teacher
 from sk_mnist.neural_network._training import (
     MONITORS,
-    Distort,
+    History,
     Layer,
-    MakeTargets,
-    NetworkSpec,
-    NetworkState,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
+    OptimizerState,
+    State,
+    arrays_of,
+    find_best_epoch,
+    layers_of,
 )
 
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
-
-
-# Distortions by name.
-AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic": {}}
 
 
 class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -430,26 +432,18 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If ``X`` looks like pixels of 0 to 255: at least 64 features, only whole numbers from 0 to 255, some zeros,
             and a value of at least 128 in half of the rows. The check reads about a hundred rows.
         """
-        check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
-        self._check_checkpoints()
-        augmentation = self._augmentation()
-        goes_on = self.warm_start and self.__sklearn_is_fitted__()
-        X, y = self._check_X_y(X, y, reset=not goes_on)
-        if goes_on:
-            self._check_same_classes(y)
-        else:
-            self._start_anew(np.unique(y))
-        data, weight = self._training_data(X, y, sample_weight)
-        data, validation = self._validation_data(data, weight, X_val, y_val, sample_weight_val)
-        distort = self._distortion(augmentation)
-        if self.checkpoint_dir is not None:
-            # Only now, so that bad data leaves no directory, and before the teacher is fitted, which may take long.
-            _make_directory(self._checkpoint_path())
-        tasks = _EpochTasks(self, X, y, sample_weight)
-        n_epochs = int(self.epochs)
-        result = self._train(data, validation, n_epochs, self.learning_rate_schedule, distort, sample_weight, tasks)
-        self._store(result)
-        tasks.end_fit()
+        # Every check that NumPy can make: so far nothing is written, and the estimator is unchanged.
+        job = self._describe_fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        # TensorFlow starts here. The checks that need Keras come next.
+        workspace = _import_workspace()
+        setup = workspace.prepare(job)
+        make_directory(job.checkpoint_dir)
+        self._begin(job)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        with fit_task(self, self._as_attributes, X=job.rows.X, y=job.seen.y, metadata=metadata) as task:
+            make_targets = fit_teacher(job.teacher, job.rows)
+            checkpoint = find_checkpoint(setup.job, setup.optimizer_settings, make_targets)
+            self._adopt(workspace.train(setup, make_targets, task, checkpoint), setup.job)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -500,18 +494,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
                 "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
             )
-        check_keras_parameters(self.optimizer, self.learning_rate, self.keras_callbacks)
-        augmentation = self._augmentation()
-        is_first_call = not self.__sklearn_is_fitted__()
-        X, y = self._check_X_y(X, y, reset=is_first_call)
-        if is_first_call:
-            # A fit or partial_fit that failed may have left its classes behind.
-            self.__dict__.pop("classes_", None)
-        if check_partial_fit_first_call(self, classes):
-            self._start_anew(self.classes_)
-        data, _ = self._training_data(X, y, sample_weight)
-        distort = self._distortion(augmentation)
-        self._store(self._train(data, None, 1, "constant", distort, sample_weight))
+        job = self._describe_partial_fit(X, y, classes, sample_weight)
+        workspace = _import_workspace()
+        setup = workspace.prepare(job)
+        self._begin(job)
+        self._adopt(workspace.train(setup, fit_teacher(job.teacher, job.rows), NoTask()), setup.job)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -570,9 +557,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Not compiled. Takes (n_samples, n_features) and returns probabilities of shape (n_samples, n_classes).
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _network
+        from sk_mnist.neural_network._keras.network import build_model
 
-        return _network.build_model(self._layers(), self.activation, self.dropout)
+        return build_model(self._layers(), self.activation, self.dropout)
 
     def to_keras_classifier(self) -> scikeras.wrappers.KerasClassifier:
         """Return a fitted scikeras classifier with a copy of the weights, for code that expects one.
@@ -584,9 +571,38 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             float32.
         """
         check_is_fitted(self)
-        from sk_mnist.neural_network import _scikeras
+        from sk_mnist.neural_network._keras.scikeras import build_classifier
 
-        return _scikeras.build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
+        return build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
+
+    @property
+    def out_activation_(self) -> str:
+        """Activation of the output layer, "softmax"."""
+        check_is_fitted(self)
+        return "softmax"
+
+    @property
+    def n_layers_(self) -> int:
+        """Number of layers, input and output included."""
+        check_is_fitted(self)
+        return len(self.coefs_) + 1
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss of each epoch, ``history_["loss"]``."""
+        check_is_fitted(self)
+        return self.history_["loss"]
+
+    @property
+    def loss_(self) -> float:
+        """Training loss of the last epoch."""
+        return self.loss_curve_[-1] if self.loss_curve_ else np.nan
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data."""
+        check_is_fitted(self)
+        return self.history_.get("val_accuracy")
 
     @property
     def n_parameters_(self) -> int:
@@ -630,18 +646,14 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             state = {**state, "keras_callbacks": None}
         if not isinstance(self.optimizer, str):
             # Keras pickles an optimizer as the name of its class and its settings, and loses everything else.
-            state = {**state, "optimizer": described_optimizer(self.optimizer)}
+            state = {**state, "optimizer": make_picklable(self.optimizer)}
         if isinstance(self.checkpoint_dir, os.PathLike):
             # A path object of one system cannot be unpickled on every other, and model files hold plain values.
             state = {**state, "checkpoint_dir": os.fspath(self.checkpoint_dir)}
         return state
 
     def __setstate__(self, state: dict) -> None:
-        described = state.get("optimizer")
-        if isinstance(described, tuple) and is_described_optimizer(described):
-            from sk_mnist.neural_network import _optimizers
-
-            state = {**state, "optimizer": _optimizers.OptimizerRecipe(*described).make()}
+        state = {**update_attributes(state), "optimizer": make_optimizer(state.get("optimizer"))}
         # Defaults for parameters that an older version did not have.
         super().__setstate__({**KerasMLPClassifier().get_params(deep=False), **state})
 
@@ -656,8 +668,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         for name, value in self.__dict__.items():
             if name not in ("optimizer", "keras_callbacks", "teacher"):
                 copied.__dict__[name] = copy.deepcopy(value, memo)
-        copied.optimizer = copied_optimizer(self.optimizer)
-        copied.keras_callbacks = copied_callbacks(self.keras_callbacks)
+        copied.optimizer = copy_optimizer(self.optimizer)
+        copied.keras_callbacks = copy_callbacks(self.keras_callbacks)
         # A FrozenEstimator, also a nested one, passes __deepcopy__ on to its estimator: a deep copy is not frozen.
         copied.teacher = clone(self.teacher, safe=False)
         return copied
@@ -667,13 +679,67 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rest = copy.copy(self)
         rest.optimizer, rest.keras_callbacks = "adam", None
         cloned = super(KerasMLPClassifier, rest).__sklearn_clone__()
-        cloned.optimizer = copied_optimizer(self.optimizer)
-        cloned.keras_callbacks = copied_callbacks(self.keras_callbacks)
+        cloned.optimizer = copy_optimizer(self.optimizer)
+        cloned.keras_callbacks = copy_callbacks(self.keras_callbacks)
         return cloned
 
+    def _describe_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Job:
+        parameters = self._parameters()
+        check_parameters(parameters)
+        continues = self.warm_start and self.__sklearn_is_fitted__()
+        # scikit-learn's checks set attributes, and a rejected fit must not change the estimator.
+        seen_by = copy.copy(self)
+        X, y = seen_by._check_X_y(X, y, reset=not continues)
+        if continues:
+            check_same_classes(np.unique(y), self.classes_)
+        else:
+            seen_by.classes_ = np.unique(y)
+            check_classes(seen_by.classes_)
+            seen_by._seed = self._draw_seed()
+        rows = make_rows(X, y, seen_by.classes_, sample_weight, self.dtype)
+        rows = weigh_classes(rows, self.class_weight, seen_by.classes_)
+        validation = seen_by._given_validation(rows, X_val, y_val, sample_weight_val)
+        if validation is None and self.early_stopping:
+            rows, validation = hold_out(rows, self.validation_fraction, seen_by.classes_, seen_by._seed)
+        return seen_by._job(parameters, rows, validation, y, continues=continues)
+
+    def _describe_partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Job:
+        # One more epoch, from which the next call continues.
+        parameters = self._parameters(epochs=1, learning_rate_schedule="constant", warm_start=True)
+        _check_partial_fit(parameters)
+        check_parameters(parameters)
+        continues = self.__sklearn_is_fitted__()
+        seen_by = copy.copy(self)
+        X, y = seen_by._check_X_y(X, y, reset=not continues)
+        if not continues:
+            # A fit that failed may have left its classes behind.
+            seen_by.__dict__.pop("classes_", None)
+            seen_by._seed = self._draw_seed()
+        check_partial_fit_first_call(seen_by, classes)
+        check_classes(seen_by.classes_)
+        rows = make_rows(X, y, seen_by.classes_, sample_weight, self.dtype)
+        rows = weigh_classes(rows, self.class_weight, seen_by.classes_)
+        return seen_by._job(parameters, rows, None, y, continues=continues)
+
+    def _parameters(self, **changes: Any) -> SimpleNamespace:
+        """Return the parameters as values, some of them changed."""
+        # Not get_params, because a subclass may have other ones.
+        return SimpleNamespace(**{name: getattr(self, name) for name in _PARAMETERS} | changes)
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _job(
+        self, parameters: SimpleNamespace, rows: Rows, validation: Rows | None, y: np.ndarray, *, continues: bool
+    ) -> Job:
+        if self.teacher is self:
+            raise ValueError("teacher is the KerasMLPClassifier itself. Give a clone of it.")
+        seen = Seen(y, self.classes_, getattr(self, "feature_names_in_", None))
+        return make_job(parameters, rows, validation, seen, self._seed, self._state() if continues else None)
+
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
-        _check_is_rows(X, None if reset else self.n_features_in_)
-        _check_is_one_label_a_row(y)
+        check_is_rows(X, None if reset else self.n_features_in_)
+        check_is_one_label_a_row(y)
         X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=self.dtype)
         check_classification_targets(y)
         if reset and look_like_bytes(X):
@@ -683,288 +749,71 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return X, y
 
-    def _check_same_classes(self, y: np.ndarray) -> None:
-        classes = np.unique(y)
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True needs the same classes as the last fit, {self.classes_.tolist()}, but y has "
-                f"{classes.tolist()}. Set warm_start=False to start over."
-            )
-
-    def _start_anew(self, classes: np.ndarray) -> None:
-        if len(classes) < 2:
-            raise ValueError(f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes.")
-        # If training fails, the estimator is unfitted: no model is better than the old one with new labels.
-        for attribute in ("coefs_", "intercepts_", "loss_curve_", "loss_", "validation_scores_", "best_epoch_"):
-            self.__dict__.pop(attribute, None)
-        self.classes_ = classes
-        self.n_iter_ = 0
-        self.history_: dict[str, list[float]] = {}
-        self._optimizer_state: tuple[str, list[np.ndarray]] | None = None
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def _training_data(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[TrainingData, np.ndarray]:
-        """Return the training rows, and their weights without class weights, which score held-out rows."""
-        weight = check_sample_weight(sample_weight, X, dtype=np.dtype(self.dtype), ensure_non_negative=True)
-        encoded = encode_labels(y, self.classes_, "y").astype(np.int32)
-        training_weight = weight
-        if self.class_weight is not None:
-            training_weight = weight * self._class_weights(y)[encoded]
-        has_weight = training_weight > 0
-        if not has_weight.any():
-            raise ValueError("sample_weight and class_weight leave no row with a weight above 0 to train on.")
-        data = TrainingData(X, None, encoded, training_weight)
-        if has_weight.all():
-            return data, weight
-        rows = np.flatnonzero(has_weight)
-        return TrainingData(X, rows, encoded[rows], training_weight[rows]), weight[rows]
-
-    def _class_weights(self, y: np.ndarray) -> np.ndarray:
-        """Weight of each class, in the order of ``classes_``."""
-        if isinstance(self.class_weight, dict):
-            for label, weight in self.class_weight.items():
-                if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
-                    raise ValueError(
-                        f"class_weight must hold finite weights of at least 0; got {weight!r} for class {label!r}."
-                    )
-        return compute_class_weight(self.class_weight, classes=self.classes_, y=y).astype(self.dtype)
-
-    def _validation_data(
-        self, data: TrainingData, weight: np.ndarray, X_val: Any, y_val: Any, sample_weight_val: Any
-    ) -> tuple[TrainingData, TrainingData | None]:
+    def _given_validation(self, rows: Rows, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows | None:
+        """Return the rows of X_val; None if they were not given."""
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together; got only " + ("y_val." if X_val is None else "X_val."))
-        if X_val is not None:
-            validation = self._given_validation_data(X_val, y_val, sample_weight_val)
-            if look_like_bytes(validation.X) and not look_like_bytes(data.X):
-                warnings.warn(
-                    "X_val has whole numbers from 0 to 255, like unscaled pixels, but X has not, so scores on X_val "
-                    "say nothing. Scale X_val like X: in a Pipeline, name it in transform_input."
-                )
-            return data, validation
-        if sample_weight_val is not None:
-            raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
-        if not self.early_stopping:
-            return data, None
-        self._check_can_hold_out(data.y)
-        # Imported here, because predicting does not need it.
-        from sklearn.model_selection import train_test_split
-
-        # Rows are split by their positions, because X may be larger than memory.
-        positions = np.arange(len(data))
-        train, held_out = train_test_split(
-            positions, test_size=self.validation_fraction, stratify=data.y, random_state=self._seed
-        )
-        rows = positions if data.rows is None else data.rows
-        return (
-            TrainingData(data.X, rows[train], data.y[train], data.sample_weight[train]),
-            TrainingData(data.X, rows[held_out], data.y[held_out], weight[held_out]),
-        )
-
-    def _given_validation_data(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> TrainingData:
+        if X_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val needs X_val and y_val; got neither.")
+            return None
         try:
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
         except ValueError as error:
             raise ValueError(f"X_val and y_val, given as validation data: {error}") from error
-        try:
-            weight = check_sample_weight(sample_weight_val, X_val, dtype=np.dtype(self.dtype), ensure_non_negative=True)
-        except ValueError as error:
-            raise ValueError(f"sample_weight_val: {error}") from error
-        return TrainingData(X_val, None, encode_labels(y_val, self.classes_, "y_val").astype(np.int32), weight)
-
-    def _check_can_hold_out(self, encoded: np.ndarray) -> None:
-        counts = np.bincount(encoded, minlength=len(self.classes_))
-        advice = "Give more rows, or your own validation data as X_val and y_val."
-        if single := self.classes_[counts == 1].tolist():
-            raise ValueError(
-                f"early_stopping=True holds out a stratified part of the rows, so each class needs at least 2 rows; "
-                f"y has 1 row of class {single[0]!r}. {advice}"
+        if look_like_bytes(X_val) and not look_like_bytes(rows.X):
+            warnings.warn(
+                "X_val has whole numbers from 0 to 255, like unscaled pixels, but X has not, so scores on X_val "
+                "say nothing. Scale X_val like X: in a Pipeline, name it in transform_input."
             )
-        n_held_out = int(np.ceil(self.validation_fraction * len(encoded)))
-        n_classes = int((counts > 0).sum())
-        if min(n_held_out, len(encoded) - n_held_out) < n_classes:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {len(encoded)} rows holds out {n_held_out} and "
-                f"leaves {len(encoded) - n_held_out} to train on; both parts need at least 1 row of each of the "
-                f"{n_classes} classes. {advice}"
-            )
-
-    def _check_checkpoints(self) -> None:
-        """Check the parameters that checkpoints depend on."""
-        if self.checkpoint_dir is None:
-            return
-        if os.fspath(self.checkpoint_dir) == "":
-            raise ValueError(
-                "checkpoint_dir is an empty string. Give the path of a directory, or None for no checkpoints; '.' is "
-                "the current directory."
-            )
-        if self.random_state is None:
-            raise ValueError(
-                "checkpoint_dir needs a random_state, because a resumed fit must draw the same random numbers; got "
-                "random_state=None. Give an integer."
-            )
-        if self.keras_callbacks:
-            raise ValueError(
-                "checkpoint_dir and keras_callbacks cannot be combined, because a checkpoint does not store the state "
-                "of callbacks. Set one of them to None; the callback keras.callbacks.BackupAndRestore keeps "
-                "checkpoints."
-            )
-
-    def _checkpoint_path(self) -> Path:
-        assert self.checkpoint_dir is not None
-        return Path(self.checkpoint_dir).expanduser()
-
-    def _augmentation(self) -> RandomWarp | None:
-        """Return the distortions that ``augmentation`` asks for."""
-        if self.augmentation is None:
-            return None
-        if isinstance(self.augmentation, str):
-            return RandomWarp(**AUGMENTATIONS[self.augmentation])
-        validate_estimator(self.augmentation)
-        return self.augmentation
-
-    def _distortion(self, augmentation: RandomWarp | None) -> Distort | None:
-        if augmentation is None:
-            return None
-        shape = find_image_shape(augmentation, self.n_features_in_)
-
-        def distort(rows: np.ndarray, generator: np.random.Generator, progress: float) -> np.ndarray:
-            n_warps, strength = n_shared_warps(len(rows)), fading_strength(augmentation, progress)
-            return warp_rows(augmentation, rows, shape, generator, n_warps=n_warps, strength=strength)
-
-        return distort
-
-    def _checked_teacher(self) -> Any:
-        if self.teacher is None:
-            return None
-        if self.teacher is self:
-            raise ValueError("teacher is the KerasMLPClassifier itself. Give a clone of it.")
-        names = getattr(self, "feature_names_in_", None)
-        return checked_teacher(self.teacher, self.n_features_in_, names, self.classes_)
-
-    def _targets(self, teacher: Any, data: TrainingData, sample_weight: Any) -> MakeTargets | None:
-        """Fit the teacher, and return the function that computes training targets from its predictions."""
-        if teacher is None:
-            return None
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, data.X)
-            sample_weight = sample_weight if data.rows is None else sample_weight[data.rows]
-        fitted = fit_teacher(teacher, data, self.classes_, sample_weight)
-        return target_maker(fitted, self.teacher_weight, self.label_smoothing, self.classes_)
-
-    def _train(
-        self,
-        data: TrainingData,
-        validation: TrainingData | None,
-        n_epochs: int,
-        schedule: str,
-        distort: Distort | None,
-        sample_weight: Any,
-        tasks: _EpochTasks | None = None,
-    ) -> TrainingResult:
-        hidden_layer_sizes = check_hidden_layer_sizes(self.hidden_layer_sizes)
-        layer_sizes = [self.n_features_in_, *hidden_layer_sizes, len(self.classes_)]
-        self._check_goes_on_from(layer_sizes)
-        _check_memory(layer_sizes, self.dtype)
-        teacher = self._checked_teacher()
-        check_process()
-        check_backend()
-        announce_start()
-        from sk_mnist.neural_network import _callbacks, _checkpoint, _optimizers, _workspace
-
-        _workspace.check_surroundings()
-        callbacks = _callbacks.make_callbacks(self.keras_callbacks)
-        recipe = _optimizers.optimizer_recipe(self.optimizer)
-        settings = "" if self.checkpoint_dir is None else _checkpoint.optimizer_settings(recipe)
-        has_batch_hooks = _callbacks.have_batch_hooks(callbacks)
-        use_xla = self._uses_xla(n_epochs, len(data), has_batch_hooks)
-        batch_size = min(int(self.batch_size), compiled_batch_rows(len(data)) if use_xla else len(data))
-        row_bytes = bytes_of_a_row(data, sum(hidden_layer_sizes) if self.dropout else 0)
-        n_batches = 1 if has_batch_hooks else batches_per_block(batch_size, row_bytes, use_xla=use_xla)
-        spec = NetworkSpec(
-            n_features=self.n_features_in_,
-            hidden_layer_sizes=hidden_layer_sizes,
-            n_classes=len(self.classes_),
-            activation=self.activation,
-            has_dropout=self.dropout > 0,
-            # A teacher's targets already contain the smoothed labels.
-            has_smoothing=self.label_smoothing > 0 and teacher is None,
-            has_penalty=self.alpha > 0,
-            has_teacher=teacher is not None,
-            optimizer_class=recipe.optimizer_class,
-            optimizer=recipe.key,
-            dtype=self.dtype,
-            xla_shape=(n_batches, batch_size) if use_xla else None,
-        )
-        plan = self._plan(n_epochs, schedule, batch_size, n_batches)
-        # Last, because fitting the teacher may take long.
-        plan.distort, plan.make_targets = distort, self._targets(teacher, data, sample_weight)
-        if tasks is None:
-            # partial_fit trains without tasks, and its next call continues from this one.
-            plan.keeps_optimizer = True
-        else:
-            plan.on_epoch_begin, plan.on_epoch_end = tasks.begin, tasks.end
-        state = self._state(layer_sizes)
-        if self.checkpoint_dir is not None:
-            fingerprint = _checkpoint.fingerprint(spec, settings, plan, state, self._augmentation(), data, validation)
-            plan.checkpoint = _checkpoint.Checkpoint(self._checkpoint_path(), fingerprint)
-        return _workspace.train(spec, recipe, state, data, validation, plan, callbacks)
-
-    def _uses_xla(self, n_epochs: int, n_rows: int, has_batch_hooks: bool) -> bool:
-        if not isinstance(self.jit_compile, str):
-            return bool(self.jit_compile)
-        # XLA needs fixed shapes. They pay off only in long trainings, and only if every batch has the requested size.
-        batch_size = int(self.batch_size)  # an 8-bit NumPy integer is too small for the number of rows
-        n_steps = n_epochs * -(-n_rows // batch_size)
-        return n_steps >= _training.XLA_MIN_STEPS and batch_size <= n_rows and not has_batch_hooks
-
-    def _plan(self, n_epochs: int, schedule: str, batch_size: int, n_batches: int) -> TrainingPlan:
-        return TrainingPlan(
-            n_epochs=n_epochs,
-            first_epoch=len(self.history_.get("loss", [])),
-            seed=self._seed,
-            learning_rate=peak_learning_rate(self.optimizer, self.learning_rate),
-            batch_size=batch_size,
-            batches_per_block=n_batches,
-            schedule=schedule,
-            alpha=float(self.alpha),
-            dropout=float(self.dropout),
-            label_smoothing=float(self.label_smoothing),
-            is_verbose=bool(self.verbose),
-            monitor=self.monitor,
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            keeps_optimizer=self.warm_start,
-        )
+        return make_rows(X_val, y_val, self.classes_, sample_weight_val, self.dtype, suffix="_val")
 
     def _layers(self) -> list[Layer]:
         return list(map(Layer, self.coefs_, self.intercepts_))
 
-    def _state(self, layer_sizes: list[int]) -> NetworkState:
-        if not self.__sklearn_is_fitted__():
-            from sk_mnist.neural_network import _network
+    def _state(self) -> State:
+        """Return the state from which a fit continues."""
+        state = State(self._layers(), history=self.history_)
+        if self._optimizer_state is not None:
+            state.optimizer, state.slots, trained = self._optimizer_state
+            if trained:
+                state.layers, state.average = layers_of(trained), state.layers
+        return state
 
-            return NetworkState(_network.initial_layers(layer_sizes, self._seed, self.dtype))
-        return NetworkState(self._layers(), self._optimizer_state)
+    def _begin(self, job: Job) -> None:
+        """Forget what is fitted, unless the job continues from it.
 
-    def _check_goes_on_from(self, layer_sizes: list[int]) -> None:
-        if self.__sklearn_is_fitted__() and [coef.shape[1] for coef in self.coefs_] != layer_sizes[1:]:
-            raise ValueError(
-                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} differs from the fitted network's "
-                f"{tuple(coef.shape[1] for coef in self.coefs_[:-1])}, from which training would continue. Set "
-                "warm_start=False to start over."
-            )
+        If training fails, the estimator is unfitted: no model is better than the old one with new labels.
+        """
+        if job.start is None:
+            self._start_over(job.specification.n_features, job.seen, job.settings.seed)
 
-    def _store(self, result: TrainingResult) -> None:
-        layers = result.state.layers
-        if not all(np.isfinite(array).all() for layer in layers for array in layer):
+    def _start_over(self, n_features: int, seen: Seen, seed: int) -> None:
+        for name in ("coefs_", "intercepts_", "best_epoch_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        self.n_features_in_ = n_features
+        if seen.feature_names is not None:
+            self.feature_names_in_ = seen.feature_names
+        self.classes_ = seen.classes
+        self.n_iter_ = 0
+        self.history_: History = State([]).history
+        self._seed = seed
+        self._optimizer_state: OptimizerState | None = None
+
+    def _adopt(self, result: Result, job: Job) -> None:
+        """Take over the result of a training."""
+        state = result.state
+        layers = state.fitted_layers
+        if not all(np.isfinite(array).all() for array in arrays_of(layers)):
             if result.is_interrupted:
                 raise KeyboardInterrupt
             raise ValueError(
                 "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
-                f"(now {peak_learning_rate(self.optimizer, self.learning_rate)})."
+                f"(now {job.settings.learning_rate})."
             )
-        self._optimizer_state = result.state.optimizer
-        for name, value in self._fitted_attributes(layers, result.history).items():
+        trained = [] if state.average is None else arrays_of(state.layers)
+        self._optimizer_state = None if state.slots is None else (state.optimizer, state.slots, trained)
+        for name, value in self._as_attributes(layers, state.history).items():
             setattr(self, name, value)
         if result.is_interrupted:
             try:
@@ -973,35 +822,21 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 # MLPClassifier swallows the interrupt, and a search then continues with its next fit.
                 raise KeyboardInterrupt
 
-    def _fitted_attributes(self, layers: list[Layer], epochs: list[dict[str, float]]) -> dict[str, Any]:
-        """Return the fitted attributes after a training run: its weights, and its epochs appended to earlier ones."""
-        n_before = len(self.history_.get("loss", []))
-        names = dict.fromkeys(["loss", "accuracy", *self.history_, *(name for epoch in epochs for name in epoch)])
-        history = {}
-        for name in names:
-            before = self.history_.get(name, [])
-            # NaN where an epoch has no such value, so that all lists have one entry for each epoch.
-            history[name] = before + [np.nan] * (n_before - len(before)) + [e.get(name, np.nan) for e in epochs]
-        scores = [MONITORS[self.monitor] * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
-        # If training diverged, the loss is NaN, which argmax would take for the largest.
-        best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf))) if scores else None
+    def _as_attributes(self, layers: list[Layer], history: History) -> dict[str, Any]:
+        """Return the fitted attributes after a training; all others are derived from them."""
+        n_before = len(self.history_["loss"])
         return {
             "coefs_": [layer.kernel for layer in layers],
             "intercepts_": [layer.bias for layer in layers],
-            "out_activation_": "softmax",
-            "n_layers_": len(layers) + 1,
             "history_": history,
-            "n_iter_": len(epochs),
-            "loss_curve_": history["loss"],
-            "loss_": history["loss"][-1] if history["loss"] else np.nan,
-            "validation_scores_": history.get("val_accuracy"),
-            "best_epoch_": None if best is None else n_before + best + 1,
+            "n_iter_": len(history["loss"]) - n_before,
+            "best_epoch_": find_best_epoch(history, self.monitor, n_before),
         }
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         if not self._needs_no_conversion(X):
-            _check_is_rows(X, self.n_features_in_)
+            check_is_rows(X, self.n_features_in_)
             # The forward pass detects NaN and infinity in a fraction of the time.
             X = validate_data(
                 self, X, reset=False, accept_sparse="csr", dtype=self.coefs_[0].dtype, ensure_all_finite=False
@@ -1025,107 +860,52 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
 
-class _EpochTasks:
-    """A fit as scikit-learn's callbacks see it: a task with one subtask for each epoch."""
-
-    def __init__(self, estimator: KerasMLPClassifier, X: Any, y: np.ndarray, sample_weight: Any) -> None:
-        self.estimator = estimator
-        self.data = {"X": X, "y": y}
-        self.metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.context = begin_fit(estimator, max_subtasks=estimator.epochs, metadata=self.metadata, **self.data)
-
-    def begin(self) -> None:
-        self.epoch_context = self.context.subcontext(task_name="epoch")
-        self.epoch_context.call_on_fit_task_begin(estimator=self.estimator, metadata=self.metadata, **self.data)
-
-    def end(self, get_layers: Callable[[], list[Layer]], epochs: list[dict[str, float]]) -> bool:
-        def fitted_attributes() -> dict[str, Any]:
-            return self.estimator._fitted_attributes(get_layers(), epochs)
-
-        return self.epoch_context.call_on_fit_task_end(
-            estimator=self.estimator,
-            metadata=self.metadata,
-            reconstruction_attributes=fitted_attributes,
-            **self.data,
-        )
-
-    def end_fit(self) -> None:
-        self.context.call_on_fit_task_end(estimator=self.estimator, metadata=self.metadata, **self.data)
+_PARAMETERS = tuple(KerasMLPClassifier._parameter_constraints)
 
 
-def _check_is_rows(X: Any, n_features: int | None = None) -> None:
-    check_is_batch(X, "KerasMLPClassifier", "(n_samples, n_features)", n_features)
-    if len(shape := shape_of(X)) > 2:
+def _check_partial_fit(parameters: SimpleNamespace) -> None:
+    """Raise an error for parameters that only ``fit`` supports."""
+    if parameters.early_stopping:
+        raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
+    if parameters.class_weight == "balanced":
         raise ValueError(
-            f"X has shape {shape}; KerasMLPClassifier takes (n_samples, n_features). "
-            "Put an ImageFlattener() before it, or reshape: np.reshape(X, (len(X), -1))."
+            "class_weight='balanced' needs all labels, but partial_fit sees only some of them. Give the weights as "
+            "a dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
         )
-
-
-def _check_is_one_label_a_row(y: Any) -> None:
-    # scikit-learn's check accepts a single column, with a warning.
-    if len(shape := shape_of(y)) == 2 and shape[1] > 1:
+    if parameters.checkpoint_dir is not None:
         raise ValueError(
-            f"y should be a 1d array, got an array of shape {shape} instead: KerasMLPClassifier takes one label for "
-            "each row. If y is one-hot, give np.argmax(y, axis=1)."
+            "partial_fit keeps no checkpoints, because each call is one epoch. Set checkpoint_dir=None, and save "
+            "the estimator between calls."
         )
-
-
-def _check_memory(layer_sizes: list[int], dtype: str) -> None:
-    for shape in pairwise(layer_sizes):
-        try:
-            # Nothing is written to the array, so it occupies no physical memory.
-            np.empty(shape, dtype)
-        except (MemoryError, ValueError):
-            raise ValueError(
-                f"hidden_layer_sizes={tuple(layer_sizes[1:-1])} needs a weight matrix of {shape[0]} x {shape[1]} "
-                f"numbers, {np.dtype(dtype).itemsize * shape[0] * shape[1] / 2**30:.3g} GiB, which does not fit into "
-                "memory."
-            ) from None
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path)) from error
-
-
-def check_hidden_layer_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    if isinstance(hidden_layer_sizes, (set, frozenset, dict)):
+    if parameters.teacher is not None and not isinstance(parameters.teacher, FrozenEstimator):
         raise ValueError(
-            f"hidden_layer_sizes must be a sequence, such as a tuple, because layers have an order; got "
-            f"{hidden_layer_sizes!r}."
+            "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
+            "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
         )
-    sizes = (hidden_layer_sizes,) if isinstance(hidden_layer_sizes, Integral) else tuple(hidden_layer_sizes)
-    if not all(isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be integers of at least 1; got {hidden_layer_sizes!r}.")
-    return tuple(int(size) for size in sizes)
 
 
-def fit_from(
-    mlp: KerasMLPClassifier, n_features: int, classes: np.ndarray, layers: list[Layer], epochs: list[dict[str, float]]
-) -> KerasMLPClassifier:
-    """Give a classifier layers that were trained elsewhere, as if ``fit`` had trained them.
+def _import_workspace() -> ModuleType:
+    """Return the module that trains networks. Importing it starts TensorFlow."""
+    check_process()
+    check_backend()
+    announce_start()
+    from sk_mnist.neural_network._keras import workspace
+
+    return workspace
+
+
+def adopt_training(mlp: KerasMLPClassifier, classes: np.ndarray, state: State) -> None:
+    """Make a classifier the fitted one of a training that took place elsewhere.
 
     Parameters
     ----------
     mlp : KerasMLPClassifier
         Has the parameters of that training. Modified in place.
-    n_features : int
-        Number of features of the training data.
     classes : ndarray of shape (n_classes,)
         Labels, sorted.
-    layers : list of Layer
-        In the dtype of ``mlp``.
-    epochs : list of dict of str to float
-        Entries of ``history_`` for each epoch: "loss", "accuracy".
-
-    Returns
-    -------
-    mlp : KerasMLPClassifier
+    state : State
+        How the training ended, with layers in the dtype of ``mlp``.
     """
-    mlp._start_anew(classes)
-    mlp.n_features_in_ = n_features
-    mlp._store(TrainingResult(NetworkState(layers), epochs, is_interrupted=False))
-    return mlp
+    mlp._start_over(len(state.layers[0].kernel), Seen(classes, classes, None), mlp._draw_seed())
+    for name, value in mlp._as_attributes(state.fitted_layers, state.history).items():
+        setattr(mlp, name, value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,40 +13,68 @@ from sk_mnist.neural_network._batches import (
     MAX_PREFETCHED_BYTES,
     Block,
     DropoutMasks,
+    MakeTargets,
     bytes_of_a_row,
     distorting_generator,
     epoch_blocks,
     epoch_order,
     prefetched,
 )
+from sk_mnist.neural_network._checkpoint import Checkpoint
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
-from sk_mnist.neural_network._reporting import report_epoch
-from sk_mnist.neural_network._schedules import learning_rates
-from sk_mnist.neural_network._training import (
-    MONITORS,
-    Best,
-    Layer,
-    NetworkState,
-    Progress,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-    arrays_of,
-    layers_of,
-)
-
-if TYPE_CHECKING:
-    from sk_mnist.neural_network._network import Network
+from sk_mnist.neural_network._job import Job, Settings, Specification
+from sk_mnist.neural_network._reporting import Task, report_epoch
+from sk_mnist.neural_network._rows import Rows
+from sk_mnist.neural_network._schedules import LearningRates
+from sk_mnist.neural_network._training import MONITORS, Best, History, Layer, State, append_epoch, arrays_of
 
 Layers = list[Layer]
 Logs = dict[str, float]
 
 
+class Network(Protocol):
+    """A compiled network, whose weights and optimizer can be read and replaced."""
+
+    specification: Specification
+    optimizer_key: str  # the settings of its optimizer
+    learning_rate: np.float32  # of the last step, or of the next one if it has been set since
+
+    @property
+    def has_average(self) -> bool:
+        """Whether the optimizer averages the weights."""
+
+    def get_layers(self) -> Layers: ...
+
+    def set_layers(self, layers: Sequence[Layer]) -> None: ...
+
+    def get_slots(self) -> list[np.ndarray]: ...
+
+    def set_slots(self, slots: Sequence[np.ndarray] | None) -> None:
+        """Set the optimizer's variables; None makes it a new optimizer."""
+
+    def use_average(self) -> None:
+        """Replace the weights with their average, if there is one."""
+
+    def restart_average(self) -> None:
+        """Restart the average, if there is one, from the current weights."""
+
+    def compile(self) -> None: ...
+
+    def find_dropout(self, dropout: float) -> list[float]:
+        """Return the dropout of each hidden layer that has any: ``dropout``, unless a callback has changed it."""
+
+    def make_hyperparameters(self, settings: Settings, dropout: Sequence[float]) -> Any: ...
+
+    def as_tensors(self, block: Block) -> list[Any]: ...
+
+    def train_block(self, tensors: Sequence[Any], rates: np.ndarray, hyperparameters: Any) -> list[float]:
+        """Train on a block; return the sums of loss, hits and weights over its rows."""
+
+
 class Callbacks(Protocol):
     """Objects that are called during training, with Keras' names for the hooks, and that may stop it."""
 
-    @property
-    def has_batch_hooks(self) -> bool: ...
+    has_batch_hooks: bool
 
     @property
     def stops(self) -> bool: ...
@@ -56,7 +84,8 @@ class Callbacks(Protocol):
 
     def call(self, hook: str, *arguments: Any) -> None: ...
 
-    def end_epoch(self, epoch: int, logs: Logs) -> Logs: ...
+    def end_epoch(self, epoch: int, logs: Logs) -> Logs:
+        """Return the logs with the values that the callbacks added."""
 
 
 class NoCallbacks:
@@ -74,32 +103,105 @@ class NoCallbacks:
         return logs
 
 
-class Training:
-    """One training run of a network: the epochs of a plan on some data."""
+class Hooks(NamedTuple):
+    """What is called in the course of a training."""
 
-    def __init__(
-        self,
-        network: Network,
-        data: TrainingData,
-        validation: TrainingData | None,
-        plan: TrainingPlan,
-        callbacks: Callbacks,
-    ) -> None:
+    task: Task
+    callbacks: Callbacks = NoCallbacks()
+    checkpoint: Checkpoint | None = None
+
+
+class Result(NamedTuple):
+    """Result of a training."""
+
+    state: State
+    is_interrupted: bool
+
+
+def run(job: Job, state: State, network: Network, make_targets: MakeTargets | None, hooks: Hooks) -> Result:
+    """Train a network as a job describes.
+
+    Parameters
+    ----------
+    job : Job
+        The fit.
+    state : State
+        Where it begins, unless it resumes from a checkpoint.
+    network : Network
+        A compiled network of the job's specification; all of its state is replaced.
+    make_targets : callable or None
+        Takes rows and encoded labels; returns the probabilities to learn. None: the labels are the targets.
+    hooks : Hooks
+        What is called.
+
+    Returns
+    -------
+    result : Result
+        The state of the training, and whether Ctrl-C ended it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended it before the first step.
+    """
+    training = _Training(job, network, make_targets, hooks)
+    training.begin_from(state)
+    # The network has copies now, and these arrays may be large.
+    del state
+    return training.run()
+
+
+class _Training:
+    """The epochs of a job."""
+
+    def __init__(self, job: Job, network: Network, make_targets: MakeTargets | None, hooks: Hooks) -> None:
+        self.job = job
+        self.settings = job.settings
         self.network = network
-        self.data = data
-        self.validation = validation
-        self.plan = plan
-        self.callbacks = callbacks
-        self.last_epoch = plan.first_epoch + plan.n_epochs
-        self.n_steps = -(-len(data) // plan.batch_size)
-        self.history: list[Logs] = []
-        self._best = Best()
+        self.make_targets = make_targets
+        self.task, self.callbacks, self.checkpoint = hooks
+        self.last_epoch = job.settings.first_epoch + job.settings.n_epochs
+        n_steps = job.settings.n_epochs * job.steps_per_epoch
+        assert job.settings.learning_rate is not None
+        self.rates = LearningRates(job.settings.schedule, job.settings.learning_rate, n_steps)
         self._has_trained = False
 
-    def run(self, state: NetworkState) -> TrainingResult:
-        """Train from a state. Ctrl-C ends the training; before the first step it raises KeyboardInterrupt."""
-        self._reset(state)
-        self._resume()
+    def begin_from(self, state: State) -> None:
+        """Set all state of the network: to this one or, if there is a later one, to that of the checkpoint."""
+        self._adopt(state)
+        self.network.learning_rate = self.rates.current
+        if self.checkpoint is None:
+            return
+        saved = self.checkpoint.load()
+        if saved is None:
+            # Fails before the first epoch if the directory is not writable.
+            self.checkpoint.save(self._state())
+            return
+        self._adopt(saved)
+        self._has_trained = saved.n_epochs > self.settings.first_epoch
+
+    def _adopt(self, state: State) -> None:
+        if state.slots is not None and state.optimizer == self.network.optimizer_key:
+            self.network.set_layers(state.layers)
+            self.network.set_slots(state.slots)
+        else:
+            self.network.set_layers(state.fitted_layers)
+            self.network.set_slots(None)
+        self.history = {name: [*values] for name, values in state.history.items()}
+        self._best = state.best
+
+    def _state(self) -> State:
+        network = self.network
+        return State(
+            network.get_layers(),
+            slots=network.get_slots(),
+            optimizer=network.optimizer_key,
+            history=self.history,
+            best=self._best,
+        )
+
+    def run(self) -> Result:
+        """Train. Ctrl-C ends the training; before the first step it raises KeyboardInterrupt."""
         logs: Logs = {}
         is_interrupted = False
         try:
@@ -110,80 +212,58 @@ class Training:
             is_interrupted = True
         return self._result(logs, is_interrupted=is_interrupted)
 
-    def _reset(self, state: NetworkState) -> None:
-        layers, slots = state.layers, None
-        if state.optimizer is not None and state.optimizer[0] == self.network.spec.optimizer:
-            slots = state.optimizer[1]
-            if len(slots) == self.network.n_slots + 2 * len(layers):
-                slots, layers = slots[: self.network.n_slots], layers_of(slots[self.network.n_slots :])
-        self.network.set_layers(layers)
-        self.network.set_optimizer(slots)
-        # The network has copies now, and these arrays may be large.
-        state.layers, state.optimizer = [], None
-        self._rate = self._scheduled_rates(self.plan.first_epoch, 0, 1)[0]
-        self.network.learning_rate = self._rate
-
-    def _resume(self) -> None:
-        """Resume from the checkpoint, if there is one."""
-        checkpoint = self.plan.checkpoint
-        if checkpoint is None:
-            return
-        progress = checkpoint.load()
-        if progress is None:
-            # Fails before the first epoch if the directory is not writable.
-            checkpoint.save(self._progress())
-            return
-        self.network.set_layers(progress.layers)
-        self.network.set_optimizer(progress.slots)
-        self.history, self._best = progress.history, progress.best
-        self._has_trained = bool(progress.history)
-
-    def _progress(self) -> Progress:
-        return Progress(self.network.get_layers(), self.network.get_optimizer(), self.history, self._best)
-
     def _begin(self) -> int:
         """Prepare training; return the first epoch, which is a later one if training is resumed."""
         self.callbacks.call("on_train_begin")
-        first_epoch = max(self.plan.first_epoch + len(self.history), self.callbacks.first_epoch)
-        if first_epoch > self.plan.first_epoch and self.plan.schedule != "constant":
-            # The restored optimizer state includes the rate of the previous step.
-            self.network.learning_rate = self._rate
-        self._check_rate("on_train_begin")
+        first_epoch = max(len(self.history["loss"]), self.callbacks.first_epoch)
+        if first_epoch > self.settings.first_epoch and not self.rates.is_constant:
+            # The restored variables of the optimizer include the rate of the previous step.
+            self.network.learning_rate = self.rates.current
+        self.rates.adopt(self.network.learning_rate, "on_train_begin")
         self.network.compile()
-        self._dropout_rates = self.network.dropout_rates(self.plan.dropout)
-        self._hyperparameters = self.network.hyperparameters(self.plan, self._dropout_rates)
+        self._dropout = self.network.find_dropout(self.settings.dropout)
+        self._hyperparameters = self.network.make_hyperparameters(self.settings, self._dropout)
         return first_epoch
 
     def _run_epochs(self, first_epoch: int) -> Logs:
         logs: Logs = {}
-        plan = self.plan
+        patience = self.settings.patience
         for epoch in range(first_epoch, self.last_epoch):
-            if plan.patience is not None and self._best.n_worse >= plan.patience:
+            if patience is not None and self._best.n_worse >= patience:
                 break
             start = time.perf_counter()
-            plan.on_epoch_begin()
+            self.task.begin_epoch()
             self._tell("on_epoch_begin", epoch)
             logs = self._train_epoch(epoch)
             with self._average_in_place():
-                if self.validation is not None:
-                    logs |= self._validate(self.validation)
-                is_stopped = plan.on_epoch_end(self.network.get_layers, [*self.history, logs])
+                if self.job.validation is not None:
+                    logs |= self._validate(self.job.validation)
+                is_stopped = self._end_epoch_of_task(logs)
                 logs = self.callbacks.end_epoch(epoch, logs)
-                self._check_rate("on_epoch_end")
-                if self.validation is not None:
-                    self._update_best(MONITORS[plan.monitor] * logs[plan.monitor])
-            self.history.append(logs)
-            if plan.checkpoint is not None:
-                plan.checkpoint.save(self._progress())
-            report_epoch(epoch + 1, self.last_epoch, time.perf_counter() - start, logs, is_verbose=plan.is_verbose)
+                self.rates.adopt(self.network.learning_rate, "on_epoch_end")
+                if self.job.validation is not None:
+                    self._update_best(MONITORS[self.settings.monitor] * logs[self.settings.monitor])
+            append_epoch(self.history, logs)
+            if self.checkpoint is not None:
+                self.checkpoint.save(self._state())
+            seconds = time.perf_counter() - start
+            report_epoch(epoch + 1, self.last_epoch, seconds, logs, is_verbose=self.job.is_verbose)
             # A callback stops this call of fit; one that resumes from the checkpoint trains the other epochs.
             if is_stopped or self.callbacks.stops:
                 break
         return logs
 
+    def _end_epoch_of_task(self, logs: Logs) -> bool:
+        def describe() -> tuple[Layers, History]:
+            history = {name: [*values] for name, values in self.history.items()}
+            append_epoch(history, logs)
+            return self.network.get_layers(), history
+
+        return self.task.end_epoch(describe)
+
     def _update_best(self, score: float) -> None:
         self._best.n_worse += 1
-        if self.plan.patience is not None and score > self._best.score:
+        if self.settings.patience is not None and score > self._best.score:
             self._best = Best(score, 0, self.network.get_layers())
 
     @contextmanager
@@ -193,7 +273,7 @@ class Training:
             yield
             return
         trained = self.network.get_layers()
-        self.network.finish_weights()
+        self.network.use_average()
         averaged = self.network.get_layers()
         try:
             yield
@@ -203,40 +283,21 @@ class Training:
                 self.network.set_layers(trained)
 
     def _train_epoch(self, epoch: int) -> Logs:
-        plan, network = self.plan, self.network
-        order = epoch_order(plan.seed, epoch, len(self.data))
-        if self.callbacks.stops:
-            # If a callback stopped training before it began, one batch is trained, as in Keras.
-            order = order[: plan.batch_size]
-        masks = DropoutMasks(network.spec.dropout_layer_sizes, self._dropout_rates, plan.seed, epoch)
-        blocks = epoch_blocks(
-            self.data,
-            order,
-            plan.batch_size,
-            plan.batches_per_block,
-            masks=masks,
-            fill=network.spec.xla_shape is not None,
-            distort=self._distorted_in(epoch),
-            make_targets=plan.make_targets,
-        )
-
-        def as_tensors(block: Block) -> tuple[int, list[Any]]:
-            return block.n_steps, network.as_tensors(block)
-
-        made: Iterator[tuple[int, list[Any]]] = map(as_tensors, blocks)
-        if plan.batch_size * bytes_of_a_row(self.data, masks.n_units) < MAX_PREFETCHED_BYTES:
+        network, rows, block = self.network, self.job.rows, self.settings.block
+        masks = DropoutMasks(network.specification.dropout_layer_sizes, self._dropout, self.settings.seed, epoch)
+        made: Iterator[tuple[int, list[Any]]] = map(self._as_tensors, self._blocks_of(epoch, masks))
+        if block.batch_size * bytes_of_a_row(rows, masks.n_units) < MAX_PREFETCHED_BYTES:
             # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetched(made)
+        first_step = (epoch - self.settings.first_epoch) * self.job.steps_per_epoch
         sums, step = np.zeros(3), 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
-                self._rate = self._rates(epoch, step, n_steps)[0]
-                network.learning_rate = self._rate
+                network.learning_rate = self.rates.advance(first_step + step, n_steps)[0]
                 self._tell("on_train_batch_begin", step)
-            rates = self._rates(epoch, step, n_steps)
-            sums += network.train(tensors, rates, self._hyperparameters)
+            rates = self.rates.advance(first_step + step, n_steps)
+            sums += network.train_block(tensors, rates, self._hyperparameters)
             self._has_trained = True
-            self._rate = rates[-1]
             step += n_steps
             if self.callbacks.has_batch_hooks:
                 self._tell("on_train_batch_end", step - 1, _means(sums))
@@ -244,24 +305,43 @@ class Training:
                 break
         return _means(sums)
 
-    def _distorted_in(self, epoch: int) -> Callable[[np.ndarray, int], np.ndarray] | None:
+    def _blocks_of(self, epoch: int, masks: DropoutMasks) -> Iterator[Block]:
+        rows, block = self.job.rows, self.settings.block
+        order = epoch_order(self.settings.seed, epoch, len(rows))
+        if self.callbacks.stops:
+            # If a callback stopped training before it began, one batch is trained, as in Keras.
+            order = order[: block.batch_size]
+        return epoch_blocks(
+            rows,
+            order,
+            block,
+            masks=masks,
+            fill=self.network.specification.xla_shape is not None,
+            distort=self._distortion_in(epoch),
+            make_targets=self.make_targets,
+        )
+
+    def _as_tensors(self, block: Block) -> tuple[int, list[Any]]:
+        return block.n_steps, self.network.as_tensors(block)
+
+    def _distortion_in(self, epoch: int) -> Callable[[np.ndarray, int], np.ndarray] | None:
         """Return the function that distorts rows of an epoch, given the position of the first one in its order."""
-        plan, distort = self.plan, self.plan.distort
-        if distort is None:
+        settings, distortion = self.settings, self.job.distortion
+        if distortion is None:
             return None
         # 0 in the first epoch, which includes the only epoch of partial_fit, and 1 in the last.
-        progress = (epoch - plan.first_epoch) / max(1, plan.n_epochs - 1)
-        return lambda rows, first_row: distort(rows, distorting_generator(plan.seed, epoch, first_row), progress)
+        done = (epoch - settings.first_epoch) / max(1, settings.n_epochs - 1)
+        return lambda rows, first: distortion.distort(rows, distorting_generator(settings.seed, epoch, first), done)
 
-    def _validate(self, validation: TrainingData) -> Logs:
+    def _validate(self, validation: Rows) -> Logs:
         self._tell("on_test_begin")
         self._tell("on_test_batch_begin", 0)
-        logs = _validation_scores(validation, self.network.get_layers(), self.network.spec.activation)
+        logs = _validation_scores(validation, self.network.get_layers(), self.network.specification.activation)
         self._tell("on_test_batch_end", 0, dict(logs))
         self._tell("on_test_end", dict(logs))
         return {f"val_{name}": value for name, value in logs.items()}
 
-    def _result(self, logs: Logs, *, is_interrupted: bool) -> TrainingResult:
+    def _result(self, logs: Logs, *, is_interrupted: bool) -> Result:
         network = self.network
         # `trained` is what training would continue from, `kept` is what the network predicts with. They differ if the
         # optimizer averages the weights.
@@ -271,21 +351,21 @@ class Training:
             network.set_layers(kept)
             network.restart_average()
         elif network.has_average:
-            network.finish_weights()
+            network.use_average()
             kept = network.get_layers()
-        if not isinstance(self.callbacks, NoCallbacks):
-            # As in Keras, on_train_end is not called after Ctrl-C, so that BackupAndRestore keeps its backup.
-            if not is_interrupted:
-                is_interrupted = self._is_interrupted_at_the_end(logs)
-            given = network.get_layers()
-            if not _are_equal(given, kept):
-                trained = kept = given
-                network.restart_average()
-        state = NetworkState(kept)
-        if self.plan.keeps_optimizer:
-            slots = network.get_optimizer() + (arrays_of(trained) if network.has_average else [])
-            state.optimizer = network.spec.optimizer, slots
-        return TrainingResult(state, self.history, is_interrupted)
+        # As in Keras, on_train_end is not called after Ctrl-C, so that BackupAndRestore keeps its backup.
+        if not is_interrupted:
+            is_interrupted = self._is_interrupted_at_the_end(logs)
+        given = network.get_layers()
+        if not _are_equal(given, kept):
+            # A callback has set them.
+            trained = kept = given
+            network.restart_average()
+        if not self.job.keeps_optimizer:
+            return Result(State(kept, history=self.history), is_interrupted)
+        average = kept if network.has_average else None
+        state = State(trained, average, network.get_slots(), network.optimizer_key, self.history)
+        return Result(state, is_interrupted)
 
     def _is_interrupted_at_the_end(self, logs: Logs) -> bool:
         try:
@@ -294,39 +374,9 @@ class Training:
             return True
         return False
 
-    def _rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
-        if self.plan.schedule == "constant":
-            # Not the rate of the plan, because a callback may have changed it.
-            return np.full(n_steps, self._rate, np.float32)
-        return self._scheduled_rates(epoch, step, n_steps)
-
-    def _scheduled_rates(self, epoch: int, step: int, n_steps: int) -> np.ndarray:
-        first = (epoch - self.plan.first_epoch) * self.n_steps + step
-        return learning_rates(
-            self.plan.schedule,
-            self.plan.learning_rate,
-            np.arange(first, first + n_steps),
-            self.plan.n_epochs * self.n_steps,
-        )
-
     def _tell(self, hook: str, *arguments: Any) -> None:
         self.callbacks.call(hook, *arguments)
-        self._check_rate(hook)
-
-    def _check_rate(self, hook: str) -> None:
-        """Adopt a learning rate that a callback has set; with a schedule, raise an error."""
-        if isinstance(self.callbacks, NoCallbacks):
-            return
-        rate = self.network.learning_rate
-        if rate == self._rate:
-            return
-        if self.plan.schedule != "constant":
-            raise ValueError(
-                f"A callback set the learning rate to {rate:g} in {hook}, but "
-                f"learning_rate_schedule={self.plan.schedule!r} sets it at each step. Use only one of them: remove "
-                "the callback from keras_callbacks, or set learning_rate_schedule='constant'."
-            )
-        self._rate = rate
+        self.rates.adopt(self.network.learning_rate, hook)
 
 
 def _means(sums: np.ndarray) -> Logs:
@@ -334,21 +384,21 @@ def _means(sums: np.ndarray) -> Logs:
     return {"loss": loss / weight, "accuracy": hits / weight}
 
 
-def _validation_scores(data: TrainingData, layers: Layers, activation: str) -> Logs:
+def _validation_scores(rows: Rows, layers: Layers, activation: str) -> Logs:
     # Uses the forward pass of prediction, so the scores are those that `score` would return.
-    log_proba = log_softmax(_logits(data, layers, activation))
-    row_losses = -log_proba[np.arange(len(data)), data.y]
+    log_proba = log_softmax(_logits(rows, layers, activation))
+    row_losses = -log_proba[np.arange(len(rows)), rows.y]
     return {
-        "loss": float(np.average(row_losses, weights=data.sample_weight)),
-        "accuracy": float(np.average(log_proba.argmax(axis=1) == data.y, weights=data.sample_weight)),
+        "loss": float(np.average(row_losses, weights=rows.weight)),
+        "accuracy": float(np.average(log_proba.argmax(axis=1) == rows.y, weights=rows.weight)),
     }
 
 
-def _logits(data: TrainingData, layers: Layers, activation: str) -> np.ndarray:
-    if data.rows is None:
-        return logits(data.X, layers, activation)
-    starts = range(0, len(data), BATCH_ROWS)
-    batches = (data.take(np.arange(start, min(start + BATCH_ROWS, len(data)))) for start in starts)
+def _logits(rows: Rows, layers: Layers, activation: str) -> np.ndarray:
+    if rows.positions is None:
+        return logits(rows.X, layers, activation)
+    starts = range(0, len(rows), BATCH_ROWS)
+    batches = (rows.gather(np.arange(start, min(start + BATCH_ROWS, len(rows)))) for start in starts)
     return np.concatenate([logits(batch, layers, activation) for batch in batches])
 
 

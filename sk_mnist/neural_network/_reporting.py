@@ -1,10 +1,92 @@
-"""The line that is printed or logged for each epoch."""
+"""What is told about a fit while it runs: to scikit-learn's callbacks, and as a line for each epoch."""
+
+from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from sk_mnist._sklearn import begin_fit
+from sk_mnist.neural_network._training import History, Layer
 
 logger = logging.getLogger("sk_mnist.neural_network")
+
+# Returns the layers and the history at that moment: a function, because copying them takes time.
+Describe = Callable[[], tuple[list[Layer], History]]
+
+
+class Task(Protocol):
+    """A fit as others see it, epoch by epoch."""
+
+    def begin_epoch(self) -> None: ...
+
+    def end_epoch(self, describe: Describe) -> bool:
+        """Return whether to stop the fit."""
+
+
+class NoTask:
+    """A fit that nobody is told about."""
+
+    def begin_epoch(self) -> None:
+        """Do nothing."""
+
+    def end_epoch(self, describe: Describe) -> bool:
+        """Do not stop the fit."""
+        return False
+
+
+class FitTask:
+    """A fit as scikit-learn's callbacks see it: a task with one subtask for each epoch.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+        Context of the fit.
+    as_attributes : callable
+        Takes layers and a history; returns the fitted attributes of the estimator.
+    **task_info : dict
+        Passed to the callbacks: estimator, X, y, metadata.
+    """
+
+    def __init__(
+        self, context: Any, as_attributes: Callable[[list[Layer], History], dict[str, Any]], **task_info: Any
+    ) -> None:
+        self._context = context
+        self._as_attributes = as_attributes
+        self._task_info = task_info
+
+    def begin_epoch(self) -> None:
+        """Tell the callbacks that an epoch begins."""
+        self._epoch_context = self._context.subcontext(task_name="epoch")
+        self._epoch_context.call_on_fit_task_begin(**self._task_info)
+
+    def end_epoch(self, describe: Describe) -> bool:
+        """Tell the callbacks that an epoch has ended, and return whether one of them stops the fit."""
+        return self._epoch_context.call_on_fit_task_end(
+            reconstruction_attributes=lambda: self._as_attributes(*describe()), **self._task_info
+        )
+
+
+@contextmanager
+def fit_task(
+    estimator: Any, as_attributes: Callable[[list[Layer], History], dict[str, Any]], **data: Any
+) -> Iterator[FitTask]:
+    """Tell scikit-learn's callbacks that a fit begins and, unless it fails, that it has ended.
+
+    Parameters
+    ----------
+    estimator : KerasMLPClassifier
+        The estimator that is fitted.
+    as_attributes : callable
+        Takes layers and a history; returns its fitted attributes.
+    **data : dict
+        Passed to the callbacks: X, y, metadata.
+    """
+    context = begin_fit(estimator, max_subtasks=estimator.epochs, **data)
+    yield FitTask(context, as_attributes, estimator=estimator, **data)
+    context.call_on_fit_task_end(estimator=estimator, **data)
 
 
 def report_epoch(number: int, last: int, seconds: float, logs: dict[str, float], *, is_verbose: bool) -> None:

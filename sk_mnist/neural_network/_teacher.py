@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,21 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
-from sk_mnist.neural_network._training import MakeTargets, TrainingData
+from sk_mnist.neural_network._batches import MakeTargets
+from sk_mnist.neural_network._rows import Rows, Seen
 
 
-def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | None, classes: np.ndarray) -> Any:
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A teacher, and how its probabilities and the labels become targets."""
+
+    estimator: Any  # from check_teacher: not fitted, or a FrozenEstimator
+    weight: float  # of its probabilities; the labels have the remaining weight
+    label_smoothing: float
+    classes: np.ndarray  # labels to which the positions in Rows.y refer
+
+
+def check_teacher(teacher: Any, n_features: int, seen: Seen) -> Any:
     """Return a clone of a teacher, to be fitted; a FrozenEstimator is checked against the data and returned as it is.
 
     Parameters
@@ -25,10 +37,8 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
         The teacher, with ``predict_proba``.
     n_features : int
         Number of features of the data.
-    feature_names : ndarray of shape (n_features,) or None
-        Their names, if they have any.
-    classes : ndarray of shape (n_classes,)
-        Labels of the data.
+    seen : Seen
+        Its labels, and the names of its features.
 
     Returns
     -------
@@ -48,10 +58,10 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
             f"teacher is a FrozenEstimator of a {name} that is not fitted. Fit it first, or give the {name} itself."
         )
     known = _labels_of(teacher)
-    if set(known) != set(classes.tolist()):
+    if set(known) != set(seen.classes.tolist()):
         raise ValueError(
-            f"teacher, a {name}, was fitted on the classes {known}, but y has {classes.tolist()}. Give a teacher that "
-            "was fitted on the same classes."
+            f"teacher, a {name}, was fitted on the classes {known}, but y has {seen.classes.tolist()}. Give a teacher "
+            "that was fitted on the same classes."
         )
     expected = getattr(teacher, "n_features_in_", n_features)
     if expected != n_features:
@@ -60,73 +70,76 @@ def checked_teacher(teacher: Any, n_features: int, feature_names: np.ndarray | N
             "rows as the network: in a Pipeline, the output of the previous steps."
         )
     names = getattr(teacher, "feature_names_in_", None)
-    if names is not None and feature_names is not None and not np.array_equal(names, feature_names):
-        position = int(np.flatnonzero(names != feature_names)[0])
+    if names is not None and seen.feature_names is not None and not np.array_equal(names, seen.feature_names):
+        position = int(np.flatnonzero(names != seen.feature_names)[0])
         raise ValueError(
             f"teacher, a {name}, was fitted on other features than X has, or in another order: the first difference is "
-            f"{names[position]!r} for the teacher and {feature_names[position]!r} in X. Give both the same columns."
+            f"{names[position]!r} for the teacher and {seen.feature_names[position]!r} in X. Give both the same "
+            "columns."
         )
     return teacher
 
 
-def fit_teacher(teacher: Any, data: TrainingData, classes: np.ndarray, sample_weight: np.ndarray | None) -> Any:
+def fit_teacher(teacher: Teacher | None, rows: Rows) -> MakeTargets | None:
     """Fit a teacher on the training rows, unless it is a FrozenEstimator.
 
     Parameters
     ----------
-    teacher : estimator instance
-        Result of ``checked_teacher``.
-    data : TrainingData
+    teacher : Teacher or None
+        None gives None.
+    rows : Rows
         The training rows.
-    classes : ndarray of shape (n_classes,)
-        Labels to which the positions in ``data.y`` refer.
-    sample_weight : ndarray of shape (len(data),) or None
-        Weights of the rows; None if the user gave none.
 
     Returns
     -------
-    teacher : estimator instance
-        The fitted teacher.
+    make_targets : callable or None
+        Takes rows and encoded labels; returns the weighted mean of smoothed labels and the teacher's probabilities.
     """
-    if isinstance(teacher, FrozenEstimator):
-        return teacher
-    weights = {}
-    if sample_weight is not None:
-        if _takes_weights(teacher):
-            weights["sample_weight"] = sample_weight
-        else:
-            warnings.warn(
-                f"teacher, a {_name_of(teacher)}, is fitted without sample_weight, because its fit does not take it.",
-                UserWarning,
-            )
-    X = data.X if data.rows is None else data.X[data.rows]
-    with naming_the_teacher(teacher):
-        return teacher.fit(X, classes[data.y], **weights)
+    if teacher is None:
+        return None
+    fitted = teacher.estimator
+    if not isinstance(fitted, FrozenEstimator):
+        weights = _weights_for(fitted, rows)
+        with naming_the_teacher(fitted):
+            fitted = fitted.fit(rows.selected, teacher.classes[rows.y], **weights)
+    return _make_targets_with(fitted, teacher)
 
 
-def target_maker(teacher: Any, teacher_weight: float, label_smoothing: float, classes: np.ndarray) -> MakeTargets:
-    """Return a function of rows and encoded labels: the weighted mean of labels and teacher probabilities."""
-    n_classes = len(classes)
+def _weights_for(estimator: Any, rows: Rows) -> dict[str, np.ndarray]:
+    """Return the argument sample_weight of the fit of a teacher, if there are weights and it takes them."""
+    if rows.sample_weight is None:
+        return {}
+    if _takes_weights(estimator):
+        return {"sample_weight": rows.sample_weight}
+    warnings.warn(
+        f"teacher, a {_name_of(estimator)}, is fitted without sample_weight, because its fit does not take it.",
+        UserWarning,
+    )
+    return {}
+
+
+def _make_targets_with(fitted: Any, teacher: Teacher) -> MakeTargets:
+    n_classes = len(teacher.classes)
     # The teacher's classes may have another order, or be fewer if rows of weight 0 were left out.
-    positions = {label: position for position, label in enumerate(classes.tolist())}
-    known = _labels_of(teacher)
+    positions = {label: position for position, label in enumerate(teacher.classes.tolist())}
+    known = _labels_of(fitted)
     if not set(known) <= set(positions):
         raise ValueError(
-            f"teacher, a {_name_of(teacher)}, has the classes {known} after its fit on {list(positions)}. Its classes_ "
+            f"teacher, a {_name_of(fitted)}, has the classes {known} after its fit on {list(positions)}. Its classes_ "
             "must be labels that it was fitted on."
         )
     columns = np.array([positions[label] for label in known])
-    smoothed = (1 - label_smoothing) * np.eye(n_classes) + label_smoothing / n_classes
+    smoothed = (1 - teacher.label_smoothing) * np.eye(n_classes) + teacher.label_smoothing / n_classes
     # A new thread has scikit-learn's default configuration, not that of the thread that starts it.
     config = get_config()
 
-    def make_targets(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-        with naming_the_teacher(teacher), config_context(**config):
-            probabilities = np.asarray(teacher.predict_proba(_as_fitted(teacher, rows)))
-            _check_probabilities(probabilities, (len(rows), len(columns)))
-        targets = (1 - teacher_weight) * smoothed[y]
-        targets[:, columns] += teacher_weight * probabilities
-        return targets.astype(rows.dtype)
+    def make_targets(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        with naming_the_teacher(fitted), config_context(**config):
+            probabilities = np.asarray(fitted.predict_proba(_as_fitted(fitted, X)))
+            _check_probabilities(probabilities, (len(X), len(columns)))
+        targets = (1 - teacher.weight) * smoothed[y]
+        targets[:, columns] += teacher.weight * probabilities
+        return targets.astype(X.dtype)
 
     return make_targets
 

@@ -1,30 +1,39 @@
-"""The values that describe a training run: specification, state, data, plan, result."""
+"""The values that all parts of a fit share: the layers of a network, and the state of its training.
+
+How the values of a fit follow from each other::
+
+    parameters, X, y, weights
+      |   _rows.py        checked, encoded, weighted, held out: Rows
+      v   _job.py         described completely: Job, with a Specification and Settings
+    Job                   so far only NumPy; a fit whose arguments are wrong ends here
+      |   _keras/         the checks that need Keras: Setup
+      v   _teacher.py     the targets that a teacher adds; it is fitted now
+    run                   _epochs.py: epoch after epoch, with a compiled network on loan
+      |   _batches.py     rows -> blocks of batches, in a second thread
+      |   _schedules.py   the learning rate of each step
+      |   _forward.py     the validation scores
+      |   _reporting.py   what scikit-learn's callbacks and the user see
+      |   _checkpoint.py  State -> file -> State
+      v
+    State                 back in NumPy: the attributes of KerasMLPClassifier
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
-if TYPE_CHECKING:
-    from sk_mnist.neural_network._checkpoint import Checkpoint
+# The settings of an optimizer, its variables and, if it averages the weights, the layers before averaging, as arrays.
+OptimizerState = tuple[str, list[np.ndarray], list[np.ndarray]]
 
-# Takes rows of an epoch, a generator, and the progress from 0 in the first epoch to 1 in the last; returns the rows to
-# train on.
-Distort = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
-
-# Takes the rows to train on and their encoded labels; returns the probabilities to learn.
-MakeTargets = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Values of each epoch by their name. All lists have one entry for each epoch, NaN where it has no such value.
+History = dict[str, list[float]]
 
 # Validation scores that determine the best epoch, with the factor that makes higher values better.
 MONITORS = {"val_accuracy": 1.0, "val_loss": -1.0}
-
-# From this number of steps, training with XLA saves more than the additional half second of compilation, as measured by
-# examples/benchmarks/training_profile.py. Larger networks gain earlier, and networks with few inputs later.
-XLA_MIN_STEPS = 1000
 
 
 class Layer(NamedTuple):
@@ -44,58 +53,6 @@ def layers_of(arrays: Sequence[np.ndarray]) -> list[Layer]:
     return list(map(Layer, arrays[::2], arrays[1::2]))
 
 
-@dataclass(frozen=True)
-class NetworkSpec:
-    """Everything that changes the compiled graph; everything else is a run-time value."""
-
-    n_features: int
-    hidden_layer_sizes: tuple[int, ...]
-    n_classes: int
-    activation: str
-    has_dropout: bool
-    has_smoothing: bool
-    has_penalty: bool
-    has_teacher: bool
-    optimizer_class: type
-    optimizer: str  # the optimizer's settings without the learning rate, as OptimizerRecipe.key
-    dtype: str
-    # (batches, rows in a batch) of the blocks that XLA compiles for; None: no XLA, and blocks of any shape.
-    xla_shape: tuple[int, int] | None
-
-    @property
-    def dropout_layer_sizes(self) -> tuple[int, ...]:
-        """Number of units of each layer that dropout follows."""
-        return self.hidden_layer_sizes if self.has_dropout else ()
-
-
-@dataclass
-class NetworkState:
-    """State of a training, in NumPy: everything needed to continue from here."""
-
-    layers: list[Layer]
-    # The settings (NetworkSpec.optimizer) and the optimizer's variables; None: a new optimizer. If the optimizer
-    # averages the weights, the weights before averaging follow, as arrays_of returns them.
-    optimizer: tuple[str, list[np.ndarray]] | None = None
-
-
-@dataclass
-class TrainingData:
-    """Rows of ``X`` with their labels and weights; ``X`` itself is never copied as a whole."""
-
-    X: Any
-    rows: np.ndarray | None  # positions in X; None: all of them
-    y: np.ndarray  # positions in classes_ as int32, one per row
-    sample_weight: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def take(self, chosen: np.ndarray) -> np.ndarray:
-        """Return rows, by their positions among ``rows``, as a dense array."""
-        positions = chosen if self.rows is None else self.rows[chosen]
-        return self.X[positions].toarray() if issparse(self.X) else self.X.take(positions, axis=0)
-
-
 @dataclass
 class Best:
     """The best validation score so far; a higher one is better."""
@@ -106,46 +63,34 @@ class Best:
 
 
 @dataclass
-class Progress:
-    """A training after some of its epochs: everything needed to continue as if it had not been interrupted."""
+class State:
+    """A training after some of its epochs: where a fit begins, what a checkpoint keeps, and how a fit ends."""
 
-    layers: list[Layer]
-    slots: list[np.ndarray]  # the optimizer's variables
-    history: list[dict[str, float]]  # one entry per epoch
-    best: Best
+    layers: list[Layer]  # what training continues from
+    average: list[Layer] | None = None  # the optimizer's average of the layers, if it keeps one: what predicts
+    slots: list[np.ndarray] | None = None  # the optimizer's variables; None: those of a new optimizer
+    optimizer: str = ""  # the settings of the optimizer that the variables belong to
+    history: History = field(default_factory=lambda: {"loss": [], "accuracy": []})
+    best: Best = field(default_factory=Best)
 
+    @property
+    def fitted_layers(self) -> list[Layer]:
+        """The layers that predict."""
+        return self.layers if self.average is None else self.average
 
-@dataclass
-class TrainingPlan:
-    """The run-time values of a training."""
-
-    n_epochs: int
-    first_epoch: int
-    seed: int
-    learning_rate: float
-    batch_size: int
-    batches_per_block: int
-    schedule: str = "constant"
-    alpha: float = 0.0
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
-    distort: Distort | None = None
-    make_targets: MakeTargets | None = None  # None: the labels are the targets
-    is_verbose: bool = False
-    monitor: str = "val_accuracy"  # name of the validation score that determines the best epoch
-    patience: float | None = None  # epochs without a better one before stopping; None: never stop
-    keeps_optimizer: bool = True
-    checkpoint: Checkpoint | None = None
-    on_epoch_begin: Callable[[], None] = lambda: None
-    # Takes a function that returns the layers, because copying them takes time, and the values of each epoch so far;
-    # returns True to stop the training.
-    on_epoch_end: Callable[[Callable[[], list[Layer]], list[dict[str, float]]], bool] = lambda get_layers, logs: False
+    @property
+    def n_epochs(self) -> int:
+        return len(self.history["loss"])
 
 
-@dataclass
-class TrainingResult:
-    """Result of a training."""
+def append_epoch(history: History, values: dict[str, float]) -> None:
+    """Append the values of an epoch to a history."""
+    n_before = len(history["loss"])
+    for name in dict.fromkeys([*history, *values]):
+        history.setdefault(name, [np.nan] * n_before).append(values.get(name, np.nan))
 
-    state: NetworkState
-    history: list[dict[str, float]]  # one entry per completed epoch
-    is_interrupted: bool
+
+def find_best_epoch(history: History, monitor: str, first_epoch: int) -> int | None:
+    """Return the number of the best epoch from ``first_epoch`` on, counted from 1; None if none has a score."""
+    scores = MONITORS[monitor] * np.array(history.get(monitor, [])[first_epoch:])
+    return None if np.isnan(scores).all() else first_epoch + int(np.nanargmax(scores)) + 1

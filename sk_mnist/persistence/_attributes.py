@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
 from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.neural_network._classifier import check_hidden_layer_sizes
+from sk_mnist.neural_network._job import check_hidden_layer_sizes
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 _MAX_LAYERS = 1000
@@ -90,10 +90,11 @@ def is_labels(value: Any, n_min: int = 2) -> bool:
 def _is_optimizer_state(value: Any) -> bool:
     if value is None:
         return True
-    if type(value) is not tuple or [type(item) for item in value] != [str, list]:
+    if type(value) is not tuple or [type(item) for item in value] != [str, list, list]:
         return False
     # An optimizer's counters are scalars.
-    return all(isinstance(slot, np.ndarray | np.generic) and slot.dtype.kind in "biuf" for slot in value[1])
+    arrays = [*value[1], *value[2]]
+    return all(isinstance(array, np.ndarray | np.generic) and array.dtype.kind in "biuf" for array in arrays)
 
 
 def _is_image_shape(value: Any) -> bool:
@@ -140,13 +141,8 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         "classes_": _Attribute(is_labels, "a sorted array of at least 2 different labels"),
         "coefs_": _LIST_OF_ARRAYS,
         "intercepts_": _LIST_OF_ARRAYS,
-        "out_activation_": _Attribute(lambda value: isinstance(value, str) and value == "softmax", "'softmax'"),
-        "n_layers_": _COUNT,
         "n_iter_": _Attribute(lambda value: is_int(value, 0, _MAX_COUNT), "an integer of at least 0"),
-        "loss_": _Attribute(_is_float, "a number"),
-        "loss_curve_": _Attribute(_is_list_of_float, "a list of numbers"),
         "history_": _Attribute(_is_history, "a dict of lists of numbers"),
-        "validation_scores_": _Attribute(lambda value: value is None or _is_list_of_float(value), "numbers or None"),
         "best_epoch_": _Attribute(lambda value: value is None or is_int(value, 1), "an integer or None"),
         "_seed": _Attribute(lambda value: is_int(value, 0, np.iinfo(np.int32).max), "an integer of 31 bits"),
         "_optimizer_state": _Attribute(_is_optimizer_state, "a configuration and arrays, or None"),
@@ -209,17 +205,9 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
             raise ValueError(f"its {name} has weights of {array.dtype}, but dtype={mlp.dtype!r}")
         if not np.isfinite(array).all():
             raise ValueError(f"its {name} has weights that are not all finite")
-    if (
-        mlp.n_layers_ != len(mlp.coefs_) + 1
-        or mlp.n_iter_ > len(mlp.loss_curve_)
-        or (mlp.best_epoch_ or 0) > len(mlp.validation_scores_ or [])
-    ):
-        raise ValueError(f"n_layers_, n_iter_ or best_epoch_ of its {name} does not match its other attributes")
-    recorded = [mlp.history_.get("loss"), mlp.history_.get("val_accuracy"), mlp.loss_curve_[-1:] or [np.nan]]
-    # Compared as arrays, because NaN is not equal to itself.
-    for found, expected in zip([mlp.loss_curve_, mlp.validation_scores_, [mlp.loss_]], recorded, strict=True):
-        if (found is None) != (expected is None) or not np.array_equal(found or [], expected or [], equal_nan=True):
-            raise ValueError(f"loss_, loss_curve_ or validation_scores_ of its {name} differs from history_")
+    n_epochs = {len(values) for values in mlp.history_.values()}
+    if len(n_epochs) != 1 or "loss" not in mlp.history_ or max(mlp.n_iter_, mlp.best_epoch_ or 0) > max(n_epochs):
+        raise ValueError(f"n_iter_ or best_epoch_ of its {name} does not match history_")
 
 
 def _check_scaler(scaler: PixelScaler) -> None:

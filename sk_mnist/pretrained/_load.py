@@ -17,8 +17,8 @@ from sk_mnist._images import SIDE
 from sk_mnist._sklearn import StrOptions, validate_params
 from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.neural_network._classifier import fit_from
-from sk_mnist.neural_network._training import Layer
+from sk_mnist.neural_network._classifier import adopt_training
+from sk_mnist.neural_network._training import Layer, State
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 # Each model has two files: NAME.npz, its weights and the history of its training, and NAME.json, its card.
@@ -104,14 +104,11 @@ def _pipeline(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Pipeline:
         params["augmentation"] = RandomWarp(**params["augmentation"])
     mlp = KerasMLPClassifier(**params)
     layers = [Layer(arrays[f"coef_{i}"], arrays[f"intercept_{i}"]) for i in range(len(mlp.hidden_layer_sizes) + 1)]
-    epochs = [
-        {"loss": loss, "accuracy": accuracy}
-        for loss, accuracy in zip(arrays["loss"].tolist(), arrays["accuracy"].tolist(), strict=True)
-    ]
+    history = {name: arrays[name].tolist() for name in ("loss", "accuracy")}
     # Everything that the first two steps learn from the training images.
     image = np.full((1, SIDE, SIDE), card["min_image_max"], dtype=np.float32)
     flattener = ImageFlattener().fit(image)
     scaler = PixelScaler().fit(flattener.transform(image))
     scaler.max_image_mean_ = float(card["max_image_mean"])
-    fit_from(mlp, flattener.n_features_in_, np.arange(10), layers, epochs)
+    adopt_training(mlp, np.arange(10), State(layers, history=history))
     return Pipeline([("flatten", flattener), ("scale", scaler), ("mlp", mlp)])

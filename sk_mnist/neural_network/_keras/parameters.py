@@ -37,46 +37,41 @@ def check_keras_parameters(optimizer: Any, learning_rate: float, keras_callbacks
             )
 
 
-def peak_learning_rate(optimizer: Any, learning_rate: float) -> float:
-    """Return the largest learning rate of the schedule: the parameter, or the rate of an optimizer instance."""
-    if isinstance(optimizer, str):
-        return float(learning_rate)
-    from sk_mnist.neural_network import _optimizers
-
-    return _optimizers.optimizer_learning_rate(optimizer)
-
-
-def copied_optimizer(optimizer: Any) -> Any:
+def copy_optimizer(optimizer: Any) -> Any:
     """Return a copy that shares nothing with an optimizer instance; a name is returned as it is."""
     if isinstance(optimizer, str):
         return optimizer
     if not _is_keras_optimizer(optimizer):
         return copy.deepcopy(optimizer)
-    from sk_mnist.neural_network import _optimizers
+    from sk_mnist.neural_network._keras.optimizers import describe_optimizer
 
-    return _optimizers.optimizer_recipe(optimizer).make()
+    return describe_optimizer(optimizer).make()
 
 
-def described_optimizer(optimizer: Any) -> Any:
+def make_picklable(optimizer: Any) -> Any:
     """Return an optimizer instance as a tuple from which an equal one can be made; return a name unchanged."""
     if not _is_keras_optimizer(optimizer):
         return optimizer
-    from sk_mnist.neural_network import _optimizers
+    from sk_mnist.neural_network._keras.optimizers import describe_optimizer as describe
 
     # A plain tuple, so that pickles do not refer to a private module.
-    return tuple(_optimizers.optimizer_recipe(optimizer))
+    return tuple(describe(optimizer))
 
 
-def is_described_optimizer(value: tuple) -> bool:
-    """Whether a tuple comes from ``described_optimizer``.
+def make_optimizer(value: Any) -> Any:
+    """Return an optimizer for what ``make_picklable`` has returned, and any other value unchanged.
 
-    If Keras has not been imported, it does not: unpickling the optimizer's class would have imported Keras. A model
-    file may hold any tuple, which must not cause Keras to be imported.
+    If Keras has not been imported, a tuple does not come from there: unpickling the optimizer's class would have
+    imported Keras. A model file may hold any tuple, which must not cause Keras to be imported.
     """
     keras_module = sys.modules.get("keras")
-    if keras_module is None or len(value) != 3:
-        return False
-    return isinstance(value[0], type) and issubclass(value[0], keras_module.optimizers.Optimizer)
+    if keras_module is None or not isinstance(value, tuple) or len(value) != 3:
+        return value
+    if not isinstance(value[0], type) or not issubclass(value[0], keras_module.optimizers.Optimizer):
+        return value
+    from sk_mnist.neural_network._keras.optimizers import OptimizerDescription
+
+    return OptimizerDescription(*value).make()
 
 
 def _is_keras_optimizer(optimizer: Any) -> bool:
@@ -84,7 +79,7 @@ def _is_keras_optimizer(optimizer: Any) -> bool:
     return keras_module is not None and isinstance(optimizer, keras_module.optimizers.Optimizer)
 
 
-def copied_callbacks(callbacks: Any) -> Any:
+def copy_callbacks(callbacks: Any) -> Any:
     """Return copies of callbacks; functions that make callbacks are copied by reference."""
     if not isinstance(callbacks, list | tuple):
         return copy.deepcopy(callbacks)

@@ -1,4 +1,4 @@
-"""Keras: the user's callbacks, called as ``keras.Sequential.fit`` would call them."""
+"""The user's callbacks, called as ``keras.Sequential.fit`` would call them."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 import numpy as np
+
+from sk_mnist.neural_network._job import Job
 
 # Keras callbacks that would not work here as they do under Sequential.fit, and why.
 _REFUSED = {
@@ -40,14 +42,7 @@ def make_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 class KerasCallbacks:
     """Keras callbacks in a training run."""
 
-    def __init__(
-        self,
-        callbacks: Sequence[keras.callbacks.Callback],
-        model: keras.Sequential,
-        n_epochs: int,
-        n_steps: int,
-        verbose: int,
-    ) -> None:
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Sequential, job: Job) -> None:
         self._model = model
         self._recorder = _Recorder()
         self.has_batch_hooks = have_batch_hooks(callbacks)
@@ -57,9 +52,9 @@ class KerasCallbacks:
             [*callbacks, self._recorder],
             add_history=True,
             model=model,
-            epochs=n_epochs,
-            steps=n_steps,
-            verbose=verbose,
+            epochs=job.settings.first_epoch + job.settings.n_epochs,
+            steps=job.steps_per_epoch,
+            verbose=int(job.is_verbose),
         )
 
     @property

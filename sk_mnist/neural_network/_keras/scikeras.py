@@ -5,6 +5,7 @@ whose ``fit`` runs the whole training, so that tools that build on scikeras stil
 ``KerasMLPClassifier`` does not inherit from it, because scikit-learn 1.9 does not recognize it as a classifier.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,19 +14,19 @@ import numpy as np
 from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from sk_mnist.neural_network._epochs import Training
-from sk_mnist.neural_network._optimizers import optimizer_recipe
-from sk_mnist.neural_network._training import NetworkState, TrainingResult
+from sk_mnist.neural_network._epochs import Result
+from sk_mnist.neural_network._keras.network import Network
+from sk_mnist.neural_network._keras.optimizers import describe_optimizer
 
 
-def fit_through_scikeras(training: Training, state: NetworkState) -> TrainingResult:
-    """Run a training from a state, as the fit of a scikeras classifier."""
-    model = _TrainingAsModel(training, state)
+def fit_through_scikeras(network: Network, run: Callable[[], Result]) -> Result:
+    """Run the training of a network as the fit of a scikeras classifier."""
+    model = _TrainingAsModel(network, run)
     wrapper = _Wrapper(model=lambda: model, warm_start=True, verbose=0)
     # The estimator has already checked the data, and scikeras would read all of it again. So scikeras gets only one
     # row per class.
-    spec = training.network.spec
-    X, y = np.zeros((spec.n_classes, spec.n_features), spec.dtype), np.arange(spec.n_classes)
+    n_features, *_, n_classes = network.specification.layer_sizes
+    X, y = np.zeros((n_classes, n_features), network.specification.dtype), np.arange(n_classes)
     wrapper.initialize(X, y).fit(X, y)
     return model.result
 
@@ -35,15 +36,14 @@ class _TrainingAsModel:
 
     compiled = True
 
-    def __init__(self, training: Training, state: NetworkState) -> None:
-        self.loss = training.network.model.loss
-        self.optimizer = training.network.optimizer
-        self._training = training
-        self._state = state
+    def __init__(self, network: Network, run: Callable[[], Result]) -> None:
+        self.loss = network.model.loss
+        self.optimizer = network.optimizer
+        self._run = run
 
     def fit(self, x: Any, y: Any, **_keras_arguments: Any) -> SimpleNamespace:
         """Run the training, which has its own data and epochs."""
-        self.result = self._training.run(self._state)
+        self.result = self._run()
         return SimpleNamespace(history={})
 
 
@@ -73,7 +73,7 @@ def build_classifier(
     model: keras.Sequential, classes: np.ndarray, optimizer: Any, learning_rate: float
 ) -> KerasClassifier:
     """Return a scikeras classifier around a trained model, ready to predict and to continue training."""
-    optimizer_of_its_own = optimizer_recipe(optimizer).make()
+    optimizer_of_its_own = describe_optimizer(optimizer).make()
     if isinstance(optimizer, str):
         optimizer_of_its_own.learning_rate = learning_rate
     model.compile(optimizer=optimizer_of_its_own, loss="sparse_categorical_crossentropy", metrics=["accuracy"])

@@ -1,4 +1,4 @@
-"""Keras: layers, loss, and the compiled loop over a block of batches."""
+"""Layers, loss, and the compiled loop over a block of batches."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from sk_mnist.neural_network._batches import Block
-from sk_mnist.neural_network._training import Layer, NetworkSpec, TrainingPlan, arrays_of, layers_of
+from sk_mnist.neural_network._job import Settings, Specification
+from sk_mnist.neural_network._keras.optimizers import OptimizerDescription
+from sk_mnist.neural_network._training import Layer, arrays_of, layers_of
 
 # Keras keeps the names of layers and its defaults in global state.
 _lock = threading.RLock()
 
-# Placeholder for the rate of the Dropout layers in a reused network. The masks are drawn outside, at the rate of the
-# fit.
-_ANY_RATE = 0.5
+# Placeholder for the dropout of a network that other fits will reuse. The masks are drawn outside, with the dropout of
+# the fit.
+_ANY_DROPOUT = 0.5
 
 
 @contextmanager
@@ -43,17 +45,11 @@ def keras_defaults(dtype: str) -> Iterator[None]:
             keras.config.set_epsilon(epsilon)
 
 
-def make_model(
-    n_features: int,
-    hidden_layer_sizes: Sequence[int],
-    n_classes: int,
-    activation: str,
-    dropout: float,
-    dtype: str,
-) -> keras.Sequential:
+def make_model(layer_sizes: Sequence[int], activation: str, dropout: float, dtype: str) -> keras.Sequential:
     """Make a Sequential: Flatten, the hidden Dense (and Dropout) layers, a Dense softmax; not compiled."""
     # These initial weights are replaced, but without a seed Keras would draw one from Python's global generator.
     common = {"kernel_initializer": keras.initializers.GlorotUniform(seed=0), "dtype": dtype}
+    n_features, *hidden_layer_sizes, n_classes = layer_sizes
     layers = [keras.Input((n_features,), dtype=dtype), keras.layers.Flatten(dtype=dtype, name="flatten")]
     for number, n_units in enumerate(hidden_layer_sizes, start=1):
         layers.append(keras.layers.Dense(n_units, activation=activation, name=f"hidden_{number}", **common))
@@ -67,16 +63,16 @@ def make_model(
 
 def build_model(layers: Sequence[Layer], activation: str, dropout: float) -> keras.Sequential:
     """Return a model with a copy of these weights, not compiled."""
-    n_features, n_units = layers[0].kernel.shape[0], [len(layer.bias) for layer in layers]
+    layer_sizes = [len(layers[0].kernel), *(len(layer.bias) for layer in layers)]
     dtype = layers[0].kernel.dtype.name
     with keras_defaults(dtype):
-        model = make_model(n_features, n_units[:-1], n_units[-1], activation, dropout, dtype)
+        model = make_model(layer_sizes, activation, dropout, dtype)
     model.set_weights(arrays_of(layers))
     return model
 
 
-def initial_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[Layer]:
-    """Layers initialized as in Keras' Dense, with Glorot uniform kernels and zero biases, from a given seed.
+def draw_layers(layer_sizes: Sequence[int], seed: int, dtype: str) -> list[Layer]:
+    """Return layers initialized as in Keras' Dense, with Glorot uniform kernels and zero biases, from a given seed.
 
     The kernels are always drawn in float32, so that a seed gives the same weights in every dtype.
     """
@@ -93,39 +89,42 @@ class Network:
 
     Parameters
     ----------
-    spec : NetworkSpec
-        Specification of the compiled network.
-    optimizer : keras.optimizers.Optimizer
-        An optimizer that nothing else uses.
+    specification : Specification
+        What is compiled.
+    optimizer : OptimizerDescription
+        Its optimizer.
     dropout : float or None
-        Rate of the Dropout layers; None if it is a run-time value, in a network that other fits will reuse.
+        Rate of the Dropout layers; None in a network that other fits will reuse, where it is a run-time value.
     """
 
-    def __init__(self, spec: NetworkSpec, optimizer: keras.optimizers.Optimizer, dropout: float | None) -> None:
-        self.spec = spec
-        self._has_rate_of_its_own = dropout is not None
-        rate = (dropout or _ANY_RATE) if spec.has_dropout else 0.0
+    def __init__(self, specification: Specification, optimizer: OptimizerDescription, dropout: float | None) -> None:
+        self.specification = specification
+        self.optimizer_key = optimizer.key
+        self.optimizer = optimizer.make()
+        self._has_dropout_of_its_own = dropout is not None
         self.model = make_model(
-            spec.n_features, spec.hidden_layer_sizes, spec.n_classes, spec.activation, rate, spec.dtype
+            specification.layer_sizes,
+            specification.activation,
+            (dropout or _ANY_DROPOUT) if specification.has_dropout else 0.0,
+            specification.dtype,
         )
         # The loss is the one that _row_losses computes, before smoothing and penalty. Automatic loss scaling, which a
         # global mixed-precision policy enables, would wrap this optimizer in another.
         self.model.compile(
-            optimizer=optimizer,
+            optimizer=self.optimizer,
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
             auto_scale_loss=False,
         )
-        self.optimizer = optimizer
         # There is only one device. Keras' sum of gradients over devices leaves a function in TensorFlow's gradient
         # registry, which keeps the network and its graphs in memory until the process ends.
-        optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-        self._rate_variable = optimizer.learning_rate
+        self.optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        self._rate_variable = self.optimizer.learning_rate
         # Read once, because a callback may freeze a layer.
         self._weights = self.model.trainable_variables
-        optimizer.build(self._weights)
-        self._new_optimizer = [_compact(variable.numpy()) for variable in optimizer.variables]
-        self._train_block: Any = None
+        self.optimizer.build(self._weights)
+        self._new_slots = [_compact(variable.numpy()) for variable in self.optimizer.variables]
+        self._compiled: Any = None
 
     @property
     def n_bytes(self) -> int:
@@ -140,19 +139,15 @@ class Network:
         for variable, value in zip(self._weights, arrays_of(layers), strict=True):
             variable.assign(value)
 
-    def get_optimizer(self) -> list[np.ndarray]:
+    def get_slots(self) -> list[np.ndarray]:
+        """Return the optimizer's variables."""
         return [variable.numpy() for variable in self.optimizer.variables]
 
-    def set_optimizer(self, slots: Sequence[np.ndarray] | None) -> None:
+    def set_slots(self, slots: Sequence[np.ndarray] | None) -> None:
         """Set the optimizer's variables; None makes it a new optimizer."""
-        values = self._new_optimizer if slots is None else slots
+        values = self._new_slots if slots is None else slots
         for variable, value in zip(self.optimizer.variables, values, strict=True):
             variable.assign(value)
-
-    @property
-    def n_slots(self) -> int:
-        """Number of the optimizer's variables."""
-        return len(self._new_optimizer)
 
     @property
     def has_average(self) -> bool:
@@ -170,10 +165,10 @@ class Network:
         return np.float32(self._rate_variable.numpy())
 
     @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
+    def learning_rate(self, rate: np.float32) -> None:
         self._rate_variable.assign(rate)
 
-    def finish_weights(self) -> None:
+    def use_average(self) -> None:
         """Replace the weights with the optimizer's average, if it keeps one."""
         self.optimizer.finalize_variable_values(self._weights)
 
@@ -183,49 +178,49 @@ class Network:
             for average, variable in zip(self.optimizer._model_variables_moving_average, self._weights, strict=True):
                 average.assign(variable)
 
-    def dropout_rates(self, rate: float) -> list[float]:
-        """Return the rate of each Dropout layer, which a callback may have changed, or else the rate of this fit."""
+    def find_dropout(self, dropout: float) -> list[float]:
+        """Return the dropout of each hidden layer that has any: ``dropout``, unless a callback has changed it."""
         layers = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
-        return [layer.rate if self._has_rate_of_its_own else rate for layer in layers]
+        return [layer.rate if self._has_dropout_of_its_own else dropout for layer in layers]
 
     def as_tensors(self, block: Block) -> list[tf.Tensor]:
         return [tf.convert_to_tensor(value) for value in block]
 
-    def hyperparameters(self, plan: TrainingPlan, dropout_rates: Sequence[float]) -> tf.Tensor:
+    def make_hyperparameters(self, settings: Settings, dropout: Sequence[float]) -> tf.Tensor:
         """Return the run-time values of the compiled loop."""
-        # The remaining outputs of a layer are scaled up; at a rate of 1 none remain.
-        scales = [1 / (1 - rate) if rate < 1 else 0.0 for rate in dropout_rates]
-        return tf.constant([plan.alpha, plan.label_smoothing, *scales], self.spec.dtype)
+        # The remaining outputs of a layer are scaled up; if all are dropped, none remain.
+        scales = [1 / (1 - dropped) if dropped < 1 else 0.0 for dropped in dropout]
+        return tf.constant([settings.alpha, settings.label_smoothing, *scales], self.specification.dtype)
 
-    def train(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
+    def train_block(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
         """Train on a block; return the sums of loss, hits and weights over its rows."""
         n_batches = tensors[0].shape[0]
         rates = np.pad(rates, (0, n_batches - len(rates)))
-        sums = self._train_block(*tensors, tf.convert_to_tensor(rates), hyperparameters)
+        sums = self._compiled(*tensors, tf.convert_to_tensor(rates), hyperparameters)
         return [float(total) for total in sums]
 
     def compile(self) -> None:
         """Trace the loop if it has not been traced, including the changes that callbacks have made to the model."""
-        with keras_defaults(self.spec.dtype):
-            if self._train_block is None:
-                self._train_block = self._compile_block()
+        with keras_defaults(self.specification.dtype):
+            if self._compiled is None:
+                self._compiled = self._compile_loop()
 
-    def _compile_block(self) -> Any:
-        n_batches, batch_size = self.spec.xla_shape or (None, None)
-        n_targets = self.spec.n_classes if self.spec.has_teacher else 0
-        dropout_layer_sizes = self.spec.dropout_layer_sizes
+    def _compile_loop(self) -> Any:
+        n_batches, batch_size = self.specification.xla_shape or (None, None)
+        n_targets = self.specification.n_classes if self.specification.has_teacher else 0
+        dropout_layer_sizes = self.specification.dropout_layer_sizes
         signature = [
-            tf.TensorSpec((n_batches, batch_size, self.spec.n_features), self.spec.dtype),  # X
+            tf.TensorSpec((n_batches, batch_size, self.specification.n_features), self.specification.dtype),  # X
             tf.TensorSpec((n_batches, batch_size), tf.int32),  # y
-            tf.TensorSpec((n_batches, batch_size), self.spec.dtype),  # sample_weight
+            tf.TensorSpec((n_batches, batch_size), self.specification.dtype),  # sample_weight
             tf.TensorSpec((), tf.int32),  # n_steps
-            tf.TensorSpec((n_batches, batch_size, n_targets), self.spec.dtype),  # targets
+            tf.TensorSpec((n_batches, batch_size, n_targets), self.specification.dtype),  # targets
             tf.TensorSpec((n_batches, batch_size, sum(dropout_layer_sizes)), tf.bool),  # kept
             tf.TensorSpec((n_batches,), tf.float32),  # learning rates
-            tf.TensorSpec((2 + len(dropout_layer_sizes),), self.spec.dtype),  # hyperparameters
+            tf.TensorSpec((2 + len(dropout_layer_sizes),), self.specification.dtype),  # hyperparameters
         ]
         function = tf.function(
-            self._loop, input_signature=signature, jit_compile=self.spec.xla_shape is not None, autograph=False
+            self._loop, input_signature=signature, jit_compile=self.specification.xla_shape is not None, autograph=False
         )
         # Calls of a concrete function do not count as retracing when the next network has another shape.
         return function.get_concrete_function()
@@ -248,7 +243,7 @@ class Network:
         The learning rate would also be the same for all steps of a call, or a Keras schedule in the graph, which would
         hold the dropout rate too, so that the next fit with other values could not reuse the compiled network.
         """
-        zero = tf.zeros((), self.spec.dtype)
+        zero = tf.zeros((), self.specification.dtype)
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             self._rate_variable.assign(rates[step])
@@ -275,7 +270,7 @@ class Network:
         with tf.GradientTape() as tape:
             probabilities = self._forward(X, kept, dropout_scales)
             weighted_loss = tf.reduce_sum(weight * self._row_losses(y, targets, probabilities, label_smoothing))
-            if self.spec.has_penalty:
+            if self.specification.has_penalty:
                 # scikit-learn's penalty and scale: MLPClassifier adds it to the sum over a batch, then divides.
                 kernels = [layer.kernel for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
                 squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(kernel))) for kernel in kernels]
@@ -288,11 +283,11 @@ class Network:
         return weighted_loss, tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype)), total_weight
 
     def _forward(self, X: tf.Tensor, kept: tf.Tensor, dropout_scales: Sequence[tf.Tensor]) -> tf.Tensor:
-        sizes = self.spec.dropout_layer_sizes
+        sizes = self.specification.dropout_layer_sizes
         masks = iter(zip(tf.split(kept, sizes, axis=1), dropout_scales, strict=True)) if sizes else iter(())
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout):
-                # Same as the layer, but the random numbers are drawn outside, and the rate is not a graph constant.
+                # Same as the layer, but the random numbers are drawn outside, and the fraction is not a graph constant.
                 mask, scale = next(masks)
                 X = tf.where(mask, X * scale, tf.zeros((), X.dtype))
             else:
@@ -302,12 +297,12 @@ class Network:
     def _row_losses(
         self, y: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor
     ) -> tf.Tensor:
-        if self.spec.has_teacher:
+        if self.specification.has_teacher:
             return keras.losses.categorical_crossentropy(targets, probabilities)
-        if not self.spec.has_smoothing:
+        if not self.specification.has_smoothing:
             return keras.losses.sparse_categorical_crossentropy(y, probabilities)
-        labels = tf.one_hot(y, self.spec.n_classes, dtype=probabilities.dtype)
-        smoothed = labels * (1 - label_smoothing) + label_smoothing / self.spec.n_classes
+        labels = tf.one_hot(y, self.specification.n_classes, dtype=probabilities.dtype)
+        smoothed = labels * (1 - label_smoothing) + label_smoothing / self.specification.n_classes
         return keras.losses.categorical_crossentropy(smoothed, probabilities)
 
 

@@ -1,4 +1,4 @@
-"""Keras: descriptions of the user's optimizers, from which each fit can make its own."""
+"""Descriptions of the user's optimizers, from which each fit can make its own."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ _BOOKKEEPING = re.compile(
 )
 
 
-class OptimizerRecipe(NamedTuple):
+class OptimizerDescription(NamedTuple):
     """Everything needed to recreate an optimizer: its class, its settings and attributes that were set later."""
 
     optimizer_class: type[keras.optimizers.Optimizer]
@@ -34,7 +34,7 @@ class OptimizerRecipe(NamedTuple):
     @property
     def key(self) -> str:
         """The settings except the learning rate, as JSON; saved models use it to identify an optimizer's state."""
-        config = self._identifying_config()
+        config = self.identifying_config
         if _is_keras_own(self.optimizer_class) and not self.extras:
             module, name = "keras.optimizers", self.optimizer_class.__name__
             described = {"class_name": name, "config": config, "module": module, "registered_name": None}
@@ -43,23 +43,15 @@ class OptimizerRecipe(NamedTuple):
             described = {"class_name": name, "config": config, "module": module, "extras": self.extras}
         return json.dumps(described, sort_keys=True, default=_as_json)
 
-    def content(self) -> str:
-        """Return the settings except the learning rate, as JSON with the content of arrays.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a setting is neither a plain value nor an array.
-        """
-        return json.dumps([self._identifying_config(), self.extras], sort_keys=True, default=_with_content)
-
     @property
     def is_shareable(self) -> bool:
         """Whether optimizers with this class and key are interchangeable; custom classes may depend on more."""
         patterns_aside = [value for value in self.extras.values() if not isinstance(value, re.Pattern)]
         return _is_keras_own(self.optimizer_class) and _is_json([self.config, patterns_aside])
 
-    def _identifying_config(self) -> dict[str, Any]:
+    @property
+    def identifying_config(self) -> dict[str, Any]:
+        """The settings except the learning rate."""
         return {name: value for name, value in self.config.items() if name not in ("learning_rate", "name")}
 
     def make(self) -> keras.optimizers.Optimizer:
@@ -70,10 +62,10 @@ class OptimizerRecipe(NamedTuple):
         return optimizer
 
 
-def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
+def describe_optimizer(optimizer: Any) -> OptimizerDescription:
     """Describe an optimizer, given by name or as an instance; raise an error if it cannot be recreated."""
     if isinstance(optimizer, str):
-        return _recipe_of_name(optimizer)
+        return _describe_name(optimizer)
     name = type(optimizer).__name__
     if name in _HOLDERS and _is_keras_own(type(optimizer)):
         raise ValueError(f"optimizer is a {name}, which is not supported: {_HOLDERS[name]}.")
@@ -91,7 +83,7 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
             if not _BOOKKEEPING.fullmatch(attribute) and _is_beyond(value, vars(fresh).get(attribute))
         }
         _check_variables(optimizer, fresh)
-        recipe = OptimizerRecipe(type(optimizer), config, copy.deepcopy(_without_tracking(extras)))
+        description = OptimizerDescription(type(optimizer), config, copy.deepcopy(_without_tracking(extras)))
         if type(fresh) is not type(optimizer):
             raise TypeError(f"from_config returns a {type(fresh).__name__}")
     except Exception as error:
@@ -99,17 +91,36 @@ def optimizer_recipe(optimizer: Any) -> OptimizerRecipe:
             f"optimizer is a {name}, which cannot be recreated from its settings ({error}). Its get_config must return "
             "every argument of its constructor, and its attributes must allow copy.deepcopy."
         ) from error
-    return recipe
+    return description
 
 
 @cache
-def _recipe_of_name(name: str) -> OptimizerRecipe:
+def _describe_name(name: str) -> OptimizerDescription:
     # Cached, because Keras numbers its optimizers, and TensorFlow keeps every name of a variable in memory.
-    return optimizer_recipe(keras.optimizers.get(name))
+    return describe_optimizer(keras.optimizers.get(name))
 
 
-def optimizer_learning_rate(optimizer: Any) -> float:
-    """Learning rate of an optimizer instance; raise an error if it is a Keras schedule."""
+def identify_optimizer(description: OptimizerDescription) -> str:
+    """Return all settings of an optimizer except the learning rate, as JSON with the content of arrays.
+
+    Raises
+    ------
+    ValueError
+        If a setting is neither a plain value nor an array, so that two optimizers cannot be told apart.
+    """
+    settings = [description.identifying_config, description.extras]
+    try:
+        return json.dumps(settings, sort_keys=True, default=_with_content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "checkpoint_dir needs an optimizer whose settings are plain values or arrays, because they identify the "
+            f"checkpoint; optimizer is a {description.optimizer_class.__name__} ({error}). Change the setting, or set "
+            "checkpoint_dir=None."
+        ) from error
+
+
+def read_learning_rate(optimizer: Any) -> float:
+    """Return the learning rate of an optimizer instance; raise an error if it is a Keras schedule."""
     # The property learning_rate would evaluate a schedule.
     rate = optimizer._learning_rate
     if not isinstance(rate, keras.Variable):
