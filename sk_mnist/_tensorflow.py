@@ -20,7 +20,7 @@ _logger = logging.getLogger("sk_mnist")
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read by TensorFlow's C++ side
 
 # Seconds to wait for the stderr filter to start, and to end.
-_PATIENCE = 5.0
+_MAX_SECONDS = 5.0
 
 _start_lock = threading.Lock()
 
@@ -218,7 +218,7 @@ def _filtered_stderr() -> Iterator[None]:
         os.close(stderr_fd)
         # The filter has written all lines when it ends. A process that TensorFlow has started may keep it alive.
         with suppress(subprocess.TimeoutExpired):
-            stderr_filter.wait(_PATIENCE)
+            stderr_filter.wait(_MAX_SECONDS)
 
 
 def _start_filter() -> subprocess.Popen | None:
@@ -239,7 +239,7 @@ def _start_filter() -> subprocess.Popen | None:
     with process.stdout, selectors.DefaultSelector() as selector:
         # In a program that embeds Python, the executable may not be a Python interpreter.
         selector.register(process.stdout, selectors.EVENT_READ)
-        if selector.select(_PATIENCE) and process.stdout.read(len(_stderr_filter.READY)) == _stderr_filter.READY:
+        if selector.select(_MAX_SECONDS) and process.stdout.read(len(_stderr_filter.READY)) == _stderr_filter.READY:
             return process
     process.stdin.close()
     process.kill()

@@ -227,13 +227,13 @@ def find_image_shape(warp: RandomWarp, n_pixels: int, given: tuple[int, ...] | N
     return height, width
 
 
-def fading_strength(warp: RandomWarp, progress: float) -> float:
-    """Return the strength of distortions in an epoch: ``progress`` is 0 in the first of a fit and 1 in the last."""
-    faded = progress - (1 - warp.fade)
+def find_strength(warp: RandomWarp, done: float) -> float:
+    """Return the strength of distortions in an epoch: ``done`` is 0 in the first of a fit and 1 in the last."""
+    faded = done - (1 - warp.fade)
     return 1.0 if faded <= 0 else 1 - (1 - _FINAL_STRENGTH) * faded / warp.fade
 
 
-def n_shared_warps(n_rows: int) -> int:
+def count_shared_warps(n_rows: int) -> int:
     """Return the number of warps that these rows of training data share."""
     return max(_MIN_WARPS, -(-n_rows // _MAX_SHARING))
 

@@ -309,7 +309,7 @@ def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlie
         (["--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
         (["--recipe", "best"], "argument --recipe: invalid choice: 'best'"),
         (["--hidden", "128,0"], "argument --hidden: invalid sizes (such as 128,64,32) value: '128,0'"),
-        (["--dropout", "1"], "argument --dropout: invalid rate (0 to below 1) value: '1'"),
+        (["--dropout", "1"], "argument --dropout: invalid fraction (0 to below 1) value: '1'"),
         (["--rows", "9"], "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see sk-mnist trai"),
         (["train", "--validation", "60001"], "--validation 60001 leaves 0 of 60000 images to train on, which"),
         (["train", "--validation", "59999"], "--validation 59999 leaves 1 of 60000 images to train on, which"),

@@ -161,7 +161,7 @@ def warp_each(seed: int) -> Callable:
 def warp_groups(seed: int) -> Callable:
     """RandomWarp in blocks of rows, as training uses it."""
     from sk_mnist import RandomWarp
-    from sk_mnist.augmentation import n_shared_warps, warp_rows
+    from sk_mnist.augmentation import count_shared_warps, warp_rows
 
     generator = np.random.default_rng(seed)
 
@@ -169,7 +169,7 @@ def warp_groups(seed: int) -> Callable:
         rows, n = images.reshape(len(images), -1), block_rows()
         blocks = [rows[start : start + n] for start in range(0, len(rows), n)]
         blocks = [
-            warp_rows(RandomWarp(), block, SHAPE, generator, n_warps=n_shared_warps(len(block))) for block in blocks
+            warp_rows(RandomWarp(), block, SHAPE, generator, n_warps=count_shared_warps(len(block))) for block in blocks
         ]
         return np.concatenate(blocks).reshape(images.shape)
 
@@ -178,9 +178,9 @@ def warp_groups(seed: int) -> Callable:
 
 def block_rows() -> int:
     """Rows that training distorts at a time."""
-    from sk_mnist.neural_network._batches import batches_per_block
+    from sk_mnist.neural_network._batches import count_batches
 
-    return BATCH_SIZE * batches_per_block(BATCH_SIZE, 4 * N_FEATURES, use_xla=True)
+    return BATCH_SIZE * count_batches(BATCH_SIZE, 4 * N_FEATURES, use_xla=True)
 
 
 def keras_elastic(seed: int) -> Callable:
@@ -344,9 +344,9 @@ def elastic_classifier(epochs: int, seed: int) -> Any:
 
 def group_size(size: int) -> Any:
     """Return a context in which trainings distort groups of this size."""
-    from sk_mnist.neural_network import _classifier
+    from sk_mnist.neural_network import _job
 
-    return mock.patch.object(_classifier, "n_shared_warps", lambda n_rows: -(-n_rows // size))
+    return mock.patch.object(_job, "count_shared_warps", lambda n_rows: -(-n_rows // size))
 
 
 def gradient_noise(data: Path, n_rows: int, epochs: int, n_blocks: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:

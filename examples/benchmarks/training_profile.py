@@ -135,16 +135,17 @@ def seconds_to_gather(data: Path, n_rows: int, batch_size: int) -> float:
     import tensorflow as tf
 
     from sk_mnist.neural_network import _batches
-    from sk_mnist.neural_network._training import TrainingData
+    from sk_mnist.neural_network._rows import Rows
 
     X, y = load_mnist(data, "train", n_rows)
-    rows = TrainingData(X, None, y.astype(np.int32), np.ones(n_rows, np.float32))
-    n_batches = _batches.batches_per_block(batch_size, N_FEATURES * X.itemsize, use_xla=True)
+    rows = Rows(X, None, y.astype(np.int32), np.ones(n_rows, np.float32), None)
+    n_batches = _batches.count_batches(batch_size, N_FEATURES * X.itemsize, use_xla=True)
+    shape = _batches.BlockShape(n_batches, batch_size)
     no_dropout = _batches.DropoutMasks((), (), seed=0, epoch=0)
 
     def gather(epoch: int) -> None:
-        order = _batches.epoch_order(0, epoch, n_rows)
-        for block in _batches.epoch_blocks(rows, order, batch_size, n_batches, masks=no_dropout, fill=True):
+        order = _batches.draw_order(0, epoch, n_rows)
+        for block in _batches.make_blocks(rows, order, shape, masks=no_dropout, fill=True):
             for value in block:
                 tf.convert_to_tensor(value)
 
@@ -175,11 +176,10 @@ def print_compiling(data: Path, n_rounds: int) -> None:
 def compiling_of_a_fit(data: Path) -> dict[str, float]:
     """Seconds that the parts of compiling take in the first fit of a process."""
     import_libraries(OURS)
-    from sk_mnist.neural_network import _network
+    from sk_mnist.neural_network._keras.network import Network
 
     X, y = load_mnist(data, "train", SHORT_ROWS)
-    network = _network.Network
-    building, tracing, calls = (timed(network, name) for name in ("__init__", "compile", "train"))
+    building, tracing, calls = (timed(Network, name) for name in ("__init__", "compile", "train_block"))
     fit = partial(make_classifier(OURS, epochs=SHORT_EPOCHS).set_params(jit_compile=True).fit, X, y)
     whole = seconds_of(fit)
     first, later = calls

@@ -59,9 +59,9 @@ def _integers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-# More argparse types: of a random state, a dropout rate, a TCP port, and the sizes of layers.
+# More argparse types: of a random state, a dropout fraction, a TCP port, and the sizes of layers.
 seed = _type("seed (0 to 4294967295)", int, lambda value: 0 <= value < 2**32)
-rate = _type("rate (0 to below 1)", float, lambda value: 0 <= value < 1)
+fraction = _type("fraction (0 to below 1)", float, lambda value: 0 <= value < 1)
 port = _type("port (0 to 65535)", int, lambda value: 0 <= value < 2**16)
 sizes = _type("sizes (such as 128,64,32)", _integers, lambda values: min(values) >= 1)
 

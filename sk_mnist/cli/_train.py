@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sk_mnist.cli import _output
 from sk_mnist.cli._input import read_images
-from sk_mnist.cli._options import UsageError, add_training_options, positive, rate, sizes
+from sk_mnist.cli._options import UsageError, add_training_options, fraction, positive, sizes
 from sk_mnist.cli._progress import TrainingProgress
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
@@ -39,7 +39,7 @@ def add_command(commands: Any) -> None:
     train.add_argument("--epochs", type=positive(int), help="passes over the training images (default: the recipe's)")
     train.add_argument("--batch-size", type=positive(int), help="images per step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
-    train.add_argument("--dropout", type=rate, help="share of units to drop in each step (default: the recipe's)")
+    train.add_argument("--dropout", type=fraction, help="share of units to drop in each step (default: the recipe's)")
     train.add_argument(
         "--hidden",
         dest="hidden_layer_sizes",

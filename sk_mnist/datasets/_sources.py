@@ -105,7 +105,7 @@ def _write_npz(data_set: DataSet, work: Path, *, n_retries: int, delay: float, p
     Each remote is tried in turn, then those with temporary failures are retried.
     """
     errors: dict[str, DownloadError] = {}
-    patience = _download.TOTAL_TIMEOUT
+    seconds_left = _download.TOTAL_TIMEOUT
     pending = list(data_set.remotes)
     for attempt in range(1 + n_retries):
         if attempt and pending:
@@ -116,8 +116,8 @@ def _write_npz(data_set: DataSet, work: Path, *, n_retries: int, delay: float, p
             except DownloadError as error:
                 errors[remote.url] = error
                 logger.debug("%s: %s", remote.url, error)
-                patience -= error.waited
-                if isinstance(error, NoNetworkError) or patience <= 0:
+                seconds_left -= error.waited
+                if isinstance(error, NoNetworkError) or seconds_left <= 0:
                     return _copy_bundled(data_set, work, errors)
             else:
                 logger.info("Downloaded %s from %s", data_set.name, remote.url)

@@ -50,7 +50,7 @@ class Block(NamedTuple):
     kept: np.ndarray
 
 
-def compiled_batch_rows(n_rows: int) -> int:
+def round_up_batch(n_rows: int) -> int:
     """Batch size that XLA compiles for when the data has only ``n_rows`` rows.
 
     A power of two, so that few compiled networks serve data of any size.
@@ -58,12 +58,12 @@ def compiled_batch_rows(n_rows: int) -> int:
     return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
-def bytes_of_a_row(rows: Rows, n_dropout_units: int) -> int:
+def count_row_bytes(rows: Rows, n_dropout_units: int) -> int:
     """Bytes of a row in a block, with its dropout masks."""
     return rows.X.shape[1] * rows.weight.itemsize + n_dropout_units
 
 
-def batches_per_block(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
+def count_batches(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
     """Number of batches in a block: as many as its rows and its bytes allow, and at least one."""
     max_rows = min(XLA_BLOCK_ROWS if use_xla else BLOCK_ROWS, MAX_BLOCK_BYTES // row_bytes)
     return max(1, max_rows // batch_size)
@@ -79,42 +79,42 @@ class DropoutMasks:
     ----------
     hidden_layer_sizes : sequence of int
         Number of units of each hidden layer that dropout follows.
-    rates : sequence of float
-        Their dropout rates.
+    dropout : sequence of float
+        Fraction of the outputs of each layer that is dropped.
     seed, epoch : int
         Seed and epoch of the masks.
     """
 
-    def __init__(self, hidden_layer_sizes: Sequence[int], rates: Sequence[float], seed: int, epoch: int) -> None:
-        self._rates = np.repeat(np.array(rates, np.float32), hidden_layer_sizes)
+    def __init__(self, hidden_layer_sizes: Sequence[int], dropout: Sequence[float], seed: int, epoch: int) -> None:
+        self._dropout = np.repeat(np.array(dropout, np.float32), hidden_layer_sizes)
         # The last number distinguishes it from the generators of the row order and of distortions.
         self._generator = np.random.default_rng((seed, epoch, 0, 2))
 
     @property
     def n_units(self) -> int:
         """Number of outputs of all these layers together."""
-        return len(self._rates)
+        return len(self._dropout)
 
     def draw(self, kept: np.ndarray) -> None:
         """Draw the masks of the next rows into a boolean array of shape (n_rows, n_units)."""
         step = max(1, MAX_DRAWN // max(1, self.n_units))
         for start in range(0, len(kept), step):
             part = kept[start : start + step]
-            np.greater_equal(self._generator.random(part.shape, np.float32), self._rates, out=part)
+            np.greater_equal(self._generator.random(part.shape, np.float32), self._dropout, out=part)
 
 
-def epoch_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
+def draw_order(seed: int, epoch: int, n_samples: int) -> np.ndarray:
     """Order of the rows in an epoch; depends only on the seed and the epoch, so training can resume at any epoch."""
     return np.random.default_rng((seed, epoch)).permutation(n_samples)
 
 
-def distorting_generator(seed: int, epoch: int, first_row: int) -> np.random.Generator:
+def make_distorting_generator(seed: int, epoch: int, first_row: int) -> np.random.Generator:
     """Generator for the distortions in an epoch, starting at position ``first_row`` in the order of its rows."""
     # The last number distinguishes it from the generators of the row order and of dropout.
     return np.random.default_rng((seed, epoch, first_row, 1))
 
 
-def epoch_blocks(
+def make_blocks(
     rows: Rows,
     order: np.ndarray,
     shape: BlockShape,
@@ -154,7 +154,7 @@ def epoch_blocks(
         chunks: Iterable[tuple[int, np.ndarray, np.ndarray | None]] = ((0, order, None),)
     else:
         # Always as large as blocks with XLA, so that the distortions do not depend on the block size.
-        chunk_rows = batch_size * batches_per_block(batch_size, bytes_of_a_row(rows, masks.n_units), use_xla=True)
+        chunk_rows = batch_size * count_batches(batch_size, count_row_bytes(rows, masks.n_units), use_xla=True)
         chunks = _distorted_chunks(rows, order, n_rows, chunk_rows, distort)
     for chunk_start, chunk, distorted in chunks:
         for start in range(0, len(chunk), block_rows):
@@ -217,7 +217,7 @@ def _make_block(
     )
 
 
-def prefetched(made: Iterator[T]) -> Iterator[T]:
+def prefetch(made: Iterator[T]) -> Iterator[T]:
     """Make each item in a thread, while the previous one is in use."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sk_mnist-blocks") as pool:
         upcoming = pool.submit(next, made, None)

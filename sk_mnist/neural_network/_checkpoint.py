@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 
 from sk_mnist import __version__
 from sk_mnist._files import replacing
-from sk_mnist.neural_network._batches import MakeTargets, distorting_generator
+from sk_mnist.neural_network._batches import MakeTargets, make_distorting_generator
 from sk_mnist.neural_network._job import Job
 from sk_mnist.neural_network._rows import Rows
 from sk_mnist.neural_network._training import Best, State, arrays_of, layers_of
@@ -150,7 +150,7 @@ def _add_targets(digest: Any, job: Job, make_targets: MakeTargets) -> None:
     X, y = rows.gather(chosen), rows.y[chosen]
     add((X + X[::-1]) / 2, y)
     if job.distortion is not None:
-        add(job.distortion.distort(X, distorting_generator(settings.seed, settings.first_epoch, 0), 0.0), y)
+        add(job.distortion.distort(X, make_distorting_generator(settings.seed, settings.first_epoch, 0), 0.0), y)
 
 
 def _add_rows(digest: Any, rows: Rows) -> None:

@@ -443,7 +443,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         with fit_task(self, self._as_attributes, X=job.rows.X, y=job.seen.y, metadata=metadata) as task:
             make_targets = fit_teacher(job.teacher, job.rows)
             checkpoint = find_checkpoint(setup.job, setup.optimizer_settings, make_targets)
-            self._adopt(workspace.train(setup, make_targets, task, checkpoint), setup.job)
+            self._adopt(workspace.train_network(setup, make_targets, task, checkpoint), setup.job)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -477,28 +477,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ``fit`` supports: ``class_weight="balanced"``, ``early_stopping=True``, ``checkpoint_dir``, or a
             ``teacher`` that is not fitted.
         """
-        if self.early_stopping:
-            raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all labels, but partial_fit sees only some of them. Give the weights as "
-                "a dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
-            )
-        if self.checkpoint_dir is not None:
-            raise ValueError(
-                "partial_fit keeps no checkpoints, because each call is one epoch. Set checkpoint_dir=None, and save "
-                "the estimator between calls."
-            )
-        if self.teacher is not None and not isinstance(self.teacher, FrozenEstimator):
-            raise ValueError(
-                "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
-                "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
-            )
         job = self._describe_partial_fit(X, y, classes, sample_weight)
         workspace = _import_workspace()
         setup = workspace.prepare(job)
         self._begin(job)
-        self._adopt(workspace.train(setup, fit_teacher(job.teacher, job.rows), NoTask()), setup.job)
+        self._adopt(workspace.train_network(setup, fit_teacher(job.teacher, job.rows), NoTask()), setup.job)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -723,6 +706,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _parameters(self, **changes: Any) -> SimpleNamespace:
         """Return the parameters as values, some of them changed."""
+        if self.teacher is self:
+            raise ValueError("teacher is the KerasMLPClassifier itself. Give a clone of it.")
         # Not get_params, because a subclass may have other ones.
         return SimpleNamespace(**{name: getattr(self, name) for name in _PARAMETERS} | changes)
 
@@ -732,8 +717,6 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _job(
         self, parameters: SimpleNamespace, rows: Rows, validation: Rows | None, y: np.ndarray, *, continues: bool
     ) -> Job:
-        if self.teacher is self:
-            raise ValueError("teacher is the KerasMLPClassifier itself. Give a clone of it.")
         seen = Seen(y, self.classes_, getattr(self, "feature_names_in_", None))
         return make_job(parameters, rows, validation, seen, self._seed, self._state() if continues else None)
 

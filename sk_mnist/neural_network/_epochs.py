@@ -14,11 +14,11 @@ from sk_mnist.neural_network._batches import (
     Block,
     DropoutMasks,
     MakeTargets,
-    bytes_of_a_row,
-    distorting_generator,
-    epoch_blocks,
-    epoch_order,
-    prefetched,
+    count_row_bytes,
+    draw_order,
+    make_blocks,
+    make_distorting_generator,
+    prefetch,
 )
 from sk_mnist.neural_network._checkpoint import Checkpoint
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
@@ -286,9 +286,9 @@ class _Training:
         network, rows, block = self.network, self.job.rows, self.settings.block
         masks = DropoutMasks(network.specification.dropout_layer_sizes, self._dropout, self.settings.seed, epoch)
         made: Iterator[tuple[int, list[Any]]] = map(self._as_tensors, self._blocks_of(epoch, masks))
-        if block.batch_size * bytes_of_a_row(rows, masks.n_units) < MAX_PREFETCHED_BYTES:
+        if block.batch_size * count_row_bytes(rows, masks.n_units) < MAX_PREFETCHED_BYTES:
             # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
-            made = prefetched(made)
+            made = prefetch(made)
         first_step = (epoch - self.settings.first_epoch) * self.job.steps_per_epoch
         sums, step = np.zeros(3), 0
         for n_steps, tensors in made:
@@ -307,11 +307,11 @@ class _Training:
 
     def _blocks_of(self, epoch: int, masks: DropoutMasks) -> Iterator[Block]:
         rows, block = self.job.rows, self.settings.block
-        order = epoch_order(self.settings.seed, epoch, len(rows))
+        order = draw_order(self.settings.seed, epoch, len(rows))
         if self.callbacks.stops:
             # If a callback stopped training before it began, one batch is trained, as in Keras.
             order = order[: block.batch_size]
-        return epoch_blocks(
+        return make_blocks(
             rows,
             order,
             block,
@@ -331,7 +331,11 @@ class _Training:
             return None
         # 0 in the first epoch, which includes the only epoch of partial_fit, and 1 in the last.
         done = (epoch - settings.first_epoch) / max(1, settings.n_epochs - 1)
-        return lambda rows, first: distortion.distort(rows, distorting_generator(settings.seed, epoch, first), done)
+
+        def distort(rows: np.ndarray, first: int) -> np.ndarray:
+            return distortion.distort(rows, make_distorting_generator(settings.seed, epoch, first), done)
+
+        return distort
 
     def _validate(self, validation: Rows) -> Logs:
         self._tell("on_test_begin")

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_mnist._sklearn import validate_estimator
-from sk_mnist.augmentation import RandomWarp, fading_strength, find_image_shape, n_shared_warps, warp_rows
-from sk_mnist.neural_network._batches import BlockShape, batches_per_block, bytes_of_a_row, compiled_batch_rows
+from sk_mnist.augmentation import RandomWarp, count_shared_warps, find_image_shape, find_strength, warp_rows
+from sk_mnist.neural_network._batches import BlockShape, count_batches, count_row_bytes, round_up_batch
 from sk_mnist.neural_network._keras.parameters import check_keras_parameters
 from sk_mnist.neural_network._rows import Rows, Seen
 from sk_mnist.neural_network._teacher import Teacher, check_teacher
@@ -81,7 +81,7 @@ class Distortion(NamedTuple):
 
     def distort(self, rows: np.ndarray, generator: np.random.Generator, done: float) -> np.ndarray:
         """Return distorted rows; ``done`` is 0 in the first epoch of a fit and 1 in the last."""
-        n_warps, strength = n_shared_warps(len(rows)), fading_strength(self.warp, done)
+        n_warps, strength = count_shared_warps(len(rows)), find_strength(self.warp, done)
         return warp_rows(self.warp, rows, self.image_shape, generator, n_warps=n_warps, strength=strength)
 
 
@@ -286,9 +286,9 @@ def _uses_xla(parameters: SimpleNamespace, n_rows: int) -> bool:
 def _block_shape(
     parameters: SimpleNamespace, rows: Rows, hidden_layer_sizes: Sequence[int], *, uses_xla: bool
 ) -> BlockShape:
-    batch_size = min(int(parameters.batch_size), compiled_batch_rows(len(rows)) if uses_xla else len(rows))
-    row_bytes = bytes_of_a_row(rows, sum(hidden_layer_sizes) if parameters.dropout else 0)
-    return BlockShape(batches_per_block(batch_size, row_bytes, use_xla=uses_xla), batch_size)
+    batch_size = min(int(parameters.batch_size), round_up_batch(len(rows)) if uses_xla else len(rows))
+    row_bytes = count_row_bytes(rows, sum(hidden_layer_sizes) if parameters.dropout else 0)
+    return BlockShape(count_batches(batch_size, row_bytes, use_xla=uses_xla), batch_size)
 
 
 def _check_continues(specification: Specification, start: State) -> None:

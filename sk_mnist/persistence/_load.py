@@ -14,8 +14,8 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sk_mnist._files import open_regular
 from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
+from sk_mnist.persistence._builder import Builder
 from sk_mnist.persistence._checks import check_model, complete, parts_of, shown
-from sk_mnist.persistence._reader import Reader
 from sk_mnist.persistence._schema import Audit
 
 _MAX_SHOWN_TYPES = 30
@@ -117,7 +117,7 @@ def read_model(content: bytes) -> tuple[BaseEstimator, dict[str, str] | None]:
     audit = Audit(archive)
     if audit.unread:
         raise UnreadTypesError(audit.unread)
-    model = Reader(archive).read(audit.root)
+    model = Builder(archive).build(audit.root)
     complete(model)
     check_model(model)
     return model, versions

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape
@@ -37,7 +37,8 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Flatten each image into a row of pixels.
 
     Takes images of shape (n_samples, height, width) or (n_samples, height, width, 1), or rows of pixels, which pass
-    unchanged. Data is not copied if the memory layout allows it, and the dtype is kept.
+    unchanged. Data is not copied if the memory layout allows it, and the dtype is kept. The values are not read: NaN is
+    left for the next step to reject.
 
     Attributes
     ----------
@@ -94,13 +95,36 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         >>> ImageFlattener().fit(np.zeros((5, 28, 28))).image_shape_
         (28, 28)
         """
+        self._fit(X, y)
+        return self
+
+    @with_callbacks
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Learn the shape of an image, and flatten the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), (n_samples, height, width, 1) or (n_samples, n_pixels)
+            Images.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_samples, n_pixels)
+            In the dtype of ``X``.
+        """
+        return self._fit(X, y)
+
+    def _fit(self, X: Any, y: Any) -> np.ndarray:
+        """Learn the shape of an image, and return the rows."""
         check_is_batch(X, type(self).__name__, _IMAGES)
         task = begin_fit(self, X=X, y=y)
         rows, image_shape = as_rows(X, type(self).__name__)
-        validate_data(self, rows)
+        rows = validate_data(self, rows, ensure_all_finite=False)
         self.image_shape_ = image_shape or (self.n_features_in_,)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
+        return rows
 
     def transform(self, X: Any) -> np.ndarray:
         """Flatten images.
@@ -124,7 +148,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_is_batch(X, type(self).__name__, _IMAGES, self.n_features_in_)
-        return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False)
+        return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False, ensure_all_finite=False)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Reshape rows of pixels to the shape of the images in ``fit``.
@@ -187,6 +211,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
         return tags
 
@@ -289,14 +314,39 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         >>> PixelScaler().fit([[0.0, 0.5, 1.0]]).pixel_max_
         1.0
         """
+        self._fit(X, y)
+        return self
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Learn the scale of the pixels, and scale them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_pixels)
+            Non-negative pixels.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        X_scaled : ndarray of float32 of shape (n_samples, n_pixels)
+            Pixels in [0, 1]. ``X`` itself if it is already scaled.
+        """
+        X, brightest = self._fit(X, y)
+        return _scale(X, self.pixel_max_, brightest)
+
+    def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, float]:
+        """Learn the scale of the pixels, and return these as an array with the brightest of them."""
         check_is_batch(X, type(self).__name__, _ROWS)
         task = begin_fit(self, X=X, y=y)
-        X = validate_data(self, X)
-        self._check_not_negative(X)
+        X = validate_data(self, X, ensure_all_finite=False)
         image_max = X.max(axis=1)
-        float_white = 255.0 if X.dtype.kind == "f" and image_max.max() > ABOVE_WHITE else 1.0
-        white = self._white_in(X.dtype, float_white)
         brightest = float(image_max.max())
+        self._check_values(X, brightest)
+        float_white = 255.0 if X.dtype.kind == "f" and brightest > ABOVE_WHITE else 1.0
+        white = self._white_in(X.dtype, float_white)
         # A blank image is on any scale.
         min_image_max = float(image_max[image_max > 0].min()) if brightest > 0 else 0.0
         self._check_scale(X.dtype, brightest, white, min_image_max)
@@ -310,7 +360,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
                 f"pixels become dark. If white is {brightest:g} here, set pixel_max={brightest:g}."
             )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return self
+        return X, brightest
 
     def transform(self, X: Any) -> np.ndarray:
         """Scale pixels.
@@ -345,16 +395,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self, "pixel_max_")
         check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
-        X = validate_data(self, X, reset=False)
-        self._check_not_negative(X)
-        white = self._white_in(X.dtype, self.float_pixel_max_)
+        X = validate_data(self, X, reset=False, ensure_all_finite=False)
         brightest = float(X.max())
+        self._check_values(X, brightest)
+        white = self._white_in(X.dtype, self.float_pixel_max_)
         self._check_scale(X.dtype, brightest, white, self.min_image_max_)
         self._warn_if_black_on_white(X, white)
-        if white == 1 and brightest <= 1:
-            return X.astype(np.float32, copy=False)
-        scaled = np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
-        return scaled if brightest <= white else np.minimum(scaled, 1, out=scaled)
+        return _scale(X, white, brightest)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Scale pixels back to the scale of the data in ``fit``, for any ``pixel_max``.
@@ -397,9 +444,16 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             return float(self.pixel_max)
         return float_white if dtype.kind == "f" else 255.0
 
-    def _check_not_negative(self, X: np.ndarray) -> None:
-        # The message begins like that of scikit-learn's check, which does not suggest a fix.
-        if X.dtype.kind not in "ub" and (darkest := X.min()) < 0:
+    def _check_values(self, X: np.ndarray, brightest: float) -> None:
+        """Raise an error for NaN, infinity and negative pixels."""
+        if X.dtype.kind in "ub":
+            return
+        darkest = X.min()
+        # NaN is both the minimum and the maximum, so that X is only read again for scikit-learn's error message.
+        if not np.isfinite([darkest, brightest]).all():
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+        if darkest < 0:
+            # The message begins like that of scikit-learn's check, which does not suggest a fix.
             raise ValueError(
                 f"Negative values in data passed to X in {type(self).__name__}: the smallest is {darkest:g}, and "
                 "pixels are 0 for black and up to 255 or 1 for white. Standardized data needs no PixelScaler; for "
@@ -449,6 +503,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _scale(X: np.ndarray, white: float, brightest: float) -> np.ndarray:
+    if white == 1 and brightest <= 1:
+        return X.astype(np.float32, copy=False)
+    scaled = np.divide(X, np.float32(white), dtype=np.float32, casting="same_kind")
+    return scaled if brightest <= white else np.minimum(scaled, 1, out=scaled)
 
 
 def _dtype_of_sums(X: np.ndarray) -> np.dtype:

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from sk_mnist import PixelScaler, RandomWarp
-from sk_mnist.neural_network._training import XLA_MIN_STEPS
+from sk_mnist.neural_network._job import XLA_MIN_STEPS
 from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
 from tests.helpers.processes import output_of
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sk_mnist import RandomWarp
 from sk_mnist.neural_network import clear_workspaces
-from sk_mnist.neural_network._training import XLA_MIN_STEPS
+from sk_mnist.neural_network._job import XLA_MIN_STEPS
 from tests.helpers.memory import peak_memory
 from tests.helpers.networks import assert_close_models, assert_same_model, small
 
@@ -20,9 +20,9 @@ ROUNDING = {"rtol": 1e-3, "atol": 1e-4}
 
 def n_compiled():
     """Number of compiled networks that are kept for the next fit."""
-    from sk_mnist.neural_network import _workspace
+    from sk_mnist.neural_network._keras import workspace
 
-    return len(_workspace._idle)
+    return len(workspace._idle)
 
 
 def test_auto_compiles_only_if_enough_steps_are_planned(blobs):

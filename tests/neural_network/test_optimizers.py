@@ -344,7 +344,7 @@ class TestAverages:
 class TestNamesAndInstances:
     @pytest.mark.slow
     def test_the_network_learns_with_every_optimizer_name(self, blobs):
-        from sk_mnist.neural_network._keras_parameters import OPTIMIZERS
+        from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
 
         # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.
         rates = {"adadelta": 5.0, "adagrad": 0.1, "ftrl": 0.1, "sgd": 0.1, "lion": 0.003, "adafactor": 0.03}

@@ -384,12 +384,32 @@ class TestContinuation:
         model = small(warm_start=True).fit(*blobs).set_params(optimizer="sgd")
         assert len(model.fit(*blobs).loss_curve_) == 20
 
-    def test_a_failed_fit_does_not_leave_the_previous_model(self, blobs):
+    def test_a_training_that_fails_does_not_leave_the_previous_model(self, blobs):
         X, y = blobs
         model = small().fit(X, y)
-        with pytest.raises(ValueError, match="hidden_layer_sizes"):
-            model.set_params(hidden_layer_sizes=(0,)).fit(X, np.where(y == 2, 5, y))
+        with pytest.raises(ValueError, match="diverged"):
+            model.set_params(learning_rate=1e30).fit(1e30 * X, np.where(y == 2, 5, y))
         assert not hasattr(model, "coefs_")
+        assert model.classes_.tolist() == [0, 1, 5]
+
+    @pytest.mark.parametrize(
+        ("method", "bad"),
+        [
+            ("fit", lambda X, y: {"y": np.zeros(len(y))}),
+            ("fit", lambda X, y: {"sample_weight": -np.ones(len(y))}),
+            ("fit", lambda X, y: {"X_val": X, "y_val": y}),
+            ("partial_fit", lambda X, y: {}),
+            ("partial_fit", lambda X, y: {"X": X, "y": y + 1}),
+        ],
+    )
+    def test_a_rejected_fit_leaves_the_model_as_it_was(self, blobs, method, bad):
+        X, y = blobs
+        model = small().fit(X, y)
+        before, predicted = vars(model).copy(), model.predict(X)
+        with pytest.raises(ValueError, match=r"class|sample_weight|X_val|features|labels"):
+            getattr(model, method)(**{"X": X[:, :1], "y": y, **bad(X, y)})
+        assert vars(model) == before
+        np.testing.assert_array_equal(model.predict(X), predicted)
 
 
 ACTS = ["fit", "fit with validation", "fit stopped early", "partial_fit", "set warm_start", "set early_stopping"]
@@ -734,7 +754,7 @@ class TestWorkspaces:
         assert_same_model(small(epochs=2).fit(*blobs), expected)
 
     def test_fits_that_differ_in_runtime_values_share_one_compiled_network(self, blobs):
-        from sk_mnist.neural_network import _workspace
+        from sk_mnist.neural_network._keras import workspace
 
         clear_workspaces()
         run_time_values = ["another rate", "more epochs", "another seed", "class weights", "cosine", "another batch"]
@@ -742,7 +762,7 @@ class TestWorkspaces:
             small(**{"epochs": 2, **FITS[name]}).fit(*blobs)
         X, y = blobs
         small(epochs=2).fit(X[:333], y[:333])  # another number of rows, and a last batch that is not full
-        assert len(_workspace._idle) == 1
+        assert len(workspace._idle) == 1
         for dropout, label_smoothing in [(0.1, 0.1), (0.2, 0.3)]:
             small(epochs=2, dropout=dropout, label_smoothing=label_smoothing).fit(*blobs)
-        assert len(_workspace._idle) == 2
+        assert len(workspace._idle) == 2

@@ -71,7 +71,9 @@ def prepare(job: Job) -> Setup:
     return Setup(job, optimizer, identify_optimizer(optimizer) if job.checkpoint_dir else "", callbacks)
 
 
-def train(setup: Setup, make_targets: MakeTargets | None, task: Task, checkpoint: Checkpoint | None = None) -> Result:
+def train_network(
+    setup: Setup, make_targets: MakeTargets | None, task: Task, checkpoint: Checkpoint | None = None
+) -> Result:
     """Train a network as a job describes."""
     job = setup.job
     if not setup.callbacks:
