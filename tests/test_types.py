@@ -1,12 +1,38 @@
-"""What a type checker sees of the package in a user's script."""
+"""The types that users see: the names that a parameter accepts, and what a type checker finds in a script."""
 
 import re
 import subprocess
 import sys
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from sk_mnist import KerasMLPClassifier, make_mnist_pipeline
+from sk_mnist.neural_network._forward import ACTIVATIONS
+from sk_mnist.neural_network._job import AUGMENTATIONS
+from sk_mnist.neural_network._schedules import SCHEDULES
+from sk_mnist.neural_network._training import MONITORS
+from sk_mnist.pipeline import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("function", "documented", "parameter", "names"),
+    [
+        (KerasMLPClassifier.__init__, KerasMLPClassifier, "activation", ACTIVATIONS),
+        (KerasMLPClassifier.__init__, KerasMLPClassifier, "learning_rate_schedule", SCHEDULES),
+        (KerasMLPClassifier.__init__, KerasMLPClassifier, "augmentation", AUGMENTATIONS),
+        (KerasMLPClassifier.__init__, KerasMLPClassifier, "monitor", MONITORS),
+        (make_mnist_pipeline, make_mnist_pipeline, "recipe", RECIPES),
+    ],
+)
+def test_a_parameter_has_its_names_in_its_type_and_in_the_docs(function, documented, parameter, names):
+    hint = get_type_hints(function)[parameter]
+    options = [hint, *get_args(hint)]
+    literals = [name for option in options if get_origin(option) is Literal for name in get_args(option)]
+    assert sorted(literals) == sorted(names)
+    line = re.search(rf"^ *{parameter} : (.*)$", documented.__doc__, re.MULTILINE)
+    assert sorted(re.findall(r'"(\w+)"', line[1].split("}")[0])) == sorted(names)
+
 
 SCRIPT = """\
 from sk_mnist import (
@@ -61,6 +87,7 @@ CHECKERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_type_checker_sees_the_signatures(checker, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
