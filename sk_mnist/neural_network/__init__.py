@@ -20,7 +20,7 @@ def clear_workspaces() -> None:
     >>> clear_workspaces()
     """
     # If the module has not been imported, nothing has been compiled.
-    if module := sys.modules.get("sk_mnist.neural_network._workspace"):
+    if module := sys.modules.get("sk_mnist.neural_network._keras.workspace"):
         module.clear_workspaces()
 
 

@@ -341,7 +341,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """Learn the scale of the pixels, and return these as an array with the brightest of them."""
         check_is_batch(X, type(self).__name__, _ROWS)
         task = begin_fit(self, X=X, y=y)
-        X = validate_data(self, X, ensure_all_finite=False)
+        X = self._as_array(X, reset=True)
         image_max = X.max(axis=1)
         brightest = float(image_max.max())
         self._check_values(X, brightest)
@@ -395,7 +395,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self, "pixel_max_")
         check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
-        X = validate_data(self, X, reset=False, ensure_all_finite=False)
+        X = self._as_array(X, reset=False)
         brightest = float(X.max())
         self._check_values(X, brightest)
         white = self._white_in(X.dtype, self.float_pixel_max_)
@@ -434,10 +434,14 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             state = {"float_pixel_max_": 1.0 if by_dtype else white, "max_image_mean_": white, **state}
         super().__setstate__({**state, "pixel_max": "auto"} if by_dtype else state)
 
+    def _as_array(self, X: Any, *, reset: bool) -> np.ndarray:
+        X = validate_data(self, X, reset=reset, ensure_all_finite=False)
+        if X.dtype.kind not in _KINDS:
+            raise ValueError(f"X has dtype {X.dtype}; {type(self).__name__} takes integers, floats and booleans.")
+        return X
+
     def _white_in(self, dtype: np.dtype, float_white: float) -> float:
         """Return the value of a white pixel in data of a dtype."""
-        if dtype.kind not in _KINDS:
-            raise ValueError(f"X has dtype {dtype}; {type(self).__name__} takes integers, floats and booleans.")
         if dtype.kind == "b":
             return 1.0
         if self.pixel_max != "auto":

@@ -112,6 +112,29 @@ def test_a_saved_model_has_the_defaults_of_newer_parameters(network):
     assert repr(network).startswith("KerasMLPClassifier(")
 
 
+# Attributes that version 0.1 stored, although they follow from others.
+DERIVED = {"loss_": 9.0, "loss_curve_": [9.0], "validation_scores_": [9.0], "n_layers_": 9, "out_activation_": "relu"}
+
+
+@of_other_versions
+def test_attributes_that_follow_from_others_are_dropped(network):
+    assert not vars(network).keys() & DERIVED
+    assert network.loss_curve_ == network.history_["loss"]
+    assert network.loss_ == network.loss_curve_[-1]
+    assert network.validation_scores_ == network.history_.get("val_accuracy")
+    assert (network.n_layers_, network.out_activation_) == (len(network.coefs_) + 1, "softmax")
+
+
+@of_other_versions
+@pytest.mark.parametrize("directory", [FOLDER / "0.1.0/warm_start"], indirect=True, ids=["0.1.0/warm_start"])
+@pytest.mark.parametrize(("name", "value"), DERIVED.items())
+def test_attributes_that_contradict_others_are_rejected(network, name, value):
+    state = network.__getstate__()
+    sk_mnist.KerasMLPClassifier().__setstate__({**state, name: getattr(network, name)})
+    with pytest.raises(ValueError, match=f"{name} differs from the attribute"):
+        sk_mnist.KerasMLPClassifier().__setstate__({**state, name: value})
+
+
 @of_other_versions
 @pytest.mark.parametrize("directory", TRAINABLE, indirect=True, ids=name_of)
 def test_training_of_a_saved_model_continues(directory, model, network, expected, rows):
