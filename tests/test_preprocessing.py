@@ -314,3 +314,17 @@ def test_scikit_learn_scalers_can_replace_pixel_scaler(scaler, mnist_sample):
     X, y = mnist_sample
     pipe = make_pipeline(ImageFlattener(), scaler, KerasMLPClassifier((32,), epochs=5, random_state=0))
     assert pipe.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:]) > 0.8
+
+
+@pytest.mark.parametrize(("transformer", "X"), [(ImageFlattener, np.zeros((2, 3, 3))), (PixelScaler, np.eye(3))])
+@pytest.mark.parametrize("method", ["fit", "transform"])
+def test_fit_transform_calls_the_methods_that_a_subclass_has_changed(transformer, X, method):
+    def changed(self, X, y=None):
+        called.append(method)
+        return getattr(transformer, method)(self, X)
+
+    called = []
+    subclass = type("Changed", (transformer,), {method: changed})
+    expected = transformer().fit_transform(X)
+    np.testing.assert_array_equal(subclass().fit_transform(X), expected)
+    assert called == [method]

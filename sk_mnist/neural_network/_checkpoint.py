@@ -45,7 +45,7 @@ def make_directory(path: Path | None) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path)) from error
 
 
-def find_checkpoint(job: Job, optimizer_settings: str, make_targets: MakeTargets | None) -> "Checkpoint | None":
+def find_checkpoint(job: Job, optimizer_content: str, make_targets: MakeTargets | None) -> "Checkpoint | None":
     """Return the checkpoint of a job, named after everything that determines the result of the fit.
 
     Not part of the name are the machine and the number of threads.
@@ -54,8 +54,8 @@ def find_checkpoint(job: Job, optimizer_settings: str, make_targets: MakeTargets
     ----------
     job : Job
         The fit; all of its rows are read. None is returned if it keeps no checkpoint.
-    optimizer_settings : str
-        All settings of the optimizer except the learning rate.
+    optimizer_content : str
+        The class of the optimizer and all its settings except the learning rate.
     make_targets : callable or None
         Makes the targets of the fit, if it has a teacher.
 
@@ -68,7 +68,7 @@ def find_checkpoint(job: Job, optimizer_settings: str, make_targets: MakeTargets
     digest = hashlib.sha256()
     distortion = job.distortion
     warp = None if distortion is None else (type(distortion.warp).__qualname__, distortion.warp.get_params())
-    digest.update(repr((FORMAT, __version__, job.specification, optimizer_settings, job.settings, warp)).encode())
+    digest.update(repr((FORMAT, __version__, job.specification, optimizer_content, job.settings, warp)).encode())
     if job.start is not None:
         _add_state(digest, job.start)
     for rows in (job.rows, job.validation):
@@ -126,7 +126,7 @@ class Checkpoint:
 
 
 def _add_state(digest: Any, state: State) -> None:
-    digest.update(repr((state.optimizer, state.slots is None)).encode())
+    digest.update(repr((state.optimizer, state.slots is None, state.history)).encode())
     for array in [*arrays_of(state.layers), *arrays_of(state.average or []), *(state.slots or [])]:
         _add_array(digest, array)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -33,7 +32,7 @@ from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._checkpoint import find_checkpoint, make_directory
 from sk_mnist.neural_network._epochs import Result
-from sk_mnist.neural_network._job import AUGMENTATIONS, Job, check_parameters, make_job
+from sk_mnist.neural_network._job import AUGMENTATIONS, Job, check_parameters, check_partial_fit, make_job
 from sk_mnist.neural_network._keras.parameters import (
     DEFAULT_LEARNING_RATE,
     OPTIMIZERS,
@@ -232,7 +231,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     best_epoch_ : int or None
         Epoch of the last call with the best ``monitor``; the first such epoch if there are several. None if that call
-        had no validation data. With ``early_stopping``, the weights of this epoch are kept.
+        had no validation data, or all scores are NaN. With ``early_stopping``, the weights of this epoch are kept.
 
     See Also
     --------
@@ -440,9 +439,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         make_directory(job.checkpoint_dir)
         self._begin(job)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        with fit_task(self, self._as_attributes, X=job.rows.X, y=job.seen.y, metadata=metadata) as task:
+        with fit_task(self, self._as_attributes, X=job.rows.X, y=job.y, metadata=metadata) as task:
             make_targets = fit_teacher(job.teacher, job.rows)
-            checkpoint = find_checkpoint(setup.job, setup.optimizer_settings, make_targets)
+            checkpoint = find_checkpoint(setup.job, setup.optimizer_content, make_targets)
             self._adopt(workspace.train_network(setup, make_targets, task, checkpoint), setup.job)
         return self
 
@@ -636,7 +635,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return state
 
     def __setstate__(self, state: dict) -> None:
-        state = {**update_attributes(state), "optimizer": make_optimizer(state.get("optimizer"))}
+        state = {**update_attributes(state), "optimizer": make_optimizer(state.get("optimizer", "adam"))}
         # Defaults for parameters that an older version did not have.
         super().__setstate__({**KerasMLPClassifier().get_params(deep=False), **state})
 
@@ -669,40 +668,31 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _describe_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Job:
         parameters = self._parameters()
         check_parameters(parameters)
-        continues = self.warm_start and self.__sklearn_is_fitted__()
-        # scikit-learn's checks set attributes, and a rejected fit must not change the estimator.
-        seen_by = copy.copy(self)
-        X, y = seen_by._check_X_y(X, y, reset=not continues)
-        if continues:
-            check_same_classes(np.unique(y), self.classes_)
+        trial, X, y = self._check_data(X, y, continues=self.warm_start and self.__sklearn_is_fitted__())
+        if trial.__sklearn_is_fitted__():
+            check_same_classes(np.unique(y), trial.classes_)
         else:
-            seen_by.classes_ = np.unique(y)
-            check_classes(seen_by.classes_)
-            seen_by._seed = self._draw_seed()
-        rows = make_rows(X, y, seen_by.classes_, sample_weight, self.dtype)
-        rows = weigh_classes(rows, self.class_weight, seen_by.classes_)
-        validation = seen_by._given_validation(rows, X_val, y_val, sample_weight_val)
+            trial.classes_ = np.unique(y)
+        check_classes(trial.classes_)
+        rows = make_rows(X, y, trial.classes_, sample_weight, self.dtype)
+        rows = weigh_classes(rows, self.class_weight, trial.classes_)
+        validation = trial._given_validation(rows, X_val, y_val, sample_weight_val)
+        seed = trial._draw_seed()
         if validation is None and self.early_stopping:
-            rows, validation = hold_out(rows, self.validation_fraction, seen_by.classes_, seen_by._seed)
-        return seen_by._job(parameters, rows, validation, y, continues=continues)
+            rows, validation = hold_out(rows, self.validation_fraction, trial.classes_, seed)
+        return make_job(parameters, rows, validation, y, trial._seen(), seed, trial._state())
 
     def _describe_partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Job:
         # One more epoch, from which the next call continues.
         parameters = self._parameters(epochs=1, learning_rate_schedule="constant", warm_start=True)
-        _check_partial_fit(parameters)
+        check_partial_fit(parameters)
         check_parameters(parameters)
-        continues = self.__sklearn_is_fitted__()
-        seen_by = copy.copy(self)
-        X, y = seen_by._check_X_y(X, y, reset=not continues)
-        if not continues:
-            # A fit that failed may have left its classes behind.
-            seen_by.__dict__.pop("classes_", None)
-            seen_by._seed = self._draw_seed()
-        check_partial_fit_first_call(seen_by, classes)
-        check_classes(seen_by.classes_)
-        rows = make_rows(X, y, seen_by.classes_, sample_weight, self.dtype)
-        rows = weigh_classes(rows, self.class_weight, seen_by.classes_)
-        return seen_by._job(parameters, rows, None, y, continues=continues)
+        trial, X, y = self._check_data(X, y, continues=self.__sklearn_is_fitted__())
+        check_partial_fit_first_call(trial, classes)
+        check_classes(trial.classes_)
+        rows = make_rows(X, y, trial.classes_, sample_weight, self.dtype)
+        rows = weigh_classes(rows, self.class_weight, trial.classes_)
+        return make_job(parameters, rows, None, y, trial._seen(), trial._draw_seed(), trial._state())
 
     def _parameters(self, **changes: Any) -> SimpleNamespace:
         """Return the parameters as values, some of them changed."""
@@ -711,14 +701,26 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         # Not get_params, because a subclass may have other ones.
         return SimpleNamespace(**{name: getattr(self, name) for name in _PARAMETERS} | changes)
 
-    def _draw_seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+    def _check_data(self, X: Any, y: Any, *, continues: bool) -> tuple[Self, Any, np.ndarray]:
+        """Return a copy of the estimator that has seen the data, and the checked data.
 
-    def _job(
-        self, parameters: SimpleNamespace, rows: Rows, validation: Rows | None, y: np.ndarray, *, continues: bool
-    ) -> Job:
-        seen = Seen(y, self.classes_, getattr(self, "feature_names_in_", None))
-        return make_job(parameters, rows, validation, seen, self._seed, self._state() if continues else None)
+        scikit-learn's checks set attributes, and a rejected fit must not change the estimator.
+        """
+        trial = copy.copy(self)
+        if not continues:
+            # A fit that failed may have left its classes behind.
+            for name in (*_FITTED, "classes_"):
+                trial.__dict__.pop(name, None)
+        return trial, *trial._check_X_y(X, y, reset=not continues)
+
+    def _seen(self) -> Seen:
+        return Seen(self.classes_, getattr(self, "feature_names_in_", None))
+
+    def _draw_seed(self) -> int:
+        """Return the seed of a fit: that of the last one if the fit continues from it, or else a new one."""
+        if self.__sklearn_is_fitted__():
+            return self._seed
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
         check_is_rows(X, None if reset else self.n_features_in_)
@@ -754,8 +756,10 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _layers(self) -> list[Layer]:
         return list(map(Layer, self.coefs_, self.intercepts_))
 
-    def _state(self) -> State:
-        """Return the state from which a fit continues."""
+    def _state(self) -> State | None:
+        """Return the state from which a fit continues; None if nothing is fitted."""
+        if not self.__sklearn_is_fitted__():
+            return None
         state = State(self._layers(), history=self.history_)
         if self._optimizer_state is not None:
             state.optimizer, state.slots, trained = self._optimizer_state
@@ -772,7 +776,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self._start_over(job.specification.n_features, job.seen, job.settings.seed)
 
     def _start_over(self, n_features: int, seen: Seen, seed: int) -> None:
-        for name in ("coefs_", "intercepts_", "best_epoch_", "feature_names_in_"):
+        for name in _FITTED:
             self.__dict__.pop(name, None)
         self.n_features_in_ = n_features
         if seen.feature_names is not None:
@@ -845,26 +849,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
 _PARAMETERS = tuple(KerasMLPClassifier._parameter_constraints)
 
-
-def _check_partial_fit(parameters: SimpleNamespace) -> None:
-    """Raise an error for parameters that only ``fit`` supports."""
-    if parameters.early_stopping:
-        raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
-    if parameters.class_weight == "balanced":
-        raise ValueError(
-            "class_weight='balanced' needs all labels, but partial_fit sees only some of them. Give the weights as "
-            "a dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
-        )
-    if parameters.checkpoint_dir is not None:
-        raise ValueError(
-            "partial_fit keeps no checkpoints, because each call is one epoch. Set checkpoint_dir=None, and save "
-            "the estimator between calls."
-        )
-    if parameters.teacher is not None and not isinstance(parameters.teacher, FrozenEstimator):
-        raise ValueError(
-            "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
-            "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
-        )
+# Attributes that an unfitted estimator does not have.
+_FITTED = ("coefs_", "intercepts_", "best_epoch_", "feature_names_in_")
 
 
 def _import_workspace() -> ModuleType:
@@ -889,6 +875,6 @@ def adopt_training(mlp: KerasMLPClassifier, classes: np.ndarray, state: State) -
     state : State
         How the training ended, with layers in the dtype of ``mlp``.
     """
-    mlp._start_over(len(state.layers[0].kernel), Seen(classes, classes, None), mlp._draw_seed())
+    mlp._start_over(len(state.layers[0].kernel), Seen(classes, None), mlp._draw_seed())
     for name, value in mlp._as_attributes(state.fitted_layers, state.history).items():
         setattr(mlp, name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -75,6 +76,7 @@ class Callbacks(Protocol):
     """Objects that are called during training, with Keras' names for the hooks, and that may stop it."""
 
     has_batch_hooks: bool
+    may_change_network: bool  # its weights and its learning rate
 
     @property
     def stops(self) -> bool: ...
@@ -92,6 +94,7 @@ class NoCallbacks:
     """No callbacks."""
 
     has_batch_hooks = False
+    may_change_network = False
     stops = False
     first_epoch = 0
 
@@ -107,8 +110,8 @@ class Hooks(NamedTuple):
     """What is called in the course of a training."""
 
     task: Task
-    callbacks: Callbacks = NoCallbacks()
-    checkpoint: Checkpoint | None = None
+    callbacks: Callbacks
+    checkpoint: Checkpoint | None
 
 
 class Result(NamedTuple):
@@ -144,14 +147,14 @@ def run(job: Job, state: State, network: Network, make_targets: MakeTargets | No
     KeyboardInterrupt
         If Ctrl-C ended it before the first step.
     """
-    training = _Training(job, network, make_targets, hooks)
-    training.begin_from(state)
+    epochs = _Epochs(job, network, make_targets, hooks)
+    epochs.begin_from(state)
     # The network has copies now, and these arrays may be large.
     del state
-    return training.run()
+    return epochs.run()
 
 
-class _Training:
+class _Epochs:
     """The epochs of a job."""
 
     def __init__(self, job: Job, network: Network, make_targets: MakeTargets | None, hooks: Hooks) -> None:
@@ -188,7 +191,7 @@ class _Training:
             self.network.set_layers(state.fitted_layers)
             self.network.set_slots(None)
         self.history = {name: [*values] for name, values in state.history.items()}
-        self._best = state.best
+        self._best = replace(state.best)
 
     def _state(self) -> State:
         network = self.network
@@ -219,7 +222,7 @@ class _Training:
         if first_epoch > self.settings.first_epoch and not self.rates.is_constant:
             # The restored variables of the optimizer include the rate of the previous step.
             self.network.learning_rate = self.rates.current
-        self.rates.adopt(self.network.learning_rate, "on_train_begin")
+        self._adopt_rate("on_train_begin")
         self.network.compile()
         self._dropout = self.network.find_dropout(self.settings.dropout)
         self._hyperparameters = self.network.make_hyperparameters(self.settings, self._dropout)
@@ -240,7 +243,7 @@ class _Training:
                     logs |= self._validate(self.job.validation)
                 is_stopped = self._end_epoch_of_task(logs)
                 logs = self.callbacks.end_epoch(epoch, logs)
-                self.rates.adopt(self.network.learning_rate, "on_epoch_end")
+                self._adopt_rate("on_epoch_end")
                 if self.job.validation is not None:
                     self._update_best(MONITORS[self.settings.monitor] * logs[self.settings.monitor])
             append_epoch(self.history, logs)
@@ -293,6 +296,7 @@ class _Training:
         sums, step = np.zeros(3), 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
+                # Callbacks see the rate of the batch that begins, and may set another.
                 network.learning_rate = self.rates.advance(first_step + step, n_steps)[0]
                 self._tell("on_train_batch_begin", step)
             rates = self.rates.advance(first_step + step, n_steps)
@@ -360,9 +364,7 @@ class _Training:
         # As in Keras, on_train_end is not called after Ctrl-C, so that BackupAndRestore keeps its backup.
         if not is_interrupted:
             is_interrupted = self._is_interrupted_at_the_end(logs)
-        given = network.get_layers()
-        if not _are_equal(given, kept):
-            # A callback has set them.
+        if self.callbacks.may_change_network and not _are_equal(given := network.get_layers(), kept):
             trained = kept = given
             network.restart_average()
         if not self.job.keeps_optimizer:
@@ -380,7 +382,11 @@ class _Training:
 
     def _tell(self, hook: str, *arguments: Any) -> None:
         self.callbacks.call(hook, *arguments)
-        self.rates.adopt(self.network.learning_rate, hook)
+        self._adopt_rate(hook)
+
+    def _adopt_rate(self, hook: str) -> None:
+        if self.callbacks.may_change_network:
+            self.rates.adopt(self.network.learning_rate, hook)
 
 
 def _means(sums: np.ndarray) -> Logs:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from sk_mnist._sklearn import validate_estimator
 from sk_mnist.augmentation import RandomWarp, count_shared_warps, find_image_shape, find_strength, warp_rows
@@ -63,7 +64,7 @@ class Settings:
     n_epochs: int
     first_epoch: int  # number of epochs that the network was trained before
     seed: int
-    learning_rate: float | None  # the largest of the schedule; None: the rate of the optimizer, which Keras reads
+    learning_rate: float | None  # the largest of the schedule; None until Keras has read that of an optimizer
     schedule: str
     block: BlockShape
     alpha: float
@@ -93,6 +94,7 @@ class Job:
     settings: Settings
     rows: Rows
     validation: Rows | None
+    y: np.ndarray  # labels of all rows of X
     seen: Seen
     start: State | None  # what training continues from; None: new weights, from the seed
     distortion: Distortion | None
@@ -139,10 +141,32 @@ def check_parameters(parameters: SimpleNamespace) -> None:
         validate_estimator(parameters.augmentation)
 
 
+def check_partial_fit(parameters: SimpleNamespace) -> None:
+    """Raise an error for parameters that only ``fit`` supports."""
+    if parameters.early_stopping:
+        raise ValueError("partial_fit cannot hold out validation data; set early_stopping=False.")
+    if parameters.class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' needs all labels, but partial_fit sees only some of them. Give the weights as "
+            "a dict, from sklearn.utils.compute_class_weight('balanced', classes=classes, y=y)."
+        )
+    if parameters.checkpoint_dir is not None:
+        raise ValueError(
+            "partial_fit keeps no checkpoints, because each call is one epoch. Set checkpoint_dir=None, and save "
+            "the estimator between calls."
+        )
+    if parameters.teacher is not None and not isinstance(parameters.teacher, FrozenEstimator):
+        raise ValueError(
+            "partial_fit does not fit a teacher, because it sees only part of the data. Fit the teacher first, and "
+            "set teacher=FrozenEstimator(fitted), from sklearn.frozen."
+        )
+
+
 def make_job(
     parameters: SimpleNamespace,
     rows: Rows,
     validation: Rows | None,
+    y: np.ndarray,
     seen: Seen,
     seed: int,
     start: State | None,
@@ -155,8 +179,10 @@ def make_job(
         The parameters of KerasMLPClassifier, which ``check_parameters`` accepts.
     rows, validation : Rows
         The rows to train on, and those to validate on, if any.
+    y : ndarray of shape (n_samples,)
+        Labels of all rows of ``X``.
     seen : Seen
-        The labels and the names of the features.
+        The classes and the names of the features.
     seed : int
         Seed of everything that is random in the fit.
     start : State or None
@@ -210,6 +236,7 @@ def make_job(
         ),
         rows=rows,
         validation=validation,
+        y=y,
         seen=seen,
         start=start,
         distortion=distortion,
@@ -270,8 +297,8 @@ def _make_distortion(augmentation: Any, n_features: int) -> Distortion | None:
 def _make_teacher(parameters: SimpleNamespace, n_features: int, seen: Seen) -> Teacher | None:
     if parameters.teacher is None:
         return None
-    estimator = check_teacher(parameters.teacher, n_features, seen)
-    return Teacher(estimator, parameters.teacher_weight, parameters.label_smoothing, seen.classes)
+    check_teacher(parameters.teacher, n_features, seen)
+    return Teacher(parameters.teacher, parameters.teacher_weight, parameters.label_smoothing, seen.classes)
 
 
 def _uses_xla(parameters: SimpleNamespace, n_rows: int) -> bool:

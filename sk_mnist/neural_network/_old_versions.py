@@ -52,10 +52,16 @@ def update_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def _are_same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_are_same, one, other))
+        return len(one) == len(other) and all(map(_are_same_numbers, one, other))
+    return _are_same_numbers(one, other) or (
+        isinstance(other, str | None) and type(one) is type(other) and one == other
+    )
+
+
+def _are_same_numbers(one: Any, other: Any) -> bool:
     if isinstance(one, Real) and isinstance(other, Real):
         return bool(one == other or (one != one and other != other))  # NaN is not equal to itself
-    return type(one) is type(other) and isinstance(one, str | None) and one == other
+    return False
 
 
 def _split_optimizer_state(state: Any, n_layers: int) -> OptimizerState | Any:
@@ -70,6 +76,6 @@ def _split_optimizer_state(state: Any, n_layers: int) -> OptimizerState | Any:
 def _averages(settings: str) -> bool:
     """Whether an optimizer with these settings averages the weights."""
     try:
-        return json.loads(settings)["config"]["use_ema"] is True
-    except (ValueError, KeyError, TypeError):
+        return bool(json.loads(settings)["config"]["use_ema"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -1,4 +1,4 @@
-"""The rows that a network is trained on: checked, encoded, weighted, held out. ``X`` is never copied as a whole."""
+"""The rows that a network is trained on or validated on: checked, encoded, weighted, held out."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ from sk_mnist._sklearn import check_sample_weight
 class Seen(NamedTuple):
     """What the estimator shows of the data that it was fitted on."""
 
-    y: np.ndarray  # labels of all rows
     classes: np.ndarray  # labels that may occur, sorted
     feature_names: np.ndarray | None  # names of the features, if they have any
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of ``X`` with their labels and weights."""
+    """Rows of ``X``, which is not copied, with their labels and weights."""
 
     X: Any  # {ndarray, sparse matrix} of shape (n_samples, n_features)
     positions: np.ndarray | None  # of the rows in X; None: all of them
     y: np.ndarray  # labels, as positions in classes_: int32, one per row
-    weight: np.ndarray  # sample weight times class weight, in the dtype of the network
+    weight: np.ndarray  # in the dtype of the network; in training rows, with the weights of the classes
     sample_weight: np.ndarray | None  # as given to fit; None if it was not given
 
     def __len__(self) -> int:
@@ -38,7 +37,7 @@ class Rows:
 
     @property
     def selected(self) -> Any:
-        """The rows themselves, in their order."""
+        """A copy of the rows, unless they are all of ``X``."""
         return self.X if self.positions is None else self.X[self.positions]
 
     def gather(self, chosen: np.ndarray) -> np.ndarray:

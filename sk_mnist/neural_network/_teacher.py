@@ -22,14 +22,14 @@ from sk_mnist.neural_network._rows import Rows, Seen
 class Teacher:
     """A teacher, and how its probabilities and the labels become targets."""
 
-    estimator: Any  # from check_teacher: not fitted, or a FrozenEstimator
+    estimator: Any  # a FrozenEstimator, or an estimator of which a clone is fitted
     weight: float  # of its probabilities; the labels have the remaining weight
     label_smoothing: float
     classes: np.ndarray  # labels to which the positions in Rows.y refer
 
 
-def check_teacher(teacher: Any, n_features: int, seen: Seen) -> Any:
-    """Return a clone of a teacher, to be fitted; a FrozenEstimator is checked against the data and returned as it is.
+def check_teacher(teacher: Any, n_features: int, seen: Seen) -> None:
+    """Check that a teacher can be cloned or, if it is a FrozenEstimator, that it fits to the data.
 
     Parameters
     ----------
@@ -40,10 +40,6 @@ def check_teacher(teacher: Any, n_features: int, seen: Seen) -> Any:
     seen : Seen
         Its labels, and the names of its features.
 
-    Returns
-    -------
-    teacher : estimator instance
-
     Raises
     ------
     ValueError
@@ -51,7 +47,8 @@ def check_teacher(teacher: Any, n_features: int, seen: Seen) -> Any:
     """
     if not isinstance(teacher, FrozenEstimator):
         with naming_the_teacher(teacher):
-            return clone(teacher)
+            clone(teacher)
+        return
     name = _name_of(teacher)
     if not teacher.__sklearn_is_fitted__():
         raise ValueError(
@@ -77,7 +74,6 @@ def check_teacher(teacher: Any, n_features: int, seen: Seen) -> Any:
             f"{names[position]!r} for the teacher and {seen.feature_names[position]!r} in X. Give both the same "
             "columns."
         )
-    return teacher
 
 
 def fit_teacher(teacher: Teacher | None, rows: Rows) -> MakeTargets | None:
@@ -101,7 +97,7 @@ def fit_teacher(teacher: Teacher | None, rows: Rows) -> MakeTargets | None:
     if not isinstance(fitted, FrozenEstimator):
         weights = _weights_for(fitted, rows)
         with naming_the_teacher(fitted):
-            fitted = fitted.fit(rows.selected, teacher.classes[rows.y], **weights)
+            fitted = clone(fitted).fit(rows.selected, teacher.classes[rows.y], **weights)
     return _make_targets_with(fitted, teacher)
 
 

@@ -200,7 +200,11 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
         )
     if 0 in sizes or sizes[-1] != len(mlp.classes_):
         raise ValueError(f"its {name} has layers of {sizes[1:]} units for {len(mlp.classes_)} classes")
-    for array in [*mlp.coefs_, *mlp.intercepts_]:
+    trained = mlp._optimizer_state[2] if mlp._optimizer_state else []
+    expected = [array.shape for pair in zip(mlp.coefs_, mlp.intercepts_, strict=True) for array in pair]
+    if trained and [array.shape for array in trained] != expected:
+        raise ValueError(f"_optimizer_state of its {name} has weights of other shapes than coefs_ and intercepts_")
+    for array in [*mlp.coefs_, *mlp.intercepts_, *trained]:
         if array.dtype != mlp.dtype:
             raise ValueError(f"its {name} has weights of {array.dtype}, but dtype={mlp.dtype!r}")
         if not np.isfinite(array).all():

@@ -114,6 +114,8 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         rows : ndarray of shape (n_samples, n_pixels)
             In the dtype of ``X``.
         """
+        if _is_changed(self, ImageFlattener):
+            return self.fit(X, y).transform(X)
         return self._fit(X, y)
 
     def _fit(self, X: Any, y: Any) -> np.ndarray:
@@ -334,6 +336,8 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         X_scaled : ndarray of float32 of shape (n_samples, n_pixels)
             Pixels in [0, 1]. ``X`` itself if it is already scaled.
         """
+        if _is_changed(self, PixelScaler):
+            return self.fit(X, y).transform(X)
         X, brightest = self._fit(X, y)
         return _scale(X, self.pixel_max_, brightest)
 
@@ -507,6 +511,13 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _is_changed(transformer: Any, transformer_class: Any) -> bool:
+    """Whether a subclass has changed a method, for which fit_transform must not be a short cut."""
+    return any(
+        getattr(type(transformer), name) is not getattr(transformer_class, name) for name in ("fit", "transform")
+    )
 
 
 def _scale(X: np.ndarray, white: float, brightest: float) -> np.ndarray:

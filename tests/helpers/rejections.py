@@ -73,6 +73,8 @@ def main():
             for value in values:
                 given = {} if is_data else {name: value}
                 parameters = {"random_state": 0, "early_stopping": True, "checkpoint_dir": directory / name, **given}
+                if name == "keras_callbacks":
+                    del parameters["checkpoint_dir"]  # which excludes callbacks
                 model = KerasMLPClassifier(**parameters).set_callbacks(callback)
                 try:
                     model.fit(**{"X": X, "y": Y, **({name: value} if is_data else {})})
@@ -80,6 +82,10 @@ def main():
                 except (TypeError, ValueError, NotADirectoryError) as error:
                     if "tensorflow" in sys.modules or begun or list(directory.iterdir()):
                         faults.append(f"{name}={value!r} is rejected too late: {error}")
+    # Good arguments have all of these effects.
+    KerasMLPClassifier(random_state=0, epochs=1, checkpoint_dir=directory / "good").set_callbacks(callback).fit(X, Y)
+    if "tensorflow" not in sys.modules or not begun or not list(directory.iterdir()):
+        faults.append("good arguments have no effect")
     sys.stdout.write(json.dumps(faults))
 
 

@@ -49,6 +49,13 @@ class StopAfter(FitCallback):
         return False
 
 
+class Halved(keras.optimizers.Adam):
+    """Adam at half the learning rate, with Adam's settings."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate / 2)
+
+
 @pytest.fixture(scope="module")
 def images():
     """600 images of 6 x 6 pixels in three classes."""
@@ -214,6 +221,28 @@ def test_another_parameter_value_gets_its_own_checkpoint(change, images, tmp_pat
     assert len(checkpoints(tmp_path)) == 2
     interrupted(network(tmp_path, **change), 1, *images)
     assert len(checkpoints(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("adamax", "nadam"), (keras.optimizers.Adam(0.001), Halved(0.001))], ids=["names", "instances"]
+)
+def test_optimizers_with_equal_settings_have_checkpoints_of_their_own(one, other, images, tmp_path):
+    rate = {"learning_rate": 0.001}  # the default, because instances have their own
+    for optimizer in (one, other):
+        interrupted(network(tmp_path, optimizer=optimizer, **rate), 1, *images)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+def test_models_with_equal_weights_but_different_histories_have_checkpoints_of_their_own(images, tmp_path):
+    X, y = images
+    histories = []
+    for rows in (slice(50), slice(100)):
+        model = network(None, warm_start=True, epochs=2).fit(X, y, X_val=X[rows], y_val=y[rows])
+        before = model.history_["val_loss"]
+        model.set_params(checkpoint_dir=tmp_path).fit(X, y)
+        assert model.history_["val_loss"][:2] == before
+        histories.append(before)
+    assert histories[0] != histories[1]
 
 
 @pytest.mark.slow

@@ -2,19 +2,23 @@
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
 from sk_mnist import KerasMLPClassifier
 from sk_mnist.neural_network._job import XLA_MIN_STEPS
 from tests.helpers import rejections
+from tests.helpers.networks import FitCallback
 from tests.helpers.rejections import X, Y
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,6 +34,55 @@ def test_a_bad_argument_leaves_no_directory_begins_no_task_and_starts_no_tensorf
     assert rejections.PARAMETERS.keys() == KerasMLPClassifier().get_params(deep=False).keys()
     command = [sys.executable, "-m", "tests.helpers.rejections", tmp_path]
     assert json.loads(subprocess.check_output(command, text=True, cwd=ROOT)) == []
+
+
+@pytest.mark.parametrize("case", ["a Keras schedule", "an optimizer that wraps another", "no callback", "a graph"])
+def test_what_only_keras_can_reject_is_rejected_before_anything_is_written_begun_or_fitted(case, tmp_path):
+    # Not at the top, because a job is built without it.
+    import keras
+    import tensorflow as tf
+
+    optimizers = keras.optimizers
+    wrong = {
+        "a Keras schedule": {"optimizer": optimizers.Adam(optimizers.schedules.CosineDecay(0.1, 10))},
+        "an optimizer that wraps another": {"optimizer": optimizers.LossScaleOptimizer(optimizers.Adam())},
+        "no callback": {"keras_callbacks": [lambda: None], "checkpoint_dir": None},
+        "a graph": {},
+    }[case]
+
+    class Told(FitCallback):
+        def on_fit_task_begin(self, estimator, context):
+            raise AssertionError("told of a fit")
+
+        def on_fit_task_end(self, estimator, context):
+            """Do nothing."""
+
+    class Fitted(DummyClassifier):
+        def fit(self, X, y):
+            raise AssertionError("fitted")
+
+    model = KerasMLPClassifier((3,), epochs=1, random_state=0).fit(X, Y)
+    before = pickle.dumps(model)
+    parameters = {"checkpoint_dir": tmp_path / "checkpoints", "teacher": Fitted(), **wrong}
+    model.set_params(**parameters).set_callbacks(Told())
+    with tf.Graph().as_default() if case == "a graph" else nullcontext():
+        with pytest.raises((TypeError, ValueError, RuntimeError), match=r"optimizer|keras_callbacks|graph"):
+            model.fit(X, Y)
+    assert list(tmp_path.iterdir()) == []
+    defaults = {name: KerasMLPClassifier().get_params(deep=False)[name] for name in parameters}
+    assert pickle.dumps(model.set_params(**defaults).set_callbacks()) == before
+
+
+def test_running_a_job_does_not_change_it():
+    from sk_mnist.neural_network._keras import workspace
+    from sk_mnist.neural_network._reporting import NoTask
+
+    model = KerasMLPClassifier((3,), epochs=2, random_state=0, warm_start=True, early_stopping=True).fit(X, Y)
+    job = model._describe_fit(X, Y, None, None, None, None)
+    before = pickle.dumps(job)
+    one, other = (workspace.train_network(workspace.prepare(job), None, NoTask(), None).state for _ in range(2))
+    assert pickle.dumps(job) == before
+    assert one.history == other.history
 
 
 def test_a_job_is_built_without_tensorflow():

@@ -114,6 +114,14 @@ def make_skipping():
     return optimizer
 
 
+class SlowsDown(keras.optimizers.SGD):
+    """It sets its own learning rate after each step."""
+
+    def apply_gradients(self, grads_and_vars):
+        super().apply_gradients(grads_and_vars)
+        self.learning_rate.assign(self.learning_rate / 2)
+
+
 class FixedRate(keras.optimizers.SGD):
     """Its get_config has no learning rate."""
 
@@ -147,6 +155,14 @@ QUICK = {"Keras' own", "a namesake", "excluded from weight decay", "a loss scale
 
 
 class TestInstancesTrainAsInKeras:
+    @pytest.mark.parametrize("schedule", ["constant", "cosine"])
+    def test_a_rate_that_the_optimizer_sets_itself_is_replaced_in_the_next_step(self, blobs, schedule):
+        one, other = (
+            KerasMLPClassifier(**FULL, optimizer=optimizer, learning_rate_schedule=schedule).fit(*blobs)
+            for optimizer in (SlowsDown(0.1), keras.optimizers.SGD(0.1))
+        )
+        assert_same_model(one, other)
+
     @pytest.mark.parametrize(
         "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in INSTANCES]
     )

@@ -772,6 +772,14 @@ NONSENSE = {
     "an optimizer's state of strings": set_mlp(
         "_optimizer_state", lambda _: tuple_of([literal("adam"), list_of([literal("x")])])
     ),
+    "weights before averaging that are no weights": set_mlp(
+        "_optimizer_state",
+        lambda m: tuple_of([literal("adam"), list_of([]), list_of([array_node(m, np.ones((), np.float32))])]),
+    ),
+    "settings of an optimizer that nest deeply": set_mlp(
+        "_optimizer_state", lambda _: tuple_of([literal("[" * 100_000), list_of([literal("x")])])
+    ),
+    "a curve of losses that nests": set_mlp("loss_curve_", lambda _: list_of([list_of([literal(1.0)])])),
     "no white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(0.0)),
     "NaN as white": set_attribute("PixelScaler", "pixel_max_", lambda _: literal(np.nan)),
     "an array as white of floats": set_attribute(

@@ -46,6 +46,7 @@ class KerasCallbacks:
         self._model = model
         self._recorder = _Recorder()
         self.has_batch_hooks = have_batch_hooks(callbacks)
+        self.may_change_network = True
         _build_metrics(model)
         model.stop_training = False
         self._list = keras.callbacks.CallbackList(

@@ -94,7 +94,7 @@ class Network:
     optimizer : OptimizerDescription
         Its optimizer.
     dropout : float or None
-        Rate of the Dropout layers; None in a network that other fits will reuse, where it is a run-time value.
+        Dropout of the hidden layers; None in a network that other fits will reuse, where it is a run-time value.
     """
 
     def __init__(self, specification: Specification, optimizer: OptimizerDescription, dropout: float | None) -> None:

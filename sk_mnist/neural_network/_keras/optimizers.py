@@ -101,14 +101,14 @@ def _describe_name(name: str) -> OptimizerDescription:
 
 
 def identify_optimizer(description: OptimizerDescription) -> str:
-    """Return all settings of an optimizer except the learning rate, as JSON with the content of arrays.
+    """Return the class and all settings of an optimizer except the learning rate, with the content of arrays.
 
     Raises
     ------
     ValueError
         If a setting is neither a plain value nor an array, so that two optimizers cannot be told apart.
     """
-    settings = [description.identifying_config, description.extras]
+    settings = [description.key, description.identifying_config, description.extras]
     try:
         return json.dumps(settings, sort_keys=True, default=_with_content)
     except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from sk_mnist._tensorflow import limit_threads
 from sk_mnist.neural_network._batches import MakeTargets
 from sk_mnist.neural_network._checkpoint import Checkpoint
-from sk_mnist.neural_network._epochs import Hooks, Result, run
+from sk_mnist.neural_network._epochs import Callbacks, Hooks, NoCallbacks, Result, run
 from sk_mnist.neural_network._job import Job
 from sk_mnist.neural_network._keras.callbacks import KerasCallbacks, detach, have_batch_hooks, make_callbacks
 from sk_mnist.neural_network._keras.network import Network, draw_layers, keras_defaults
@@ -47,7 +47,7 @@ class Setup:
 
     job: Job
     optimizer: OptimizerDescription
-    optimizer_settings: str  # all settings except the learning rate, if the job keeps a checkpoint
+    optimizer_content: str  # its class and all settings except the learning rate, if the job keeps a checkpoint
     callbacks: list[keras.callbacks.Callback]
 
 
@@ -76,28 +76,26 @@ def train_network(
 ) -> Result:
     """Train a network as a job describes."""
     job = setup.job
-    if not setup.callbacks:
-        with lend_network(setup) as network:
-            hooks = Hooks(task, checkpoint=checkpoint)
-            return fit_through_scikeras(network, lambda: run(job, _first_state(job), network, make_targets, hooks))
-    # Callbacks may keep a reference to the model, so no other fit reuses it.
-    network = _build_network(setup, job.settings.dropout)
-    try:
-        callbacks = KerasCallbacks(setup.callbacks, network.model, job)
+    with lend_network(setup) as (network, callbacks):
         hooks = Hooks(task, callbacks, checkpoint)
         return fit_through_scikeras(network, lambda: run(job, _first_state(job), network, make_targets, hooks))
-    finally:
-        detach(setup.callbacks)
 
 
 @contextmanager
-def lend_network(setup: Setup) -> Iterator[Network]:
+def lend_network(setup: Setup) -> Iterator[tuple[Network, Callbacks]]:
     """Lend a compiled network to one fit at a time: an idle one of the same specification, or a new one."""
+    if setup.callbacks:
+        # Callbacks may keep a reference to the model, so no other fit reuses it.
+        network = _build_network(setup, setup.job.settings.dropout)
+        try:
+            yield network, KerasCallbacks(setup.callbacks, network.model, setup.job)
+        finally:
+            detach(setup.callbacks)
+        return
     is_shareable = setup.optimizer.is_shareable
-    network = _take_idle(setup) if is_shareable else None
-    network = network or _build_network(setup, dropout=None)
+    network = (_take_idle(setup) if is_shareable else None) or _build_network(setup, dropout=None)
     try:
-        yield network
+        yield network, NoCallbacks()
     finally:
         # Also after an error, because the next fit resets all of its state.
         if is_shareable:
