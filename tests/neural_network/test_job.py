@@ -65,9 +65,10 @@ def test_what_only_keras_can_reject_is_rejected_before_anything_is_written_begun
     before = pickle.dumps(model)
     parameters = {"checkpoint_dir": tmp_path / "checkpoints", "teacher": Fitted(), **wrong}
     model.set_params(**parameters).set_callbacks(Told())
-    with tf.Graph().as_default() if case == "a graph" else nullcontext():
-        with pytest.raises((TypeError, ValueError, RuntimeError), match=r"optimizer|keras_callbacks|graph"):
-            model.fit(X, Y)
+    errors = TypeError, ValueError, RuntimeError
+    surroundings = tf.Graph().as_default() if case == "a graph" else nullcontext()
+    with surroundings, pytest.raises(errors, match=r"optimizer|keras_callbacks|graph"):
+        model.fit(X, Y)
     assert list(tmp_path.iterdir()) == []
     defaults = {name: KerasMLPClassifier().get_params(deep=False)[name] for name in parameters}
     assert pickle.dumps(model.set_params(**defaults).set_callbacks()) == before
