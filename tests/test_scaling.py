@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sk_mnist import load
+from tests.helpers.processes import output_of
 
 SCALING = Path(__file__).parent.parent / "examples" / "scaling"
 
@@ -76,6 +78,24 @@ class TestInfiniteMnist:
             np.testing.assert_array_equal(one, other)
 
 
+# Prints the number of the process, and begin and end, of each of 6 short fits.
+FITS_OF_WORKERS = """
+import json, os, sys, time
+from joblib import Parallel, delayed
+from cost_model import local_workers
+
+def fit():
+    begin = time.time()
+    time.sleep(0.3)
+    return os.getpid(), begin, time.time()
+
+with local_workers(int(sys.argv[1])):
+    spans = Parallel()(delayed(fit)() for _ in range(6))
+assert os.getpid() not in {worker for worker, *_ in spans}
+print(json.dumps(spans))
+"""
+
+
 class TestCostModel:
     @pytest.fixture
     def model(self, monkeypatch):
@@ -133,15 +153,29 @@ class TestCostModel:
         assert "--check-candidates must be at least 6" in process.communicate(timeout=300)[1]
         assert process.returncode == 2
 
+    def test_a_check_without_workers_is_rejected(self):
+        process = start("cost_model", "--check", "--check-workers", 2, 0)
+        assert "--check-workers must be at least 1; got 0" in process.communicate(timeout=300)[1]
+        assert process.returncode == 2
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("n_workers", [1, 2])
+    def test_each_worker_takes_one_fit_at_a_time(self, n_workers):
+        pytest.importorskip("distributed")
+        spans = json.loads(output_of(FITS_OF_WORKERS, n_workers, cwd=SCALING))
+        by_worker = {worker: sorted(fit[1:] for fit in spans if fit[0] == worker) for worker, *_ in spans}
+        assert len(by_worker) == n_workers
+        for fits in by_worker.values():
+            assert all(end <= begin for (_, end), (begin, _) in pairwise(fits))
+
     @pytest.mark.slow
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
-        process = start("cost_model", "--check", "--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6)
+        little = ["--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6, "--check-workers", 1]
+        process = start("cost_model", "--check", *little)
         printed, errors = process.communicate(timeout=600)
-        rows = re.findall(
-            r"^(\d) workers?: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
-        )
-        assert [row[0] for row in rows] == ["1", "2"], errors
-        assert all(float(predicted) > 0 and float(taken) > 0 for _, predicted, taken in rows)
+        row = re.search(r"^1 worker: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE)
+        assert row, errors
+        assert min(map(float, row.groups())) > 0
         # How close they are depends on what else the machine does.
         assert process.returncode in (0, 1)
