@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,8 +31,8 @@ def finish(process):
     return printed
 
 
-# The longest training of it is 64 blocks, and the first 50 are saved.
-ROWS = 640_000
+# The longest training of it is 16 blocks.
+ROWS = 160_000
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,9 @@ class TestInfiniteMnist:
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
         assert [point["rows"] for point in points] == [ROWS // 2**k for k in range(6, -1, -1)]
-        # The first two fill caches; a stream that was kept would be 1.2 GB at the end.
-        assert points[-1]["peak_mebibytes"] - points[1]["peak_mebibytes"] < 60
+        # The first three have less than two blocks; a stream that was kept would be 0.5 GB at the end.
+        assert points[3]["rows"] == 20_000
+        assert points[-1]["peak_mebibytes"] - points[3]["peak_mebibytes"] < 60
 
     @pytest.mark.slow
     def test_more_rows_make_fewer_errors(self, whole):
@@ -56,7 +58,7 @@ class TestInfiniteMnist:
         points = json.loads((output / "infinite_mnist.json").read_text())
         errors = [1 - point["accuracy"] for point in points]
         assert errors == sorted(errors, reverse=True)
-        assert errors[-1] < 0.025
+        assert errors[-1] < 0.04  # 0.049 after half of the rows
         for point, error in zip(points, errors, strict=True):
             assert re.search(rf"^ *{point['rows']:,} +{error:.2%} ", printed, re.MULTILINE), printed
 
@@ -64,14 +66,18 @@ class TestInfiniteMnist:
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
     def test_a_killed_stream_resumes_and_reaches_the_same_weights(self, whole, tmp_path):
         name = f"{ROWS}-rows-0.skops"
-        process = start("infinite_mnist", "--rows", ROWS, "--output", tmp_path)
+        for path in whole[1].glob("*.skops"):
+            if path.name != name:
+                shutil.copy(path, tmp_path)
+        arguments = ["--rows", ROWS, "--save-every", ROWS // 2, "--output", tmp_path]
+        process = start("infinite_mnist", *arguments)
         while not (tmp_path / name).exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert len(load(tmp_path / name).loss_curve_) == 50
-        finish(start("infinite_mnist", "--rows", ROWS, "--output", tmp_path))
+        assert len(load(tmp_path / name).loss_curve_) == 8
+        finish(start("infinite_mnist", *arguments))
         resumed, uninterrupted = load(tmp_path / name), load(whole[1] / name)
         assert resumed.loss_curve_ == uninterrupted.loss_curve_
         for one, other in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):
