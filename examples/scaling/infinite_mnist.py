@@ -9,8 +9,8 @@ number. Separate networks are trained on 125,000, 250,000, ... and 8,000,000 row
     python examples/scaling/infinite_mnist.py                 # about 6 minutes on 2 cores
     python examples/scaling/infinite_mnist.py --rows 500000   # a trial in less than a minute
 
-The network is saved every 500,000 rows. If the script is killed, even by SIGKILL, run the same command again: it resumes, and
-ends with the same weights.
+The network is saved every 500,000 rows. If the script is killed, even by SIGKILL, run the same command again: it
+resumes, and ends with the same weights.
 """
 
 import argparse
