@@ -3,16 +3,19 @@
 import importlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sk_mnist import load
+from tests.helpers.processes import output_of
 
 SCALING = Path(__file__).parent.parent / "examples" / "scaling"
 
@@ -28,8 +31,8 @@ def finish(process):
     return printed
 
 
-# The longest training of it is 64 blocks, and the first 50 are saved.
-ROWS = 640_000
+# The longest training of it is 16 blocks.
+ROWS = 160_000
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +48,9 @@ class TestInfiniteMnist:
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
         assert [point["rows"] for point in points] == [ROWS // 2**k for k in range(6, -1, -1)]
-        # The first two fill caches; a stream that was kept would be 1.2 GB at the end.
-        assert points[-1]["peak_mebibytes"] - points[1]["peak_mebibytes"] < 60
+        # The first three have less than two blocks; a stream that was kept would be 0.5 GB at the end.
+        assert points[3]["rows"] == 20_000
+        assert points[-1]["peak_mebibytes"] - points[3]["peak_mebibytes"] < 60
 
     @pytest.mark.slow
     def test_more_rows_make_fewer_errors(self, whole):
@@ -54,7 +58,7 @@ class TestInfiniteMnist:
         points = json.loads((output / "infinite_mnist.json").read_text())
         errors = [1 - point["accuracy"] for point in points]
         assert errors == sorted(errors, reverse=True)
-        assert errors[-1] < 0.025
+        assert errors[-1] < 0.04  # 0.049 after half of the rows
         for point, error in zip(points, errors, strict=True):
             assert re.search(rf"^ *{point['rows']:,} +{error:.2%} ", printed, re.MULTILINE), printed
 
@@ -62,18 +66,40 @@ class TestInfiniteMnist:
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
     def test_a_killed_stream_resumes_and_reaches_the_same_weights(self, whole, tmp_path):
         name = f"{ROWS}-rows-0.skops"
-        process = start("infinite_mnist", "--rows", ROWS, "--output", tmp_path)
+        for path in whole[1].glob("*.skops"):
+            if path.name != name:
+                shutil.copy(path, tmp_path)
+        arguments = ["--rows", ROWS, "--save-every", ROWS // 2, "--output", tmp_path]
+        process = start("infinite_mnist", *arguments)
         while not (tmp_path / name).exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert len(load(tmp_path / name).loss_curve_) == 50
-        finish(start("infinite_mnist", "--rows", ROWS, "--output", tmp_path))
+        assert len(load(tmp_path / name).loss_curve_) == 8
+        finish(start("infinite_mnist", *arguments))
         resumed, uninterrupted = load(tmp_path / name), load(whole[1] / name)
         assert resumed.loss_curve_ == uninterrupted.loss_curve_
         for one, other in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+# Prints the number of the process, and begin and end, of each of 6 short fits.
+FITS_OF_WORKERS = """
+import json, os, sys, time
+from joblib import Parallel, delayed
+from cost_model import local_workers
+
+def fit():
+    begin = time.time()
+    time.sleep(0.3)
+    return os.getpid(), begin, time.time()
+
+with local_workers(int(sys.argv[1])):
+    spans = Parallel()(delayed(fit)() for _ in range(6))
+assert os.getpid() not in {worker for worker, *_ in spans}
+print(json.dumps(spans))
+"""
 
 
 class TestCostModel:
@@ -133,15 +159,29 @@ class TestCostModel:
         assert "--check-candidates must be at least 6" in process.communicate(timeout=300)[1]
         assert process.returncode == 2
 
+    def test_a_check_without_workers_is_rejected(self):
+        process = start("cost_model", "--check", "--check-workers", 2, 0)
+        assert "--check-workers must be at least 1; got 0" in process.communicate(timeout=300)[1]
+        assert process.returncode == 2
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("n_workers", [1, 2])
+    def test_each_worker_takes_one_fit_at_a_time(self, n_workers):
+        pytest.importorskip("distributed")
+        spans = json.loads(output_of(FITS_OF_WORKERS, n_workers, cwd=SCALING))
+        by_worker = {worker: sorted(fit[1:] for fit in spans if fit[0] == worker) for worker, *_ in spans}
+        assert len(by_worker) == n_workers
+        for fits in by_worker.values():
+            assert all(end <= begin for (_, end), (begin, _) in pairwise(fits))
+
     @pytest.mark.slow
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
-        process = start("cost_model", "--check", "--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6)
+        little = ["--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6, "--check-workers", 1]
+        process = start("cost_model", "--check", *little)
         printed, errors = process.communicate(timeout=600)
-        rows = re.findall(
-            r"^(\d) workers?: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE
-        )
-        assert [row[0] for row in rows] == ["1", "2"], errors
-        assert all(float(predicted) > 0 and float(taken) > 0 for _, predicted, taken in rows)
+        row = re.search(r"^1 worker: .* predicted for 12 fits ([\d.]+) s, taken ([\d.]+) s", printed, re.MULTILINE)
+        assert row, errors
+        assert min(map(float, row.groups())) > 0
         # How close they are depends on what else the machine does.
         assert process.returncode in (0, 1)

@@ -9,8 +9,8 @@ number. Separate networks are trained on 125,000, 250,000, ... and 8,000,000 row
     python examples/scaling/infinite_mnist.py                 # about 6 minutes on 2 cores
     python examples/scaling/infinite_mnist.py --rows 500000   # a trial in less than a minute
 
-The network is saved regularly. If the script is killed, even by SIGKILL, run the same command again: it resumes, and
-ends with the same weights.
+The network is saved every 500,000 rows. If the script is killed, even by SIGKILL, run the same command again: it
+resumes, and ends with the same weights.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, load, save, st
 ROWS = 8_000_000
 N_SIZES = 7  # each is half of the next
 BLOCK_ROWS = 10_000
-BLOCKS_PER_FILE = 50
+SAVED_EVERY = 500_000
 # Those of the recipe "accurate".
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 256
@@ -43,9 +43,9 @@ def make_block(X, y, number, seed):
     return RandomWarp().transform(X[part], random_state=seed * 1_000_000 + number), y[part]
 
 
-def train(path, n_rows, X, y, seed):
+def train(path, n_rows, X, y, seed, saved_every):
     """Train on this many rows of the stream, starting from the saved network if there is one."""
-    n_blocks = math.ceil(n_rows / BLOCK_ROWS)
+    n_blocks, blocks_per_save = math.ceil(n_rows / BLOCK_ROWS), math.ceil(saved_every / BLOCK_ROWS)
     if path.exists():
         clf = load(path)
     else:
@@ -57,7 +57,7 @@ def train(path, n_rows, X, y, seed):
         X_block, y_block = make_block(X, y, number, seed)
         n_left = n_rows - number * BLOCK_ROWS
         clf.partial_fit(X_block[:n_left], y_block[:n_left], classes=range(10))
-        if (number + 1) % BLOCKS_PER_FILE == 0 or number + 1 == n_blocks:
+        if (number + 1) % blocks_per_save == 0 or number + 1 == n_blocks:
             save(clf, path)
     return clf
 
@@ -90,11 +90,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the longest training (default: 8,000,000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and distortions (default: 0)")
+    parser.add_argument(
+        "--save-every", type=int, default=SAVED_EVERY, help="rows between saves, in blocks of 10,000 (default: 500,000)"
+    )
     output = Path("sk-mnist-output") / "infinite"
     parser.add_argument(
         "--output", type=Path, default=output, help="directory of the files written (default: %(default)s)"
     )
     options = parser.parse_args()
+    if options.save_every < 1:
+        parser.error(f"--save-every must be at least 1; got {options.save_every}")
     options.output.mkdir(parents=True, exist_ok=True)
 
     start_tensorflow()
@@ -103,7 +108,8 @@ def main():
     print("       rows   test error   peak memory", flush=True)
     points = []
     for n_rows in (max(1, options.rows // 2**k) for k in reversed(range(N_SIZES))):
-        clf = train(options.output / f"{n_rows}-rows-{options.seed}.skops", n_rows, X, y, options.seed)
+        path = options.output / f"{n_rows}-rows-{options.seed}.skops"
+        clf = train(path, n_rows, X, y, options.seed, options.save_every)
         accuracy = clf.score(X_test, y_test)
         peak = peak_mebibytes()
         print(f"{n_rows:>11,}   {1 - accuracy:>10.2%}   {peak:7.0f} MiB", flush=True)

@@ -242,7 +242,7 @@ class TestAsInPython:
         reader = Reader(model)
         generator = np.random.default_rng(0)
         n_digits = []
-        for _ in range(200):
+        for _ in range(100):
             drawn, picture, seen, boxes = page.evaluate(
                 """async (drawn) => {
                   clear();

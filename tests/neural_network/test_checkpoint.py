@@ -380,7 +380,7 @@ from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, save
 
 X, y = fetch_mnist(subset="train", return_X_y=True)
 clf = KerasMLPClassifier(
-    epochs=100, batch_size=256, learning_rate=3e-3, learning_rate_schedule="cosine", dropout=0.1,
+    epochs=50, batch_size=256, learning_rate=3e-3, learning_rate_schedule="cosine", dropout=0.1,
     augmentation=RandomWarp(), early_stopping=True, n_iter_no_change=float("inf"),
     checkpoint_dir=sys.argv[1] if sys.argv[1] != "none" else None, random_state=0,
 )
@@ -417,9 +417,14 @@ def n_epochs_in(directory):
         return len(json.loads(str(arrays["facts"]))["history"])
 
 
+def partial_files(directory):
+    """Files that a process has begun to write."""
+    return sorted(directory.glob(".fit-*.part"))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-def test_ten_kills_at_random_moments_do_not_change_the_result(tmp_path):
+def test_five_kills_at_random_moments_do_not_change_the_result(tmp_path):
     whole = start(tmp_path / "whole", tmp_path / "whole.skops")
     begin = time.monotonic()
     while not checkpoints(tmp_path / "whole"):
@@ -428,25 +433,29 @@ def test_ten_kills_at_random_moments_do_not_change_the_result(tmp_path):
     finish(whole)
     moments = random.Random(0)
     n_epochs = [0]
-    for number in range(10):
+    for number in range(5):
         process = start(tmp_path, tmp_path / "never.skops")
-        if number % 2 == 0:
+        if number % 2 == 1:
             # While TensorFlow is imported or XLA compiles; at the latest when the process has finished an epoch.
             end = time.monotonic() + moments.uniform(0, starting)
             while time.monotonic() < end and n_epochs_in(tmp_path) == n_epochs[-1]:
                 time.sleep(0.001)
         else:
-            # When the process has finished one to five epochs. 100 epochs do not end by that.
+            # While it writes the next file after one to five epochs. 50 epochs do not end by that.
             last = n_epochs[-1] + moments.randint(1, 5)
             while n_epochs_in(tmp_path) < last:
                 assert process.poll() is None, process.stderr.read()
-                time.sleep(moments.uniform(0.001, 0.01))
+                time.sleep(0.001)
+            unfinished = partial_files(tmp_path)
+            while partial_files(tmp_path) == unfinished:
+                assert process.poll() is None, process.stderr.read()
         kill(process)
         n_epochs.append(n_epochs_in(tmp_path))
+    assert partial_files(tmp_path)
     finish(start(tmp_path, tmp_path / "resumed.skops"))
     assert n_epochs == sorted(n_epochs)
-    assert len(set(n_epochs)) > 5, n_epochs  # each kill of the second kind comes after progress
-    assert n_epochs[-1] < 100
+    assert len(set(n_epochs)) > 3, n_epochs  # each kill of the second kind comes after progress
+    assert n_epochs[-1] < 50
     with pytest.warns(UserWarning, match="^checkpoint_dir="):
         resumed, uninterrupted = (sk_mnist.load(tmp_path / f"{name}.skops") for name in ("resumed", "whole"))
     assert_same_fit(resumed, uninterrupted)
