@@ -92,6 +92,11 @@ def test_there_are_no_circular_imports():
     assert order.index("sk_mnist._sklearn") < order.index("sk_mnist.neural_network._classifier")
 
 
+def test_type_checkers_see_the_public_names():
+    imported = set(imports_of(MODULES["sk_mnist"], types=True)) - set(imports_of(MODULES["sk_mnist"]))
+    assert imported == {f"{home}.{name}" for name, home in sk_mnist._HOME.items()}
+
+
 @pytest.mark.parametrize("library", ["keras", "tensorflow", "scikeras"])
 def test_one_folder_imports_keras_tensorflow_and_scikeras(library):
     importers = importers_of(library)
