@@ -414,7 +414,7 @@ def n_epochs_in(directory):
     if not files:
         return 0
     with np.load(files[0]) as arrays:
-        return len(json.loads(str(arrays["facts"]))["history"])
+        return len(json.loads(str(arrays["facts"]))["history"]["loss"])
 
 
 def partial_files(directory):
