@@ -146,11 +146,11 @@ def test_an_unknown_parameter_is_rejected():
         make_mnist_pipeline(dropuot=0.1)
 
 
-@pytest.mark.parametrize("recipe", ["fast", pytest.param("reference", marks=pytest.mark.slow)])
-def test_every_recipe_reaches_the_published_accuracy(recipe):
+def test_the_fast_recipe_reaches_the_published_accuracy():
+    # test_documentation.py trains with the reference recipe.
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
-    assert make_mnist_pipeline(recipe, random_state=0).fit(X, y).score(X_test, y_test) >= 0.9733
+    assert make_mnist_pipeline("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.9733
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
