@@ -1,6 +1,5 @@
 """Checkpoints: files from which a killed fit resumes, to the same weights as an uninterrupted fit."""
 
-import errno
 import hashlib
 import json
 import logging
@@ -33,16 +32,6 @@ _HASHED_BYTES = 16 * 2**20
 
 # Writing a file takes far less time. An older temporary file was left by a process that was killed.
 _MAX_WRITING_SECONDS = 60
-
-
-def make_directory(path: Path | None) -> None:
-    """Make the directory of the checkpoints; None makes none."""
-    if path is None:
-        return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path)) from error
 
 
 def find_checkpoint(job: Job, optimizer_content: str, make_targets: MakeTargets | None) -> "Checkpoint | None":

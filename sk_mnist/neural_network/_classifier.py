@@ -30,7 +30,7 @@ from sk_mnist._sklearn import (
 from sk_mnist._tensorflow import announce_start, check_backend, check_process
 from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import _forward
-from sk_mnist.neural_network._checkpoint import find_checkpoint, make_directory
+from sk_mnist.neural_network._checkpoint import find_checkpoint
 from sk_mnist.neural_network._epochs import Result
 from sk_mnist.neural_network._job import AUGMENTATIONS, Job, check_parameters, check_partial_fit, make_job
 from sk_mnist.neural_network._keras.parameters import (
@@ -63,6 +63,7 @@ from sk_mnist.neural_network._training import (
     OptimizerState,
     State,
     arrays_of,
+    empty_history,
     find_best_epoch,
     layers_of,
 )
@@ -436,7 +437,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         # TensorFlow starts here. The checks that need Keras come next.
         workspace = _import_workspace()
         setup = workspace.prepare(job)
-        make_directory(job.checkpoint_dir)
+        if job.checkpoint_dir is not None:
+            job.checkpoint_dir.mkdir(parents=True, exist_ok=True)
         self._begin(job)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         with fit_task(self, self._as_attributes, X=job.rows.X, y=job.y, metadata=metadata) as task:
@@ -783,7 +785,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.feature_names_in_ = seen.feature_names
         self.classes_ = seen.classes
         self.n_iter_ = 0
-        self.history_: History = State([]).history
+        self.history_: History = empty_history()
         self._seed = seed
         self._optimizer_state: OptimizerState | None = None
 

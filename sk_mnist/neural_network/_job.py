@@ -282,7 +282,8 @@ def _check_checkpoints(parameters: SimpleNamespace) -> None:
             "checkpoints."
         )
     path = Path(parameters.checkpoint_dir).expanduser()
-    existing = next((place for place in (path, *path.parents) if place.exists()), None)
+    # A link to nothing exists, too.
+    existing = next((place for place in (path, *path.parents) if os.path.lexists(place)), None)
     if existing is not None and not existing.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path))
 

@@ -43,7 +43,7 @@ class Layer(NamedTuple):
     bias: np.ndarray  # (n_units,)
 
 
-def arrays_of(layers: Iterable[Layer]) -> list[np.ndarray]:
+def arrays_of(layers: Iterable[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
     """Return kernel, bias, kernel, bias, ...: the order of Keras' variables."""
     return [array for layer in layers for array in layer]
 
@@ -51,6 +51,11 @@ def arrays_of(layers: Iterable[Layer]) -> list[np.ndarray]:
 def layers_of(arrays: Sequence[np.ndarray]) -> list[Layer]:
     """Return the layers of kernel, bias, kernel, bias, ..."""
     return list(map(Layer, arrays[::2], arrays[1::2]))
+
+
+def empty_history() -> History:
+    """Return the history of a network that was not trained yet."""
+    return {"loss": [], "accuracy": []}
 
 
 @dataclass
@@ -70,7 +75,7 @@ class State:
     average: list[Layer] | None = None  # the optimizer's average of the layers, if it keeps one: what predicts
     slots: list[np.ndarray] | None = None  # the optimizer's variables; None: those of a new optimizer
     optimizer: str = ""  # the settings of the optimizer that the variables belong to
-    history: History = field(default_factory=lambda: {"loss": [], "accuracy": []})
+    history: History = field(default_factory=empty_history)
     best: Best = field(default_factory=Best)
 
     @property

@@ -17,6 +17,7 @@ from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
 from sk_mnist.augmentation import RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._job import check_hidden_layer_sizes
+from sk_mnist.neural_network._training import arrays_of
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 _MAX_LAYERS = 1000
@@ -201,8 +202,8 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
     if 0 in sizes or sizes[-1] != len(mlp.classes_):
         raise ValueError(f"its {name} has layers of {sizes[1:]} units for {len(mlp.classes_)} classes")
     trained = mlp._optimizer_state[2] if mlp._optimizer_state else []
-    expected = [array.shape for pair in zip(mlp.coefs_, mlp.intercepts_, strict=True) for array in pair]
-    if trained and [array.shape for array in trained] != expected:
+    expected = arrays_of(zip(mlp.coefs_, mlp.intercepts_, strict=True))
+    if trained and [array.shape for array in trained] != [array.shape for array in expected]:
         raise ValueError(f"_optimizer_state of its {name} has weights of other shapes than coefs_ and intercepts_")
     for array in [*mlp.coefs_, *mlp.intercepts_, *trained]:
         if array.dtype != mlp.dtype:
@@ -210,7 +211,12 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
         if not np.isfinite(array).all():
             raise ValueError(f"its {name} has weights that are not all finite")
     n_epochs = {len(values) for values in mlp.history_.values()}
-    if len(n_epochs) != 1 or "loss" not in mlp.history_ or max(mlp.n_iter_, mlp.best_epoch_ or 0) > max(n_epochs):
+    if (
+        len(n_epochs) != 1
+        or "loss" not in mlp.history_
+        or mlp.n_iter_ > len(mlp.loss_curve_)
+        or (mlp.best_epoch_ or 0) > len(mlp.validation_scores_ or [])
+    ):
         raise ValueError(f"n_iter_ or best_epoch_ of its {name} does not match history_")
 
 

@@ -800,6 +800,7 @@ NONSENSE = {
     "scores that were not recorded": set_mlp("validation_scores_", lambda _: list_of([literal(1.0)])),
     "a loss that was not recorded": set_mlp("loss_", lambda _: literal(0.0)),
     "a best epoch that was not": set_mlp("best_epoch_", lambda _: literal(3)),
+    "a best epoch without scores": set_mlp("best_epoch_", lambda _: literal(1)),
     "callbacks": set_mlp("keras_callbacks", lambda _: list_of([nested_estimators(1)])),
     "booleans of two": set_mlp("classes_", lambda m: raw_array(m, "|b1", (2,), bytes([0, 2]))),
     "characters beyond Unicode": set_mlp(
