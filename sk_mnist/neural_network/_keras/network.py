@@ -12,6 +12,7 @@ import tensorflow as tf
 from sk_mnist.neural_network._batches import Block
 from sk_mnist.neural_network._job import Settings, Specification
 from sk_mnist.neural_network._keras.optimizers import OptimizerDescription
+from sk_mnist.neural_network._keras.updates import apply_gradients
 from sk_mnist.neural_network._training import Layer, arrays_of, layers_of
 
 # Keras keeps the names of layers and its defaults in global state.
@@ -278,7 +279,7 @@ class Network:
             # An optimizer with a loss_scale_factor divides the gradients by it.
             loss = self.optimizer.scale_loss(weighted_loss / total_weight)
         gradients = tape.gradient(loss, trainable)
-        self.optimizer.apply_gradients(zip(gradients, trainable, strict=True))
+        apply_gradients(self.optimizer, list(zip(gradients, trainable, strict=True)))
         is_hit = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
         return weighted_loss, tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype)), total_weight
 
