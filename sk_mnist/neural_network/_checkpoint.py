@@ -23,7 +23,7 @@ from sk_mnist.neural_network._training import Best, State, arrays_of, layers_of
 logger = logging.getLogger(__name__)
 
 # Part of the fingerprint, so that a fit ignores files of another format.
-FORMAT = 2
+FORMAT = 3
 
 # Number of rows of which changed versions also identify a teacher.
 _CHANGED_ROWS = 256

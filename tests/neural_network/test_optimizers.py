@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from sk_mnist import KerasMLPClassifier
-from tests.helpers.networks import assert_same_model, small, weights_of
+from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
 
 # One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
 FULL = {"hidden_layer_sizes": (8,), "batch_size": 400, "epochs": 5, "random_state": 0}
@@ -355,6 +355,80 @@ class TestAverages:
         assert model.best_epoch_ < 12  # or the test tells nothing
         model.set_params(optimizer=still, epochs=1).fit(X[:300], y[:300], **validation)
         assert model.history_["val_loss"][-1] == pytest.approx(kept, rel=1e-5)
+
+
+class OfKerasAdam(keras.optimizers.Adam):
+    """A subclass, which keeps Keras' update."""
+
+
+class OfKerasSGD(keras.optimizers.SGD):
+    """A subclass, which keeps Keras' update."""
+
+
+def set_constraint(model):
+    model.layers[1].kernel.constraint = keras.constraints.MaxNorm(0.1)
+
+
+def set_clipping(model):
+    model.optimizer.clipnorm = 0.01
+
+
+def freeze(model):
+    model.layers[1].trainable = False
+
+
+class TestFusedUpdates:
+    """Adam and SGD update each variable with one operation, which computes what Keras computes."""
+
+    # The update of a step rounds about ten times, each time by at most half of eps. 200 steps make that 1e-13 in
+    # float64 and 6e-5 in float32, of weights of about 1; training may enlarge a difference some hundred times.
+    @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-3)])
+    @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        ("name", "settings"),
+        [
+            ("Adam", {"learning_rate": 0.01}),
+            ("Adam", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-4}),
+            ("SGD", {"learning_rate": 0.1}),
+            ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+            ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+        ],
+    )
+    def test_they_train_as_keras_update_does_over_200_steps(self, blobs, name, settings, dtype, tolerance, jit_compile):
+        fits = {"batch_size": len(blobs[0]) // 20, "epochs": 10, "dtype": dtype, "jit_compile": jit_compile}
+        models = [
+            KerasMLPClassifier(**FULL | fits, optimizer=make(**settings), learning_rate_schedule="cosine").fit(*blobs)
+            for make in (getattr(keras.optimizers, name), globals()[f"OfKeras{name}"])
+        ]
+        assert_close_models(*models, rtol=tolerance, atol=tolerance)
+
+    @pytest.mark.parametrize("change", [set_constraint, set_clipping, freeze])
+    @pytest.mark.parametrize("name", ["Adam", "SGD"])
+    def test_what_a_callback_sets_on_train_begin_applies(self, blobs, name, change):
+        class Change(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                change(self.model)
+
+        ours, of_keras, unchanged = (
+            KerasMLPClassifier(**FULL, optimizer=make(0.05), keras_callbacks=callbacks).fit(*blobs)
+            for make, callbacks in (
+                (getattr(keras.optimizers, name), [Change]),
+                (globals()[f"OfKeras{name}"], [Change]),
+                (getattr(keras.optimizers, name), None),
+            )
+        )
+        assert_close_models(ours, of_keras, rtol=1e-3, atol=1e-4)
+        assert not np.allclose(ours.coefs_[0], unchanged.coefs_[0], rtol=1e-2)
+
+    @pytest.mark.parametrize("name", ["Adam", "SGD"])
+    def test_an_instance_keeps_a_method_of_its_own(self, blobs, name):
+        def climb(gradient, variable, learning_rate):
+            variable.assign_add(gradient * learning_rate)
+
+        optimizer = getattr(keras.optimizers, name)(0.05)
+        down = KerasMLPClassifier(**FULL, optimizer=optimizer).fit(*blobs)
+        optimizer.update_step = climb
+        assert KerasMLPClassifier(**FULL, optimizer=optimizer).fit(*blobs).loss_ > down.loss_
 
 
 class TestNamesAndInstances:

@@ -51,7 +51,10 @@ def apply_gradients(optimizer: keras.optimizers.Optimizer, pairs: Pairs) -> None
 
 
 def _find_update(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Pairs], None] | None:
-    if any(getattr(optimizer, name, off) != off for name, off in _NOT_COVERED.items()) or _METHODS & vars(optimizer).keys():
+    if (
+        any(getattr(optimizer, name, off) != off for name, off in _NOT_COVERED.items())
+        or _METHODS & vars(optimizer).keys()
+    ):
         return None
     return _UPDATES.get(type(optimizer))
 
