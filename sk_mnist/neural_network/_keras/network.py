@@ -247,9 +247,14 @@ class Network:
         zero = tf.zeros((), self.specification.dtype)
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            self._rate_variable.assign(rates[step])
-            batch = self._train_batch(X[step], y[step], weight[step], targets[step], kept[step], hyperparameters)
-            return (step + 1, *(total + value for total, value in zip(sums, batch, strict=True)))
+            # Written as rates[step], each would compute its own bounds, in four operations.
+            begin = tf.stack([step])
+            end = begin + 1
+            values = (rates, X, y, weight, targets, kept)
+            rate, *batch = (tf.strided_slice(value, begin, end, [1], shrink_axis_mask=1) for value in values)
+            self._rate_variable.assign(rate)
+            added = self._train_batch(*batch, hyperparameters)
+            return (step + 1, *(total + value for total, value in zip(sums, added, strict=True)))
 
         _, *sums = tf.while_loop(
             lambda step, *sums: step < n_steps, train_batch, (0, zero, zero, zero), parallel_iterations=1
@@ -287,6 +292,8 @@ class Network:
         sizes = self.specification.dropout_layer_sizes
         masks = iter(zip(tf.split(kept, sizes, axis=1), dropout_scales, strict=True)) if sizes else iter(())
         for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Flatten):
+                continue  # the rows are flat
             if isinstance(layer, keras.layers.Dropout):
                 # Same as the layer, but the random numbers are drawn outside, and the fraction is not a graph constant.
                 mask, scale = next(masks)
