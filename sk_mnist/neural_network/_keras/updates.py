@@ -62,6 +62,7 @@ def _find_update(optimizer: keras.optimizers.Optimizer) -> Callable[[Any, Pairs]
 def _update_by_adam(optimizer: Any, pairs: Pairs) -> None:
     dtype = pairs[0][1].dtype
     step = tf.cast(optimizer.iterations.value + 1, dtype)
+    rate = tf.cast(optimizer.learning_rate, dtype)
     beta_1, beta_2 = optimizer.beta_1, optimizer.beta_2
     beta_1_power, beta_2_power = (tf.pow(_round_like_keras(beta, dtype), step) for beta in (beta_1, beta_2))
     for gradient, variable in pairs:
@@ -72,7 +73,7 @@ def _update_by_adam(optimizer: Any, pairs: Pairs) -> None:
             v=optimizer._velocities[index].value.handle,
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
-            lr=tf.cast(optimizer.learning_rate, dtype),
+            lr=rate,
             beta1=tf.constant(beta_1, dtype),
             beta2=tf.constant(beta_2, dtype),
             epsilon=tf.constant(optimizer.epsilon, dtype),
@@ -81,8 +82,9 @@ def _update_by_adam(optimizer: Any, pairs: Pairs) -> None:
 
 
 def _update_by_sgd(optimizer: Any, pairs: Pairs) -> None:
+    dtype = pairs[0][1].dtype
+    rate = tf.cast(optimizer.learning_rate, dtype)
     for gradient, variable in pairs:
-        rate = tf.cast(optimizer.learning_rate, variable.dtype)
         if optimizer.momentum == 0:
             tf.raw_ops.ResourceApplyGradientDescent(var=variable.value.handle, alpha=rate, delta=gradient)
             continue
@@ -92,7 +94,7 @@ def _update_by_sgd(optimizer: Any, pairs: Pairs) -> None:
             accum=optimizer.momentums[optimizer._get_variable_index(variable.value)].value.handle,
             lr=rate,
             grad=gradient,
-            momentum=_round_like_keras(optimizer.momentum, variable.dtype),
+            momentum=_round_like_keras(optimizer.momentum, dtype),
             use_nesterov=optimizer.nesterov,
         )
 
