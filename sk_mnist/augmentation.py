@@ -52,7 +52,7 @@ _MAX_INK_PIXELS = 100
 # Number of images whose ink is changed at a time: small enough to stay in the cache.
 _INKS_AT_A_TIME = 64
 
-# Largest variance of a blur, in square pixels, that one pass with three weights makes; the middle one stays the largest.
+# Largest variance, in square pixels, of one pass of a blur with three weights. The middle weight is the largest.
 _VARIANCE_OF_A_PASS = 0.6
 
 # Factor that allows for rounding in pixels of floats: this much above white is white.
@@ -98,7 +98,7 @@ class _RandomChange(BaseEstimator):
         rows = check_array(rows, dtype=_DTYPES, input_name="X")
         shape = find_image_shape(self, rows.shape[1], shape)
         white = 255.0 if rows.dtype.kind in "iu" else 1.0
-        self.check_pixels(rows, white)
+        self._check_pixels(rows, white)
         generator = np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
         changed = np.empty_like(rows)
         step = max(1, _PIXELS_AT_A_TIME // rows.shape[1])
@@ -106,21 +106,21 @@ class _RandomChange(BaseEstimator):
             chunk = rows[start : start + step]
             # float32 represents all 16-bit integers exactly, but not all 32-bit integers.
             values = chunk.astype(np.result_type(chunk.dtype, np.float32))
-            values = self.change(values, shape, generator, white=white, n_draws=len(chunk))
+            values = self._change(values, shape, generator, white=white, n_draws=len(chunk))
             # Rounding must not make a pixel brighter than the brightest.
-            np.clip(values, *self.find_limits(chunk, white), out=values)
+            np.clip(values, *self._find_limits(chunk, white), out=values)
             changed[start : start + step] = np.rint(values) if rows.dtype.kind in "iu" else values
         return changed.reshape(np.shape(X))
 
-    def check_pixels(self, X: Any, white: float, name: str = "X") -> None:
+    def _check_pixels(self, X: Any, white: float, name: str = "X") -> None:
         """Raise a ValueError if a pixel is not valid; ``X`` is an array or a sparse matrix, called ``name``."""
 
     @abstractmethod
-    def find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
+    def _find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
         """Return the smallest and the largest value that a pixel of these images can have after a change."""
 
     @abstractmethod
-    def change(
+    def _change(
         self,
         rows: NDArray,
         shape: tuple[int, int],
@@ -241,7 +241,7 @@ class RandomWarp(_RandomChange):
         self.fade = fade
         self.image_shape = image_shape
 
-    def change(
+    def _change(
         self,
         rows: NDArray,
         shape: tuple[int, int],
@@ -254,16 +254,16 @@ class RandomWarp(_RandomChange):
         n_warps = count_shared_warps(len(rows)) if n_draws is None else n_draws
         return warp_rows(self, rows, shape, generator, n_warps=n_warps, strength=strength)
 
-    def find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
+    def _find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
         return min(0, rows.min()), max(0, rows.max())
 
 
 class RandomInk(_RandomChange):
     """Random changes of the strokes in images: thicker or thinner, blurred, stronger or fainter, noisy.
 
-    Each of the four changes applies to a random ``share`` of the images, by an amount that is drawn uniformly. A network
-    that learned such images stays right on bad pictures. White is 1 in floats and 255 in integers, and the background
-    is 0.
+    Each of the four changes applies to a random ``share`` of the images, by an amount that is drawn uniformly. A
+    network that learned such images stays right on bad pictures. White is 1 in floats and 255 in integers, and the
+    background is 0.
 
     Pass an instance as ``augmentation`` to :class:`~sk_mnist.KerasMLPClassifier`, alone or in a list after a
     :class:`~sk_mnist.RandomWarp`. It cannot be a step of a Pipeline, because only training data is changed.
@@ -348,7 +348,7 @@ class RandomInk(_RandomChange):
         self.fade = fade
         self.image_shape = image_shape
 
-    def change(
+    def _change(
         self,
         rows: NDArray,
         shape: tuple[int, int],
@@ -372,13 +372,14 @@ class RandomInk(_RandomChange):
             return generator.random(n) < 0.5
 
         # In the order in which they happen: ink on paper, then a picture of it.
+        n_passes = ceil(self.thickness)
         for chosen, distances in draw(self.thickness):
             is_thicker = draw_signs(len(chosen))
             for extreme, moved in ((np.maximum, is_thicker), (np.minimum, ~is_thicker)):
-                changed = _move_edges(images[chosen[moved]], distances[moved], extreme, ceil(self.thickness))
+                changed = _move_edges(images[chosen[moved]], distances[moved], extreme, n_passes)
                 images[chosen[moved]] = changed
         for chosen, deviations in draw(self.blur):
-            images[chosen] = _blur(images[chosen], deviations, ceil(self.blur**2 / _VARIANCE_OF_A_PASS))
+            images[chosen] = _blur(images[chosen], deviations, n_passes=int(self.blur**2 / _VARIANCE_OF_A_PASS) + 1)
         for chosen, logarithms in draw(self.contrast):
             factors = np.exp(np.where(draw_signs(len(chosen))[:, np.newaxis, np.newaxis], logarithms, -logarithms))
             images[chosen] = np.minimum(images[chosen] * factors, white)
@@ -389,18 +390,18 @@ class RandomInk(_RandomChange):
             images[chosen] = np.clip(noise, 0, white, out=noise)
         return images.reshape(rows.shape)
 
-    def check_pixels(self, X: Any, white: float, name: str = "X") -> None:
+    def _check_pixels(self, X: Any, white: float, name: str = "X") -> None:
         pixels = X.data if issparse(X) else X
         least, largest = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
         if least < 0 or largest > white * _ABOVE_WHITE:
             wrong = least if least < 0 else largest
             kind = "integers" if white > 1 else "floats"
             raise ValueError(
-                f"RandomInk changes images with a background of 0 and, in {kind}, a white of {white:g}, but {name} has a "
-                f"pixel of {wrong:g}. Put a PixelScaler() before it, or scale {name} to [0, {white:g}]."
+                f"RandomInk changes images with a background of 0 and, in {kind}, a white of {white:g}, but {name} has "
+                f"a pixel of {wrong:g}. Put a PixelScaler() before it, or scale {name} to [0, {white:g}]."
             )
 
-    def find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
+    def _find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
         return 0.0, white
 
 
@@ -454,6 +455,18 @@ def find_strength(change: RandomWarp | RandomInk, done: float) -> float:
     """Return the strength of a change in an epoch: ``done`` is 0 in the first of a fit and 1 in the last."""
     faded = done - (1 - change.fade)
     return 1.0 if faded <= 0 else 1 - (1 - _FINAL_STRENGTH) * faded / change.fade
+
+
+def change_rows(
+    change: RandomWarp | RandomInk, rows: NDArray, shape: tuple[int, int], generator: np.random.Generator, done: float
+) -> NDArray:
+    """Return changed rows of training data, perhaps in place; ``done`` is 0 in the first epoch and 1 in the last."""
+    return change._change(rows, shape, generator, strength=find_strength(change, done))
+
+
+def check_scaled(change: RandomWarp | RandomInk, X: Any, name: str) -> None:
+    """Raise a ValueError if training data has pixels that a RandomWarp or RandomInk does not take."""
+    change._check_pixels(X, white=1.0, name=name)
 
 
 def count_shared_warps(n_rows: int) -> int:

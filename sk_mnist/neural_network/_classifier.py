@@ -122,7 +122,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     label_smoothing : float, default=0.0
         Share in [0, 1) of each label that the loss spreads evenly over all classes [5]_.
 
-    augmentation : RandomWarp, RandomInk, {"affine", "elastic"}, list of these or None, default=None
+    augmentation : RandomWarp, RandomInk, {"affine", "elastic"} or a list of them, default=None
         Random changes of the images in ``X``, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and "affine" is
         ``RandomWarp(elastic=0)``. A list makes several changes in turn. Validation data is never changed. To save time,
         up to 16 images share a warp. Rows are treated as square images unless an instance sets ``image_shape``, and the
@@ -228,7 +228,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     history_ : dict of str to list of float
         Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", with
-        ``X_outliers`` "outlier_loss", and values added by ``keras_callbacks``. All lists are as long as ``loss_curve_``, with NaN where an epoch has no such value.
+        ``X_outliers`` "outlier_loss", and values added by ``keras_callbacks``. All lists are as long as
+        ``loss_curve_``, with NaN where an epoch has no such value.
 
     validation_scores_ : list of float or None
         Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data.
@@ -415,10 +416,10 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Weights of the rows of ``X_val``.
         X_outliers : {array-like, sparse matrix} of shape (n_outliers, n_features), default=None
-            Rows that belong to no class, and on which the network learns to be unsure [9]_: it is trained on equal
-            probabilities of all classes for them. Each epoch trains once on every row of ``X`` and of ``X_outliers``, in
+            Rows that belong to no class, and on which the network learns to be unsure [9]_: for them, it is trained on
+            equal probabilities of all classes. Each epoch trains once on every row of ``X`` and of ``X_outliers``, in
             one random order. Each outlier has the mean weight of the training rows, so their number sets their share.
-            Losses and scores are those of ``X`` alone; ``history_["outlier_loss"]`` is that of the outliers.
+            Losses and scores are those of ``X`` alone; ``history_["outlier_loss"]`` is the loss on the outliers.
 
         Returns
         -------

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sk_mnist._sklearn import validate_estimator
-from sk_mnist.augmentation import RandomInk, RandomWarp, find_image_shape, find_strength
+from sk_mnist.augmentation import RandomInk, RandomWarp, change_rows, check_scaled, find_image_shape
 from sk_mnist.neural_network._batches import BlockShape, count_batches, count_row_bytes, round_up_batch
 from sk_mnist.neural_network._keras.parameters import check_keras_parameters
 from sk_mnist.neural_network._rows import MixedRows, Rows, Seen
@@ -84,7 +84,7 @@ class Distortion(NamedTuple):
     def distort(self, rows: np.ndarray, generator: np.random.Generator, done: float) -> np.ndarray:
         """Return distorted rows, perhaps in place; ``done`` is 0 in the first epoch of a fit and 1 in the last."""
         for change in self.changes:
-            rows = change.change(rows, self.image_shape, generator, strength=find_strength(change, done))
+            rows = change_rows(change, rows, self.image_shape, generator, done)
         return rows
 
 
@@ -323,9 +323,9 @@ def _make_distortion(augmentation: Any, rows: Rows, outliers: Any) -> Distortion
     if len(set(shapes)) > 1:
         raise ValueError(f"augmentation holds changes of images of different shapes: {shapes}. Give one image_shape.")
     for change in changes:
-        change.check_pixels(rows.X, white=1.0)
+        check_scaled(change, rows.X, "X")
         if outliers is not None:
-            change.check_pixels(outliers, white=1.0, name="X_outliers")
+            check_scaled(change, outliers, "X_outliers")
     return Distortion(changes, shapes[0])
 
 

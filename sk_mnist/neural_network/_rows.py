@@ -14,7 +14,6 @@ from sk_mnist._images import check_is_batch, shape_of
 from sk_mnist._labels import encode_labels
 from sk_mnist._sklearn import check_sample_weight
 
-
 # In place of a label, in rows that belong to no class.
 OUTLIER = -1
 

@@ -132,7 +132,8 @@ _OUTPUT_CONFIG = _Attribute(is_output_config, "set by set_output")
 # Parameters that can hold an estimator, and which ones. It is checked like any other part of the model.
 _ESTIMATORS: dict[str, Callable[[Any], bool]] = {
     "augmentation": lambda value: all(
-        isinstance(change, RandomWarp | RandomInk | str) for change in (value if isinstance(value, list | tuple) else [value])
+        isinstance(change, RandomWarp | RandomInk | str)
+        for change in (value if isinstance(value, list | tuple) else [value])
     ),
     "teacher": lambda value: isinstance(value, BaseEstimator) and hasattr(value, "predict_proba"),
 }

@@ -22,7 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, RandomWarp
+from sk_mnist import KerasMLPClassifier, RandomInk, RandomWarp
 from sk_mnist.neural_network import _checkpoint
 from tests.helpers.networks import FitCallback, assert_same_model
 
@@ -205,6 +205,8 @@ def test_a_fit_that_stopped_early_counts_as_finished(images, tmp_path):
         {"optimizer": "sgd"},
         {"augmentation": RandomWarp(translation=0.5)},
         {"augmentation": RandomWarp(translation=0.5, fade=0.1)},
+        {"augmentation": RandomInk(blur=0.5)},
+        {"augmentation": [RandomWarp(translation=0.5), RandomInk()]},
         {"early_stopping": True},
         {"early_stopping": True, "n_iter_no_change": 4},
         {"early_stopping": True, "monitor": "val_loss"},

@@ -257,9 +257,7 @@ class Network:
             added = self._train_batch(*batch, hyperparameters)
             return (step + 1, *(total + value for total, value in zip(sums, added, strict=True)))
 
-        _, *sums = tf.while_loop(
-            lambda step, *sums: step < n_steps, train_batch, (0, *zeros), parallel_iterations=1
-        )
+        _, *sums = tf.while_loop(lambda step, *sums: step < n_steps, train_batch, (0, *zeros), parallel_iterations=1)
         return sums
 
     def _train_batch(
