@@ -19,7 +19,7 @@ which needs ``recipes.py --split validation --only accurate``.
 
 import argparse
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,96 @@ def empty_paper(generator: Generator) -> np.ndarray:
     return on_paper(np.zeros((200, 200)), generator)
 
 
-NO_DIGITS = {"letters": letter, "scribbles": scribble, "empty paper": empty_paper}
+def other_letter(generator: Generator) -> np.ndarray:
+    """Print a Greek or Cyrillic letter that does not look like a digit."""
+    import matplotlib
+
+    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
+    picture = Image.new("L", (200, 200))
+    text = str(generator.choice(list("ΔΞΠΣΨΩαγλμξπωЖИЙЛФЦШЩЫЮЯджклфцшщыюя")))
+    size = int(generator.integers(60, 120))
+    ImageDraw.Draw(picture).text((100, 100), text, fill=255, font=ImageFont.truetype(str(font), size), anchor="mm")
+    return np.asarray(picture) / 255
+
+
+def drawn(lines: Sequence[np.ndarray], width: int) -> np.ndarray:
+    """Draw lines through points (across, down) in [0, 200]."""
+    picture = Image.new("L", (200, 200))
+    for points in lines:
+        ImageDraw.Draw(picture).line([tuple(point) for point in points], fill=255, width=width, joint="curve")
+    return np.asarray(picture) / 255
+
+
+def hatching(generator: Generator) -> np.ndarray:
+    """Draw parallel lines in two directions."""
+    lines = []
+    for angle in generator.uniform(0, np.pi) + np.array([0, generator.uniform(0.6, 1.6)]):
+        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+        for offset in np.arange(-50, 51, generator.uniform(18, 34)):
+            lines.append(100 + across * offset + np.outer([-60, 60], along))
+    return drawn(lines, int(generator.integers(5, 10)))
+
+
+def spiral(generator: Generator) -> np.ndarray:
+    """Draw a spiral of two to four turns."""
+    t = np.linspace(0, 1, 200)
+    angle = generator.uniform(0, 2 * np.pi) + t * 2 * np.pi * generator.uniform(2, 4)
+    radius = 8 + 60 * t
+    return drawn([100 + radius[:, np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=1)], 8)
+
+
+def face(generator: Generator) -> np.ndarray:
+    """Draw a round face with eyes and a mouth."""
+    picture = Image.new("L", (200, 200))
+    draw, width = ImageDraw.Draw(picture), int(generator.integers(6, 12))
+    draw.ellipse([35, 35, 165, 165], outline=255, width=width)
+    for x in (75, 125):
+        draw.ellipse([x - 9, 70, x + 9, 88], fill=255)
+    start = 20 if generator.random() < 0.5 else 200
+    draw.arc([70, 90, 130, 140], start, start + 140, fill=255, width=width)
+    return np.asarray(picture) / 255
+
+
+def stave(generator: Generator) -> np.ndarray:
+    """Draw five lines and a note."""
+    picture = Image.new("L", (200, 200))
+    draw = ImageDraw.Draw(picture)
+    for y in range(50, 151, 25):
+        draw.line([20, y, 180, y], fill=255, width=5)
+    x, y = generator.uniform(50, 130), generator.uniform(80, 140)
+    draw.ellipse([x, y, x + 28, y + 20], fill=255)
+    draw.line([x + 26, y + 10, x + 26, y - 60], fill=255, width=6)
+    return np.asarray(picture) / 255
+
+
+def star(generator: Generator) -> np.ndarray:
+    """Draw the outline of a star with five to seven points."""
+    n = 2 * int(generator.integers(5, 8))
+    angle = generator.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(n + 2) / n
+    radius = np.where(np.arange(n + 2) % 2, generator.uniform(20, 40), 70)
+    return drawn([100 + radius[:, np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=1)], 9)
+
+
+def arrow(generator: Generator) -> np.ndarray:
+    """Draw an arrow."""
+    angle = generator.uniform(0, 2 * np.pi)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    lines = [np.array([[-65, 0], [65, 0]]), np.array([[30, -35], [65, 0], [30, 35]])]
+    return drawn([100 + line @ turn for line in lines], int(generator.integers(8, 16)))
+
+
+NO_DIGITS = {
+    "letters": letter,
+    "scribbles": scribble,
+    "Greek and Cyrillic letters": other_letter,
+    "hatching": hatching,
+    "spirals": spiral,
+    "faces": face,
+    "staves": stave,
+    "stars": star,
+    "arrows": arrow,
+    "empty paper": empty_paper,
+}
 
 
 def main() -> None:
