@@ -357,12 +357,15 @@ class TestAverages:
         assert model.history_["val_loss"][-1] == pytest.approx(kept, rel=1e-5)
 
 
-class OfKerasAdam(keras.optimizers.Adam):
+class SubclassOfAdam(keras.optimizers.Adam):
     """A subclass, which keeps Keras' update."""
 
 
-class OfKerasSGD(keras.optimizers.SGD):
+class SubclassOfSGD(keras.optimizers.SGD):
     """A subclass, which keeps Keras' update."""
+
+
+SUBCLASSES = {"Adam": SubclassOfAdam, "SGD": SubclassOfSGD}
 
 
 def set_constraint(model):
@@ -398,7 +401,7 @@ class TestFusedUpdates:
         fits = {"batch_size": len(blobs[0]) // 20, "epochs": 10, "dtype": dtype, "jit_compile": jit_compile}
         models = [
             KerasMLPClassifier(**FULL | fits, optimizer=make(**settings), learning_rate_schedule="cosine").fit(*blobs)
-            for make in (getattr(keras.optimizers, name), globals()[f"OfKeras{name}"])
+            for make in (getattr(keras.optimizers, name), SUBCLASSES[name])
         ]
         assert_close_models(*models, rtol=tolerance, atol=tolerance)
 
@@ -413,7 +416,7 @@ class TestFusedUpdates:
             KerasMLPClassifier(**FULL, optimizer=make(0.05), keras_callbacks=callbacks).fit(*blobs)
             for make, callbacks in (
                 (getattr(keras.optimizers, name), [Change]),
-                (globals()[f"OfKeras{name}"], [Change]),
+                (SUBCLASSES[name], [Change]),
                 (getattr(keras.optimizers, name), None),
             )
         )
