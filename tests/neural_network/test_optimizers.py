@@ -240,7 +240,8 @@ class TestInstancesTrainAsInKeras:
         for _ in range(3):
             for model in models:
                 model.partial_fit(*blobs, classes=[0, 1, 2])
-        assert_same_model(*models)
+        # Adam itself updates the weights by another operation, which rounds differently.
+        assert_close_models(*models, rtol=1e-4, atol=1e-5)
 
     def test_the_state_of_a_used_optimizer_instance_is_ignored(self, blobs):
         used = keras.optimizers.Adam(0.01)
@@ -385,8 +386,14 @@ class TestFusedUpdates:
 
     # The update of a step rounds about ten times, each time by at most half of eps. 200 steps make that 1e-13 in
     # float64 and 6e-5 in float32, of weights of about 1; training may enlarge a difference some hundred times.
-    @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-3)])
-    @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        ("dtype", "tolerance", "jit_compile"),
+        [
+            ("float64", 1e-10, False),
+            ("float32", 1e-3, False),
+            pytest.param("float64", 1e-10, True, marks=pytest.mark.slow),
+        ],
+    )
     @pytest.mark.parametrize(
         ("name", "settings"),
         [
