@@ -17,6 +17,8 @@ import argparse
 import hashlib
 import json
 import platform
+import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,7 @@ def write(network: KerasMLPClassifier, scaler: PixelScaler, options: argparse.Na
     card = {
         "name": NAME,
         "command": command(options),
+        "commit": commit(),
         "seed": STUDENT_SEED,
         "recipe": RECIPE,
         "parameters": parameters(network),
@@ -148,6 +151,16 @@ def command(options: argparse.Namespace) -> str:
     words += [f"--epochs {options.epochs}"] if options.epochs != EPOCHS else []
     words += [f"--rows {options.rows}"] if options.rows != N_IMAGES else []
     return " ".join(words)
+
+
+def commit() -> str | None:
+    """Return the commit of the running code; None outside of a clone, or without git."""
+    if shutil.which("git") is None:
+        return None
+    process = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
+    return process.stdout.strip() or None
 
 
 def version_of(library: str) -> str:
