@@ -11,7 +11,7 @@ test:  ## run the tests, which takes four to five minutes
 	python -m pytest -n 2
 
 test-all:  ## run the slow tests too
-	python -m pytest -n 2 -m "slow or not slow"
+	python -m pytest -n 2 -m "not weekly"
 
 explore:  ## try other examples in the property tests, five times as many
 	python -m pytest -n 2 -m hypothesis --dist=load --hypothesis-profile=explore

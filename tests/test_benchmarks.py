@@ -76,6 +76,8 @@ PROGRAMS = {
         r"^  sk-mnist, XLA +[\d.]+ .* ms$",
     ),
 }
+# The others start TensorFlow many times.
+QUICK = {"fetching", "own_digits", "recipes", "robustness", "training"}
 KEEPS_FILES = {"augmentation", "augmentation_groups", "prediction", "robustness", "search", "startup", "training"}
 READS_NETWORKS = {"own_digits", "recipes", "robustness"}
 
@@ -107,6 +109,14 @@ sys.exit({name}.main())
     return subprocess.run([sys.executable, "-c", code, *arguments], cwd=BENCHMARKS, capture_output=True, text=True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({name.removesuffix("_groups") for name in PROGRAMS}))
+def test_a_program_describes_itself(name):
+    process = subprocess.run([sys.executable, BENCHMARKS / f"{name}.py", "--help"], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert f"usage: {name}.py" in process.stdout
+
+
 def test_every_benchmark_program_is_tested():
     assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == PROGRAMS.keys() - {"augmentation_groups"}
 
@@ -134,15 +144,16 @@ def finished(tmp_path_factory):
     return finished
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in QUICK else pytest.mark.weekly) for name in PROGRAMS]
+)
 def test_a_program_prints_its_table(name, finished):
     process = finished(name)
     assert process.returncode == (1 if name == "startup" else 0), process.stderr
     assert re.search(PROGRAMS[name][2], process.stdout, re.MULTILINE), process.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_check_exits_with_status_1_if_a_target_is_missed(finished):
     process = finished("startup")
     assert process.returncode == 1, process.stderr

@@ -312,7 +312,7 @@ def load_example():
     return module
 
 
-@pytest.mark.parametrize("from_file", [False, True])
+@pytest.mark.parametrize("from_file", [pytest.param(False, marks=pytest.mark.weekly), True])
 def test_the_example_gives_the_same_results_with_and_without_a_cluster(tmp_path, from_file):
     options = ["--images", tmp_path / "images.npy"] if from_file else []
     command = [sys.executable, EXAMPLE, "--rows", "1000", "--epochs", "1", "--folds", "2", "--one-by-one", *options]

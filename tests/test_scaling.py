@@ -174,7 +174,7 @@ class TestCostModel:
         for fits in by_worker.values():
             assert all(end <= begin for (_, end), (begin, _) in pairwise(fits))
 
-    @pytest.mark.slow
+    @pytest.mark.weekly
     def test_predictions_are_compared_with_searches(self):
         pytest.importorskip("distributed")
         little = ["--check-epochs", 1, "--check-rows", 300, "--check-candidates", 6, "--check-workers", 1]

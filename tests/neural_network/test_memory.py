@@ -57,7 +57,7 @@ tf.constant(0.0)
 
 # TensorFlow turns oneDNN on by itself on processors that have instructions for it. Its allocator keeps what is freed,
 # for TensorFlow alone, instead of giving it back to the system.
-ONEDNN = ["oneDNN", "no oneDNN"]
+ONEDNN = [pytest.param("oneDNN", marks=pytest.mark.weekly), "no oneDNN"]
 
 
 def printed_by(code, onednn=None):
@@ -97,8 +97,8 @@ print(mebibytes("VmHWM") - before)
         [
             # All rows would be 1,000 MiB if they were dense, and two batches of 200 are 400. The optimizer's variables
             # and the gradients are three times the weights, which are 16 MiB here.
-            ((16,), "no oneDNN", 900),
-            ((16,), "oneDNN", 900),
+            pytest.param((16,), "no oneDNN", 900, marks=pytest.mark.weekly),
+            pytest.param((16,), "oneDNN", 900, marks=pytest.mark.weekly),
             # And 128 MiB here, so that all is 784.
             ((128, 64, 32), "no oneDNN", 1200),
             # What drawing the weights takes for a moment, twice as much as they, stays with the allocator.
@@ -137,6 +137,7 @@ for data in ({{"sample_weight": weight}}, {{"X_val": X[:10], "y_val": y[:10]}}, 
 """
         assert max(map(float, output_of(PRELUDE + code, timeout=500).split())) < 200
 
+    @pytest.mark.weekly
     def test_a_2_gb_memory_map_stays_on_disk(self, tmp_path):
         # 2 GB, of which the file system stores nothing, because nothing was written. A batch is 0.8 MiB; what is kept
         # for each row, such as its label and its place in the order, is 5 MiB for each 8 bytes.
@@ -187,6 +188,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=20, n_counted=100) < 10
 
+    @pytest.mark.weekly
     def test_fifty_architectures_do_not_leak_their_networks(self, blobs):
         # Traces of functions stay with TensorFlow: 0.7 MiB for each architecture.
         def step(model, i):

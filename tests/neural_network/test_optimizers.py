@@ -240,7 +240,8 @@ class TestInstancesTrainAsInKeras:
         for _ in range(3):
             for model in models:
                 model.partial_fit(*blobs, classes=[0, 1, 2])
-        assert_same_model(*models)
+        # Adam itself updates the weights by another operation, which rounds differently.
+        assert_close_models(*models, rtol=1e-4, atol=1e-5)
 
     def test_the_state_of_a_used_optimizer_instance_is_ignored(self, blobs):
         used = keras.optimizers.Adam(0.01)
@@ -357,12 +358,15 @@ class TestAverages:
         assert model.history_["val_loss"][-1] == pytest.approx(kept, rel=1e-5)
 
 
-class OfKerasAdam(keras.optimizers.Adam):
+class SubclassOfAdam(keras.optimizers.Adam):
     """A subclass, which keeps Keras' update."""
 
 
-class OfKerasSGD(keras.optimizers.SGD):
+class SubclassOfSGD(keras.optimizers.SGD):
     """A subclass, which keeps Keras' update."""
+
+
+SUBCLASSES = {"Adam": SubclassOfAdam, "SGD": SubclassOfSGD}
 
 
 def set_constraint(model):
@@ -382,8 +386,14 @@ class TestFusedUpdates:
 
     # The update of a step rounds about ten times, each time by at most half of eps. 200 steps make that 1e-13 in
     # float64 and 6e-5 in float32, of weights of about 1; training may enlarge a difference some hundred times.
-    @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-3)])
-    @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize(
+        ("dtype", "tolerance", "jit_compile"),
+        [
+            ("float64", 1e-10, False),
+            ("float32", 1e-3, False),
+            pytest.param("float64", 1e-10, True, marks=pytest.mark.slow),
+        ],
+    )
     @pytest.mark.parametrize(
         ("name", "settings"),
         [
@@ -398,7 +408,7 @@ class TestFusedUpdates:
         fits = {"batch_size": len(blobs[0]) // 20, "epochs": 10, "dtype": dtype, "jit_compile": jit_compile}
         models = [
             KerasMLPClassifier(**FULL | fits, optimizer=make(**settings), learning_rate_schedule="cosine").fit(*blobs)
-            for make in (getattr(keras.optimizers, name), globals()[f"OfKeras{name}"])
+            for make in (getattr(keras.optimizers, name), SUBCLASSES[name])
         ]
         assert_close_models(*models, rtol=tolerance, atol=tolerance)
 
@@ -413,7 +423,7 @@ class TestFusedUpdates:
             KerasMLPClassifier(**FULL, optimizer=make(0.05), keras_callbacks=callbacks).fit(*blobs)
             for make, callbacks in (
                 (getattr(keras.optimizers, name), [Change]),
-                (globals()[f"OfKeras{name}"], [Change]),
+                (SUBCLASSES[name], [Change]),
                 (getattr(keras.optimizers, name), None),
             )
         )

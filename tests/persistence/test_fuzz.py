@@ -244,7 +244,7 @@ def mutated(content, rng):
     return pack(members)
 
 
-@pytest.mark.parametrize("n_files", [200, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_files", [200, pytest.param(3000, marks=pytest.mark.weekly)])
 def test_a_randomly_changed_file_gives_a_working_estimator_or_value_error(n_files, models, worker, tmp_path):
     contents = {name: (models / name).read_bytes() for name in ("ours", "voting")}
     outcomes = {"loaded": 0, "ValueError": 0}
