@@ -75,6 +75,7 @@ numpydoc_xref_aliases = {
     # Without a link: numpydoc's own would need more than names in an inventory.
     **{word: word for word in ("array-like", "bool", "callable", "generator", "iterable", "sequence", "None")},
     "KerasMLPClassifier": "sk_mnist.KerasMLPClassifier",
+    "RandomInk": "sk_mnist.RandomInk",
     "RandomWarp": "sk_mnist.RandomWarp",
 }
 # Link names only, not the other words of a type.
