@@ -27,8 +27,8 @@ from sk_mnist.neural_network._training import State
 AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic": {}}
 
 # From this number of steps, training with XLA saves more than compiling takes, as measured by
-# examples/benchmarks/training_profile.py: from 1,361 steps on in batches of 32, and from 1,485 in batches of 128. Larger
-# networks gain earlier, and networks with few inputs later. All gain later beside other work, which slows compiling.
+# examples/benchmarks/training_profile.py: 1,361 steps in batches of 32, and 1,485 in batches of 128. Larger networks gain
+# earlier, and networks with few inputs later. All gain later beside other work, which slows compiling.
 XLA_MIN_STEPS = 1500
 
 
