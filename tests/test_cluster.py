@@ -177,11 +177,16 @@ def by_permutation_importance(model, X, y):
 
 WAYS = [
     by_grid_search,
-    by_randomized_search,
-    by_halving,
     by_cross_validate,
-    by_report,
-    by_permutation_importance,
+    *(
+        pytest.param(way, marks=pytest.mark.weekly)
+        for way in (
+            by_randomized_search,
+            by_halving,
+            by_report,
+            by_permutation_importance,
+        )
+    ),
 ]
 
 

@@ -39,7 +39,7 @@ def test_the_program_in_the_readme_prints_what_the_readme_shows():
     assert float(found[1]) == pytest.approx(float(shown[1]), abs=0.3)
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_report_in_the_docs_is_what_the_commands_print(tmp_path):
     command = [sys.executable, "-m", "sk_mnist"]
     subprocess.run([*command, "train", "--no-plots", "--output", tmp_path], check=True, capture_output=True)

@@ -46,7 +46,7 @@ def wait_until_running_after_one_finished(journal, search):
     pytest.fail(f"the search ended before it could be killed:\n{search.stdout.read()}")
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_again(tmp_path):
     journal = tmp_path / "search.journal"
     first = start_search(journal)

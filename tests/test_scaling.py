@@ -43,7 +43,7 @@ def whole(tmp_path_factory):
 
 
 class TestInfiniteMnist:
-    @pytest.mark.slow
+    @pytest.mark.weekly
     def test_memory_does_not_grow_with_the_rows(self, whole):
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
@@ -52,7 +52,7 @@ class TestInfiniteMnist:
         assert points[3]["rows"] == 20_000
         assert points[-1]["peak_mebibytes"] - points[3]["peak_mebibytes"] < 60
 
-    @pytest.mark.slow
+    @pytest.mark.weekly
     def test_more_rows_make_fewer_errors(self, whole):
         printed, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())

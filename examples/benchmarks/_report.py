@@ -342,9 +342,7 @@ def _draw_panel(axes: Any, work: str, rows: Sequence[Result], ratios: Mapping[st
         )
         label = format_seconds(median(row.seconds))
         if ratio := ratios.get(row.peer):
-            label += f",  us/peer {ratio.ratio:.2g}" + (
-                f" (target {ratio.target:g})" if ratio.target is not None else ""
-            )
+            label += f",  us/peer {ratio.ratio:.2g}"
         axes.annotate(
             label,
             (1.01, position),

@@ -177,7 +177,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     jit_compile : bool or "auto", default="auto"
         Whether to compile training with XLA. Compilation takes half a second longer, once per architecture and batch
         size in a process; each step then takes a quarter to nine tenths of the time. With ``keras_callbacks``, each fit
-        compiles again. "auto" compiles if a single fit gains by it: from 2,000 planned steps, with
+        compiles again. "auto" compiles if a single fit gains by it: from 1,500 planned steps, with
         ``batch_size <= n_samples`` and without batch-level callbacks. True suits many short fits, as in a search; False
         never compiles. Results with and without XLA differ by rounding.
 

@@ -26,10 +26,10 @@ from sk_mnist.neural_network._training import State
 # Distortions by name.
 AUGMENTATIONS: dict[str, dict[str, Any]] = {"affine": {"elastic": 0.0}, "elastic": {}}
 
-# From this number of steps, training with XLA saves more than compiling takes in the first fit of a process: 1,900 steps
-# in batches of 32 and 1,500 in batches of 128 on an idle machine, and more beside other work, which slows compiling
-# most. Larger networks gain earlier, and networks with few inputs later. Without XLA, a fit needs less memory.
-XLA_MIN_STEPS = 2000
+# From this number of steps, training with XLA saves more than compiling takes: examples/benchmarks/training_profile.py
+# prints 1,361 steps in batches of 32, and 1,485 in batches of 128. Larger networks gain earlier, and networks with few
+# inputs later. All gain later beside other work, which slows compiling.
+XLA_MIN_STEPS = 1500
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 import sk_mnist
 from sk_mnist import KerasMLPClassifier, RandomInk, RandomWarp
 from sk_mnist.neural_network import _checkpoint
+from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
 from tests.helpers.networks import FitCallback, assert_same_model
 
 CURVES = ("loss_curve_", "validation_scores_", "history_", "n_iter_", "best_epoch_", "loss_")
@@ -146,6 +147,12 @@ def test_a_best_epoch_before_the_interruption_is_kept(images, tmp_path):
     assert whole.n_iter_ == whole.best_epoch_ + 6
     interrupted(clf, whole.best_epoch_ + 4, *images)
     assert_same_fit(clf.fit(*images), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_interrupted_fit_resumes_with_every_optimizer(name, images, tmp_path):
+    assert_resumes(network(tmp_path, optimizer=name, epochs=3), 1, *images)
 
 
 def test_a_fit_on_sparse_rows_with_weights_and_validation_data_resumes(images, tmp_path):

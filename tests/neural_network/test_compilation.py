@@ -27,7 +27,7 @@ def n_compiled():
 
 def test_auto_compiles_only_if_enough_steps_are_planned(blobs):
     X, y = blobs
-    short, long = {"batch_size": 40, "epochs": 9}, {"batch_size": 2, "epochs": XLA_MIN_STEPS // 200}
+    short, long = {"batch_size": 40, "epochs": 9}, {"batch_size": 2, "epochs": -(-XLA_MIN_STEPS // 200)}
     for params, same, other in ((short, False, True), (long, True, False)):
         chosen, alike, different = (small(**params, jit_compile=value).fit(X, y) for value in ("auto", same, other))
         assert_same_model(chosen, alike)

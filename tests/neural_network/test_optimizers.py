@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 from sk_mnist import KerasMLPClassifier
+from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
 from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
 
 # One batch is all rows: the order of the rows, which Keras draws in another way, does not matter.
@@ -443,14 +444,11 @@ class TestFusedUpdates:
 
 class TestNamesAndInstances:
     @pytest.mark.slow
-    def test_the_network_learns_with_every_optimizer_name(self, blobs):
-        from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
-
-        # Steps of the size that suits each: Adadelta and Adafactor scale theirs by what they have seen.
-        rates = {"adadelta": 5.0, "adagrad": 0.1, "ftrl": 0.1, "sgd": 0.1, "lion": 0.003, "adafactor": 0.03}
-        for optimizer in OPTIMIZERS:
-            model = small(optimizer=optimizer, learning_rate=rates.get(optimizer, 0.01), epochs=40).fit(*blobs)
-            assert model.score(*blobs) > 0.8, optimizer
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_every_name_and_its_instance_train_as_in_keras(self, blobs, name):
+        by_instance = assert_trains_as_keras(blobs, lambda: keras.optimizers.get(name))
+        rate = float(keras.optimizers.get(name).learning_rate)
+        assert_same_model(KerasMLPClassifier(**FULL, optimizer=name, learning_rate=rate).fit(*blobs), by_instance)
 
     def test_an_optimizer_instance_trains_like_its_name_and_is_not_changed(self, blobs):
         instance = keras.optimizers.Adam(0.01)

@@ -696,7 +696,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
         limit_threads()
         assert found == set_to
 
-    @pytest.mark.slow
+    @pytest.mark.weekly
     def test_joblib_workers_share_the_cores(self, blobs):
         # joblib hands out workers of earlier tests, in which unpickling an optimizer has started TensorFlow.
         get_reusable_executor().shutdown(wait=True)

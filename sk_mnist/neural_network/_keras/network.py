@@ -254,21 +254,14 @@ class Network:
             values = (rates, X, y, weight, targets, kept)
             rate, *batch = (tf.strided_slice(value, begin, end, [1], shrink_axis_mask=1) for value in values)
             self._rate_variable.assign(rate)
-            added = self._train_batch(*batch, hyperparameters)
+            added = self._train_batch(batch, hyperparameters)
             return (step + 1, *(total + value for total, value in zip(sums, added, strict=True)))
 
         _, *sums = tf.while_loop(lambda step, *sums: step < n_steps, train_batch, (0, *zeros), parallel_iterations=1)
         return sums
 
-    def _train_batch(
-        self,
-        X: tf.Tensor,
-        y: tf.Tensor,
-        weight: tf.Tensor,
-        targets: tf.Tensor,
-        kept: tf.Tensor,
-        hyperparameters: tf.Tensor,
-    ) -> tuple[tf.Tensor, ...]:
+    def _train_batch(self, batch: Sequence[tf.Tensor], hyperparameters: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        X, y, weight, targets, kept = batch
         alpha, label_smoothing, *dropout_scales = tf.unstack(hyperparameters)
         total_weight = tf.reduce_sum(weight)
         trainable = [variable for variable in self._weights if variable.trainable]
