@@ -431,6 +431,17 @@ class TestFusedUpdates:
         assert_close_models(ours, of_keras, rtol=1e-3, atol=1e-4)
         assert not np.allclose(ours.coefs_[0], unchanged.coefs_[0], rtol=1e-2)
 
+    @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop"])
+    def test_a_network_of_which_all_layers_are_frozen_is_rejected(self, blobs, name):
+        class FreezeAll(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                for layer in self.model.layers:
+                    layer.trainable = False
+
+        # In Keras' words.
+        with pytest.raises(ValueError, match=r"values to unpack|No gradients"):
+            KerasMLPClassifier(**FULL, optimizer=name, keras_callbacks=[FreezeAll]).fit(*blobs)
+
     @pytest.mark.parametrize("name", ["Adam", "SGD"])
     def test_an_instance_keeps_a_method_of_its_own(self, blobs, name):
         def climb(gradient, variable, learning_rate):

@@ -38,14 +38,17 @@ def apply_gradients(optimizer: keras.optimizers.Optimizer, pairs: Pairs) -> None
         The trainable variables with their gradients.
     """
     update = _find_update(optimizer)
+    if update is None:
+        optimizer.apply_gradients(pairs)
+        return
     # Keras applies constraints after its own update.
-    fused = [pair for pair in pairs if update and pair[0] is not None and pair[1].constraint is None]
-    if update and fused:
-        update(optimizer, fused)
-    known = {id(variable) for _, variable in fused}
-    others = [pair for pair in pairs if id(pair[1]) not in known]
-    if others:
-        optimizer.apply_gradients(others)
+    constrained = [pair for pair in pairs if pair[1].constraint is not None]
+    unconstrained = [pair for pair in pairs if pair[1].constraint is None]
+    if unconstrained:
+        update(optimizer, unconstrained)
+    if constrained or not pairs:
+        # Counts the step, and rejects a network of which nothing is trained.
+        optimizer.apply_gradients(constrained)
     else:
         optimizer.iterations.assign_add(1)
 
