@@ -5,16 +5,22 @@ Your own digits: the benefit of the normaliser
 Turn MNIST's digits into pictures that look like people's own digits: on canvases of any size, anywhere on them, large
 and small, dark on light, with thick and thin strokes, blurred, on unevenly lit paper, as JPEG. Then score networks on
 them, with :class:`~sk_mnist.DigitImageNormalizer` and with a common alternative: scaling the picture to 28 x 28 pixels.
-The networks are those of seed 0 in the files that ``recipes.py`` saves; "reference" is trained if it has no file::
+The networks are the pretrained one and those of seed 0 in the files that ``recipes.py`` saves; "reference" is trained
+if it has no file::
 
     python examples/benchmarks/own_digits.py                       # pictures of 10,000 test images
-    python examples/benchmarks/own_digits.py --split validation    # of the last 10,000 training images
     python examples/benchmarks/own_digits.py --images 500
 
-If there is a file of "accurate", the script also prints, for several confidences, how many answers with at least that
-confidence are wrong, and how many pictures without a digit are taken for one: letters, scribbles and empty paper. The
-confidence from which ``sk-mnist predict`` and the draw page call an answer sure was chosen with ``--split validation``,
-which needs ``recipes.py --split validation --only accurate``.
+For the pretrained network, the script also prints, for several confidences, how many answers with at least that
+confidence are wrong, and how many pictures without a digit are taken for one. None of these kinds of letters, shapes
+and scribbles is one that ``training_pictures.py`` draws to train on.
+
+``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
+10,000 training images, for a network that has not learned from them::
+
+    python examples/train_pretrained.py --rows 50000 --models trial
+    python examples/benchmarks/own_digits.py --split validation \
+        --network trial/robust-student-600-epochs-50000-rows-3.skops
 """
 
 import argparse
@@ -35,7 +41,9 @@ import sk_mnist
 
 SIZES = {"images": 10_000}
 SIDE = 28
-RECIPES = ("reference", "accurate")
+RECIPES = ("reference", "robust")
+
+PRETRAINED = "pretrained"
 
 # Ways to bring a picture to 28 x 28 pixels.
 PLAIN, NORMALIZED = " ", "normalised"
@@ -250,11 +258,14 @@ def main() -> None:
     models = Path("sk-mnist-output") / "networks"
     parser.add_argument("--models", type=Path, default=models, help="where recipes.py saves networks (%(default)s)")
     parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
+    help_text = "score this network in place of the pretrained one, which has learned from all training images"
+    parser.add_argument("--network", type=Path, help=help_text)
     options = parser.parse_options()
+    if options.split == "validation" and options.network is None:
+        parser.error("--split validation needs --network")
     images, y = digits(options.split, options.images)
     networks = dict(fitted_networks(RECIPES, options.models, options.split))
-    if options.split == "test":  # the pretrained network has learned from all training images
-        networks["pretrained"] = sk_mnist.load_pretrained()["mlp"]
+    networks[PRETRAINED] = sk_mnist.load(options.network) if options.network else sk_mnist.load_pretrained()["mlp"]
     accuracy: dict[str, dict[str, float]] = {}
     confidence, is_right = [], []
     for name, make in PICTURES.items():
@@ -264,14 +275,13 @@ def main() -> None:
         for network, classifier in networks.items():
             for way, rows in ((PLAIN, plain), (NORMALIZED, normalized)):
                 accuracy[name][network + way] = float(np.mean(classifier.predict(rows) == y))
-        probabilities = networks["accurate"].predict_proba(normalized) if "accurate" in networks else None
-        if probabilities is not None and name not in WITHOUT_BAR:
+        if name not in WITHOUT_BAR:
+            probabilities = networks[PRETRAINED].predict_proba(normalized)
             confidence.append(probabilities.max(axis=1))
             is_right.append(probabilities.argmax(axis=1) == y)
     print_accuracies(accuracy, options)
-    if confidence:
-        print_errors(np.concatenate(confidence), np.concatenate(is_right))
-        print_no_digits(networks["accurate"])
+    print_errors(np.concatenate(confidence), np.concatenate(is_right))
+    print_no_digits(networks[PRETRAINED])
 
 
 def digits(split: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
@@ -328,7 +338,7 @@ def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
             ]
         )
     columns = ["confidence of at least", "share of the answers", "wrong among them", "right among the others"]
-    print_table('answers of "accurate", normalised, to all pictures that the mean counts', columns, rows)
+    print_table(f'answers of the {PRETRAINED} network, normalised, to all pictures that the mean counts', columns, rows)
 
 
 def print_no_digits(classifier: Any) -> None:

@@ -33,7 +33,7 @@ import sk_mnist
 SIZES = {"images": 10_000}
 SHAPE = (28, 28)
 
-RECIPES = ("reference", "fast", "accurate", "wide")
+RECIPES = ("reference", "fast", "robust", "wide")
 
 # Up, down, left, right, and the diagonals.
 DIRECTIONS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
