@@ -51,7 +51,7 @@ TEACHER_SEEDS = [0, 1, 2]
 TEACHER_WEIGHT = 0.7
 STUDENT_SEEDS = [3, 4, 5]  # no teacher's, so that initial weights and distortions differ; the first is shipped
 N_IMAGES = 60_000
-N_NO_DIGITS = 20_000
+N_NO_DIGITS = 12_000
 
 PACKAGE_DATA = Path(__file__).parent.parent / "sk_mnist" / "pretrained" / "data"
 LIBRARIES = ["sk-mnist", "scikit-learn", "tensorflow", "keras", "scikeras", "numpy", "scipy", "pillow", "matplotlib"]

@@ -282,7 +282,7 @@ class RandomInk(_RandomChange):
     noise : float, default=0.3
         Largest standard deviation of normal noise, where white is 1.
 
-    share : float, default=0.25
+    share : float, default=0.2
         Probability of each change in an image.
 
     fade : float, default=0.3
@@ -336,7 +336,7 @@ class RandomInk(_RandomChange):
         blur: float = 1.3,
         contrast: float = 0.6,
         noise: float = 0.3,
-        share: float = 0.25,
+        share: float = 0.2,
         fade: float = 0.3,
         image_shape: tuple[int, int] | None = None,
     ) -> None:

@@ -9,7 +9,7 @@ images, on changed versions of these, on digits that are drawn again from them, 
     python examples/benchmarks/ablation.py                 # half an hour on 2 cores
     python examples/benchmarks/ablation.py --only "all.*"  # rows whose whole name matches this regular expression
 
-Each network is trained for a sixth of the epochs of the recipe, with one seed. The recipe was chosen by such figures.
+Each network is trained for a fifth of the epochs of the recipe, with one seed. The recipe was chosen by such figures.
 The kinds of pictures of no digit are those that are trained on; ``own_digits.py`` measures other kinds.
 """
 

@@ -20,7 +20,7 @@ and scribbles is one that ``training_pictures.py`` draws to train on.
 
     python examples/train_pretrained.py --rows 50000 --models trial
     python examples/benchmarks/own_digits.py --split validation \
-        --network trial/robust-student-600-epochs-50000-rows-3.skops
+        --network trial/robust-student-500-epochs-50000-rows-3.skops
 """
 
 import argparse
