@@ -179,7 +179,9 @@ def normalized(pictures: list[np.ndarray], at_a_time: int = 500) -> np.ndarray:
     """Bring pictures in [0, 1] to the form of MNIST's images."""
     normalizer = DigitImageNormalizer()
     parts = [
-        normalizer.transform([np.rint(255 * picture).astype(np.uint8) for picture in pictures[start : start + at_a_time]])
+        normalizer.transform(
+            [np.rint(255 * picture).astype(np.uint8) for picture in pictures[start : start + at_a_time]]
+        )
         for start in range(0, len(pictures), at_a_time)
     ]
     return np.concatenate(parts)
@@ -215,7 +217,11 @@ STROKES = {
     "=": [[(0, 0.35), (1, 0.35)], [(0, 0.65), (1, 0.65)]],
     "a": [[(0.9, 0.3), (0.4, 0), (0, 0.4), (0.1, 0.9), (0.5, 0.9), (0.9, 0.5), (0.9, 0.2), (0.9, 0.8), (1.1, 1)]],
     "h": [[(0, 0), (0, 1)], [(0, 0.6), (0.4, 0.45), (0.7, 0.6), (0.7, 1)]],
-    "m": [[(0, 0.3), (0, 1)], [(0, 0.5), (0.25, 0.3), (0.5, 0.5), (0.5, 1)], [(0.5, 0.5), (0.8, 0.3), (1, 0.5), (1, 1)]],
+    "m": [
+        [(0, 0.3), (0, 1)],
+        [(0, 0.5), (0.25, 0.3), (0.5, 0.5), (0.5, 1)],
+        [(0.5, 0.5), (0.8, 0.3), (1, 0.5), (1, 1)],
+    ],
     "n": [[(0, 0.3), (0, 1)], [(0, 0.5), (0.4, 0.3), (0.7, 0.5), (0.7, 1)]],
     "r": [[(0, 0.2), (0, 1)], [(0, 0.5), (0.3, 0.2), (0.6, 0.25)]],
     "t": [[(0.4, 0), (0.4, 0.9), (0.8, 1)], [(0, 0.3), (0.8, 0.3)]],
@@ -260,7 +266,9 @@ def printed_letter(images: np.ndarray, generator: Generator) -> np.ndarray:
     while font_name in N_GREEK_FREE and not sign.isascii():
         sign = str(generator.choice(SIGNS))
     font = ImageFont.truetype(str(font_folder() / f"{font_name}.ttf"), int(generator.integers(60, 120)))
-    draw.text((CANVAS / 2, CANVAS / 2), sign, fill=255, font=font, anchor="mm", stroke_width=int(generator.integers(0, 6)))
+    draw.text(
+        (CANVAS / 2, CANVAS / 2), sign, fill=255, font=font, anchor="mm", stroke_width=int(generator.integers(0, 6))
+    )
     return as_array(picture.rotate(generator.uniform(-12, 12), Image.Resampling.BILINEAR))
 
 
@@ -353,7 +361,9 @@ def simple_shape(images: np.ndarray, generator: Generator) -> np.ndarray:
     elif kind == 4:
         draw.ellipse([x0, y0, x1, y1], outline=255, width=width)
         inset = width + generator.uniform(8, 20)
-        draw.ellipse([x0 + inset, y0 + inset, max(x1 - inset, x0 + inset + 4), max(y1 - inset, y0 + inset + 4)], fill=255)
+        draw.ellipse(
+            [x0 + inset, y0 + inset, max(x1 - inset, x0 + inset + 4), max(y1 - inset, y0 + inset + 4)], fill=255
+        )
     else:
         draw.rectangle([x0, y0, x1, y1], fill=255)
     return as_array(picture)
@@ -408,8 +418,10 @@ def halves(images: np.ndarray, generator: Generator) -> np.ndarray:
     if kind == 1:
         return np.hstack([one[:, middle:], other[:, :middle]])
     if kind == 2:  # upside down below itself
-        return np.vstack([one[:middle], one[:middle][::-1]]) if generator.random() < 0.5 else np.vstack(
-            [one[middle:][::-1], one[middle:]]
+        return (
+            np.vstack([one[:middle], one[:middle][::-1]])
+            if generator.random() < 0.5
+            else np.vstack([one[middle:][::-1], one[middle:]])
         )
     return np.block(
         [[one[middle:, middle:], other[middle:, :middle]], [other[:middle, middle:], one[:middle, :middle]]]

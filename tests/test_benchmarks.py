@@ -184,7 +184,9 @@ def test_an_archive_without_a_corruption_is_rejected(tmp_path):
     path = write_mnist_c(tmp_path / "mnist_c.zip", CORRUPTIONS[:3])
     process = run("pass", "mnist_c", str(path))
     assert process.returncode == 1
-    assert process.stderr.endswith(f"{path} has no glass_blur/test_images.npy. Give the path of mnist_c.zip, as downloaded.\n")
+    assert process.stderr.endswith(
+        f"{path} has no glass_blur/test_images.npy. Give the path of mnist_c.zip, as downloaded.\n"
+    )
 
 
 @pytest.mark.weekly

@@ -178,11 +178,11 @@ class TestAsAnyFittedPipeline:
 
 class TestErrors:
     def test_an_unknown_model_is_rejected_with_a_list_of_the_known_ones(self):
-        with pytest.raises(ValueError, match="There is no pretrained model 'best'. Known: robust."):
+        with pytest.raises(ValueError, match=r"no pretrained model 'best'\. Known: robust\."):
             load_pretrained("best")
 
     def test_the_former_model_is_rejected_with_the_name_of_the_new_one(self):
-        with pytest.raises(ValueError, match="no pretrained model 'accurate'. It is replaced by \"robust\"."):
+        with pytest.raises(ValueError, match=r"no pretrained model 'accurate'\. It is replaced by \"robust\"\."):
             load_pretrained("accurate")
 
     def test_modified_weights_are_rejected(self, files):
@@ -210,8 +210,8 @@ class TestErrors:
             load_pretrained()
 
     @pytest.mark.parametrize("change", [
-        {"parameters": None}, {"parameters": {}}, {"parameters": CARD["parameters"] | {"augmentation": [{"class": "Wind"}]}},
-        {"min_image_max": "?"}, {"sha256": {}},
+        {"parameters": None}, {"parameters": {}}, {"min_image_max": "?"}, {"sha256": {}},
+        {"parameters": CARD["parameters"] | {"augmentation": [{"class": "Wind"}]}},
     ])  # fmt: skip
     def test_an_invalid_model_card_raises_os_error(self, files, change):
         (files / "robust.json").write_text(json.dumps(CARD | change))

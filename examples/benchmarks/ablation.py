@@ -2,9 +2,9 @@
 What makes the pretrained network robust
 ========================================
 
-Train networks on the first 50,000 training images with and without the changes of the strokes, the pictures of no digit,
-the digits that are drawn again, and the teachers of ``train_pretrained.py``. Score them on the last 10,000 training
-images, on changed versions of these, on digits that are drawn again from them, and on pictures of no digit::
+Train networks on the first 50,000 training images with and without the changes of the strokes, the pictures of no
+digit, the digits that are drawn again, and the teachers of ``train_pretrained.py``. Score them on the last 10,000
+training images, on changed versions of these, on digits that are drawn again from them, and on pictures of no digit::
 
     python examples/benchmarks/ablation.py                 # half an hour on 2 cores
     python examples/benchmarks/ablation.py --only "all.*"  # rows whose whole name matches this regular expression
@@ -31,7 +31,8 @@ sys.path.append(str(Path(__file__).parent.parent))
 from train_pretrained import TEACHER_WEIGHT, Data, as_rows, combined, training_data
 from training_pictures import draw_digits, draw_no_digits
 
-from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import KerasMLPClassifier, fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist.pipeline import RECIPES
 from sk_mnist.pretrained import SURE
 
 EPOCHS = 100
@@ -107,7 +108,7 @@ def changes(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def trained(variant: Variant, data: Data, epochs: int, seed: int = SEED) -> KerasMLPClassifier:
     """Train a network, after its teachers if it has some."""
-    params: dict[str, Any] = {} if variant.ink else {"augmentation": RandomWarp()}
+    params: dict[str, Any] = {} if variant.ink else {"augmentation": RECIPES["robust"]["augmentation"][0]}
     if variant.teachers:
         teachers = [trained(variant._replace(teachers=False), data, epochs, seed) for seed in TEACHER_SEEDS]
         params |= {"teacher": combined(teachers, data), "teacher_weight": TEACHER_WEIGHT}

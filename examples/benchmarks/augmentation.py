@@ -4,8 +4,8 @@ The cost of distorting the training images
 
 Time an epoch of 784-128-64-32-10 on MNIST in batches of 256 with ``augmentation="elastic"``, with ``"affine"``, with
 ``["elastic", RandomInk()]`` and without, and an epoch of Keras with its defaults: batches of 32, no distortions. Each
-training runs twice in its own process. The time is that of the second run, in which nothing is compiled. The accuracy on the 10,000 test images is
-that of the first run.
+training runs twice in its own process. The time is that of the second run, in which nothing is compiled. The accuracy
+on the 10,000 test images is that of the first run.
 
 Then time the distortions alone, in sk-mnist, Keras, SciPy, OpenCV and torchvision. The slow ones distort fewer images,
 and their time is scaled. The kinds of distortion differ, so this compares speed, not benefit::

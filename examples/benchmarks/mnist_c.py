@@ -10,8 +10,8 @@ arXiv:1906.02337): the 10,000 test images with noise, blur, other shapes, weathe
     python examples/benchmarks/mnist_c.py mnist_c.zip --networks sk-mnist-output/networks/reference-test-0.skops
 
 The script prints the accuracy on each corruption, of the images as they are and through
-:class:`~sk_mnist.DigitImageNormalizer`. The mean is that of the fifteen corruptions, each with the same weight, as in the
-paper. No network of this project was trained on stripes, lines, edges, spatter or fog, or chosen by this benchmark.
+:class:`~sk_mnist.DigitImageNormalizer`. The mean is that of the fifteen corruptions, each with the same weight, as in
+the paper. No network of this project was trained on stripes, lines, edges, spatter or fog, or chosen by this benchmark.
 """
 
 import argparse
@@ -50,7 +50,9 @@ def main() -> None:
     """Read the archive, score and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="mnist_c.zip")
-    parser.add_argument("--networks", type=Path, nargs="+", default=[], help="files of fitted networks to score as well")
+    parser.add_argument(
+        "--networks", type=Path, nargs="+", default=[], help="files of fitted networks to score as well"
+    )
     options = parser.parse_args()
     networks = {"pretrained": sk_mnist.load_pretrained()["mlp"]}
     networks |= {path.stem: sk_mnist.load(path) for path in options.networks}

@@ -338,7 +338,7 @@ def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
             ]
         )
     columns = ["confidence of at least", "share of the answers", "wrong among them", "right among the others"]
-    print_table(f'answers of the {PRETRAINED} network, normalised, to all pictures that the mean counts', columns, rows)
+    print_table(f"answers of the {PRETRAINED} network, normalised, to all pictures that the mean counts", columns, rows)
 
 
 def print_no_digits(classifier: Any) -> None:
