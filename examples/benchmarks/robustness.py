@@ -139,11 +139,14 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, default=output / "networks", help="where recipes.py saves networks (%(default)s)"
     )
+    parser.add_argument("--networks", type=Path, nargs="+", default=[], help="files of other networks to score")
     parser.add_argument("--output", type=Path, default=output, help="directory of the files written (%(default)s)")
     options = parser.parse_options()
     X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
     images, y = X[: options.images].reshape(-1, *SHAPE), y[: options.images]
-    networks = {**dict(fitted_networks(RECIPES, options.models)), "pretrained": sk_mnist.load_pretrained()}
+    networks = dict(fitted_networks(RECIPES, options.models))
+    networks |= {path.stem: sk_mnist.load(path) for path in options.networks}
+    networks["pretrained"] = sk_mnist.load_pretrained()
     results = {}
     for name, classifier in networks.items():
         show_progress(f"scoring {name}")
@@ -185,7 +188,7 @@ def draw(path: Path, results: dict[str, dict[str, float]], options: argparse.Nam
     figure = Figure(figsize=(9, 0.3 * len(names) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for (network, accuracy), marker in zip(results.items(), "os^Dv", strict=False):
+    for (network, accuracy), marker in zip(results.items(), "os^Dv<>*", strict=False):
         # A network without mistakes is drawn as if it had one, because the scale is logarithmic.
         wrong = [100 * max(1 - accuracy[name], 1 / options.images) for name in names]
         axes.plot(wrong, range(len(names)), marker, markersize=7, markerfacecolor="none", markeredgewidth=1.4,
