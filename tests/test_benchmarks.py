@@ -77,7 +77,7 @@ PROGRAMS = {
     ),
 }
 # The others start TensorFlow many times.
-QUICK = {"fetching", "own_digits", "recipes", "robustness", "training"}
+QUICK = {"fetching", "own_digits", "recipes", "robustness"}
 KEEPS_FILES = {"augmentation", "augmentation_groups", "prediction", "robustness", "search", "startup", "training"}
 READS_NETWORKS = {"own_digits", "recipes", "robustness"}
 
