@@ -545,7 +545,7 @@ def test_data_home_sets_the_cache_directory(tmp_path, monkeypatch, capsys):
     assert (home / "mnist.npz").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_threads_option_overrides_omp_num_threads(tmp_path):
     code = f"""
 from sk_mnist.cli import main

@@ -196,6 +196,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=40, n_counted=50) / 50 < 6.5 / 4
 
+    @pytest.mark.weekly
     def test_fits_with_callbacks_do_not_leak_their_networks(self, blobs):
         import keras
 
