@@ -42,8 +42,8 @@ def whole(tmp_path_factory):
     return finish(start("infinite_mnist", "--rows", ROWS, "--output", output)), output
 
 
+@pytest.mark.weekly
 class TestInfiniteMnist:
-    @pytest.mark.weekly
     def test_memory_does_not_grow_with_the_rows(self, whole):
         _, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
@@ -52,7 +52,6 @@ class TestInfiniteMnist:
         assert points[3]["rows"] == 20_000
         assert points[-1]["peak_mebibytes"] - points[3]["peak_mebibytes"] < 60
 
-    @pytest.mark.weekly
     def test_more_rows_make_fewer_errors(self, whole):
         printed, output = whole
         points = json.loads((output / "infinite_mnist.json").read_text())
@@ -62,7 +61,6 @@ class TestInfiniteMnist:
         for point, error in zip(points, errors, strict=True):
             assert re.search(rf"^ *{point['rows']:,} +{error:.2%} ", printed, re.MULTILINE), printed
 
-    @pytest.mark.slow
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
     def test_a_killed_stream_resumes_and_reaches_the_same_weights(self, whole, tmp_path):
         name = f"{ROWS}-rows-0.skops"

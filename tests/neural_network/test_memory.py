@@ -102,7 +102,7 @@ print(mebibytes("VmHWM") - before)
             # And 128 MiB here, so that all is 784.
             ((128, 64, 32), "no oneDNN", 1200),
             # What drawing the weights takes for a moment, twice as much as they, stays with the allocator.
-            ((128, 64, 32), "oneDNN", 1450),
+            pytest.param((128, 64, 32), "oneDNN", 1450, marks=pytest.mark.weekly),
         ],
     )
     def test_wide_sparse_rows_take_little_memory_beyond_the_weights(self, hidden_layer_sizes, onednn, bar):
@@ -196,6 +196,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=40, n_counted=50) / 50 < 6.5 / 4
 
+    @pytest.mark.weekly
     def test_fits_with_callbacks_do_not_leak_their_networks(self, blobs):
         import keras
 
@@ -213,6 +214,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=20, n_counted=100) < 10
 
+    @pytest.mark.weekly
     def test_large_networks_are_freed_right_after_the_fit(self, blobs):
         def step(model, i):
             # 80 MiB of weights, 240 with the optimizer's variables; four of them would be 960.
