@@ -47,9 +47,9 @@ from sk_mnist.pipeline import RECIPES
 NAME = "robust"
 RECIPE = "robust"
 EPOCHS = RECIPES[RECIPE]["epochs"]
-TEACHER_SEEDS = [0, 1, 2]
+TEACHER_SEEDS = [0, 1]
 TEACHER_WEIGHT = 0.7
-STUDENT_SEEDS = [3, 4, 5]  # no teacher's, so that initial weights and distortions differ; the first is shipped
+STUDENT_SEEDS = [2, 3, 4]  # no teacher's, so that initial weights and distortions differ; the first is shipped
 N_IMAGES = 60_000
 N_NO_DIGITS = 12_000
 
@@ -99,7 +99,9 @@ def training_data(options: argparse.Namespace) -> Data:
         print(f"drawing {path.name}", flush=True)
         drawn, drawn_labels = draw_digits(images, labels, np.random.default_rng(0))
         no_digits = draw_no_digits(images, N_NO_DIGITS * options.rows // N_IMAGES, np.random.default_rng(1))
-        np.savez(path, drawn=drawn, labels=drawn_labels, no_digits=no_digits)
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, drawn=drawn, labels=drawn_labels, no_digits=no_digits)
+        partial.replace(path)
     with np.load(path) as saved:
         X, y = as_rows(np.concatenate([images, saved["drawn"]])), np.append(labels, saved["labels"])
         return Data(X, y, as_rows(saved["no_digits"]), len(images))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
@@ -59,7 +59,7 @@ _VARIANCE_OF_A_PASS = 0.6
 _ABOVE_WHITE = 1 + 1e-6
 
 
-class _RandomChange(BaseEstimator):
+class _RandomChange(BaseEstimator, ABC):
     """Random changes of images, drawn anew for each image or, in training, for a few images at a time."""
 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
@@ -396,13 +396,16 @@ class RandomInk(_RandomChange):
         if least < 0 or largest > white * _ABOVE_WHITE:
             wrong = least if least < 0 else largest
             kind = "integers" if white > 1 else "floats"
+            through = "" if name == "X" else f" and {name} in its transform_input"
             raise ValueError(
                 f"RandomInk changes images with a background of 0 and, in {kind}, a white of {white:g}, but {name} has "
-                f"a pixel of {wrong:g}. Put a PixelScaler() before it, or scale {name} to [0, {white:g}]."
+                f"a pixel of {wrong:g}. Scale {name} to [0, {white:g}]: in a Pipeline, with PixelScaler() as the only "
+                f"scaler{through}."
             )
 
     def _find_limits(self, rows: NDArray, white: float) -> tuple[float, float]:
-        return 0.0, white
+        largest = np.iinfo(rows.dtype).max if rows.dtype.kind in "iu" else white
+        return 0.0, min(white, largest)
 
 
 def find_image_shape(

@@ -134,7 +134,7 @@ class TestRandomness:
         assert after[1] == before[1]
 
     @pytest.mark.parametrize("n_threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
-    def test_warps_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
+    def test_changes_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
         images = np.tile(IMAGES / 255, (20, 1, 1))
         np.save(tmp_path / "images.npy", images)
         code = """
@@ -142,10 +142,14 @@ class TestRandomness:
             import numpy as np
             from sk_mnist import RandomInk, RandomWarp
             directory = sys.argv[1]
-            np.save(directory + "/warped.npy", RandomWarp().transform(np.load(directory + "/images.npy"), 3))
+            images = np.load(directory + "/images.npy")
+            for change in (RandomWarp(), RandomInk()):
+                np.save(f"{directory}/{type(change).__name__}.npy", change.transform(images, 3))
         """
         output_of(code, tmp_path, env={**os.environ, "OPENBLAS_NUM_THREADS": n_threads, "OMP_NUM_THREADS": n_threads})
-        np.testing.assert_array_equal(np.load(tmp_path / "warped.npy"), RandomWarp().transform(images, 3))
+        for change in (RandomWarp(), RandomInk()):
+            changed = np.load(tmp_path / f"{type(change).__name__}.npy")
+            np.testing.assert_array_equal(changed, change.transform(images, 3))
 
     def test_each_image_is_changed_in_its_own_way(self, change):
         # More than are warped at a time.

@@ -162,6 +162,8 @@ def test_a_recipe_trains_the_published_network(recipe):
 def test_pipelines_do_not_share_the_objects_of_a_recipe():
     make_mnist_pipeline("wide").set_params(mlp__augmentation__rotation=90.0)
     assert make_mnist_pipeline("wide")["mlp"].augmentation.rotation == 12.0
+    make_mnist_pipeline("robust")["mlp"].augmentation.clear()
+    assert len(make_mnist_pipeline("robust")["mlp"].augmentation) == 2
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ arXiv:1906.02337): the 10,000 test images with noise, blur, other shapes, weathe
 
 The script prints the accuracy on each corruption, of the images as they are and through
 :class:`~sk_mnist.DigitImageNormalizer`. The mean is that of the fifteen corruptions, each with the same weight, as in
-the paper. No network of this project was trained on stripes, lines, edges, spatter or fog, or chosen by this benchmark.
+the paper. No network of this project was chosen by this benchmark, or trained on digits with stripes, with dotted
+or zigzag lines, with spatter or fog, or on their edges.
 """
 
 import argparse

@@ -12,8 +12,8 @@ if it has no file::
     python examples/benchmarks/own_digits.py --images 500
 
 For the pretrained network, the script also prints, for several confidences, how many answers with at least that
-confidence are wrong, and how many pictures without a digit are taken for one. None of these kinds of letters, shapes
-and scribbles is one that ``training_pictures.py`` draws to train on.
+confidence are wrong, and how many pictures without a digit are taken for one. ``training_pictures.py`` draws capital
+letters and scribbles to train on as well, with other fonts and other code. The other kinds are only used here.
 
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
@@ -166,7 +166,7 @@ def other_letter(generator: Generator) -> np.ndarray:
 
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf"
     picture = Image.new("L", (200, 200))
-    text = str(generator.choice(list("ΔΞΠΣΨΩαγλμξπωЖИЙЛФЦШЩЫЮЯджклфцшщыюя")))
+    text = str(generator.choice(list("ΔΞΠΣΨΩαγλμξπЖИЙЛФЦШЩЫЮЯджклфцшщыюя")))
     size = int(generator.integers(60, 120))
     ImageDraw.Draw(picture).text((100, 100), text, fill=255, font=ImageFont.truetype(str(font), size), anchor="mm")
     return np.asarray(picture) / 255

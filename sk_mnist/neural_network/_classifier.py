@@ -123,9 +123,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share in [0, 1) of each label that the loss spreads evenly over all classes [5]_.
 
     augmentation : RandomWarp, RandomInk, {"affine", "elastic"} or a list of them, default=None
-        Random changes of the images in ``X``, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and "affine" is
-        ``RandomWarp(elastic=0)``. A list makes several changes in turn. Validation data is never changed. To save time,
-        up to 16 images share a warp. Rows are treated as square images unless an instance sets ``image_shape``, and the
+        Random changes of the training images and outliers, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and
+        "affine" is ``RandomWarp(elastic=0)``. A list makes several changes in turn. Validation data is never changed.
+        To save time, up to 16 images share a warp. Rows are treated as square images unless an instance sets ``image_shape``, and the
         background must be 0. :class:`~sk_mnist.RandomInk` also needs pixels of at most 1.
 
     teacher : classifier, default=None
@@ -416,7 +416,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Weights of the rows of ``X_val``.
         X_outliers : {array-like, sparse matrix} of shape (n_outliers, n_features), default=None
-            Rows that belong to no class, and on which the network learns to be unsure [9]_: for them, it is trained on
+            Rows that belong to no class, and on which the network learns to be unsure: for them, it is trained on
             equal probabilities of all classes. Each epoch trains once on every row of ``X`` and of ``X_outliers``, in
             one random order. Each outlier has the mean weight of the training rows, so their number sets their share.
             Losses and scores are those of ``X`` alone; ``history_["outlier_loss"]`` is the loss on the outliers.
@@ -442,7 +442,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -----
         UserWarning
             If ``X`` looks like pixels of 0 to 255: at least 64 features, only whole numbers from 0 to 255, some zeros,
-            and a value of at least 128 in half of the rows. The check reads about a hundred rows.
+            and a value of at least 128 in half of the rows. The check reads about a hundred rows. Also if ``X_val`` or
+            ``X_outliers`` looks like this and ``X`` does not.
         """
         # Every check that NumPy can make: so far nothing is written, and the estimator is unchanged.
         job = self._describe_fit(X, y, sample_weight, X_val, y_val, sample_weight_val, X_outliers)
@@ -467,7 +468,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         The optimizer continues from its last state, at the constant ``learning_rate``, and distortions do not fade. No
         validation data is held out and scikit-learn's callbacks are not called. The number of rows may differ between
-        calls: one compiled network serves them all, or a few with ``jit_compile=True``.
+        calls: one compiled network serves them all, or a few with ``jit_compile=True``, and others serve calls with
+        ``X_outliers``.
 
         Parameters
         ----------
@@ -766,8 +768,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return None
         try:
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
-        except ValueError as error:
-            raise ValueError(f"X_val and y_val, given as validation data: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"X_val and y_val, given as validation data: {error}") from error
         if look_like_bytes(X_val) and not look_like_bytes(rows.X):
             warnings.warn(
                 "X_val has whole numbers from 0 to 255, like unscaled pixels, but X has not, so scores on X_val "
@@ -782,8 +784,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         try:
             check_is_rows(X_outliers, self.n_features_in_)
             checked = validate_data(self, X_outliers, reset=False, accept_sparse="csr", dtype=self.dtype)
-        except ValueError as error:
-            raise ValueError(f"X_outliers: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"X_outliers: {error}") from error
         if look_like_bytes(checked) and not look_like_bytes(rows.X):
             warnings.warn(
                 "X_outliers has whole numbers from 0 to 255, like unscaled pixels, but X has not, so the network "

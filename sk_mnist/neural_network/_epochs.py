@@ -296,7 +296,7 @@ class _Epochs:
             # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetch(made)
         first_step = (epoch - self.settings.first_epoch) * self.job.steps_per_epoch
-        sums: np.ndarray | float = 0.0
+        sums = np.zeros(5 if network.specification.has_outliers else 3)
         step = 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
@@ -311,7 +311,7 @@ class _Epochs:
                 self._tell("on_train_batch_end", step - 1, _means(sums))
             if self.callbacks.stops:
                 break
-        return _means(sums)
+        return {"loss": np.nan, "accuracy": np.nan} | _means(sums)
 
     def _blocks_of(self, epoch: int, masks: DropoutMasks) -> Iterator[Block]:
         rows, block = self.job.training, self.settings.block
@@ -394,13 +394,12 @@ class _Epochs:
 
 
 def _means(sums: np.ndarray) -> Logs:
-    loss, hits, weight, *of_outliers = sums
-    # Until the first row of a kind, its sums are 0.
-    with np.errstate(invalid="ignore"):
-        means = {"loss": loss / weight, "accuracy": hits / weight}
-        if of_outliers:
-            means["outlier_loss"] = of_outliers[0] / of_outliers[1]
-    return {name: float(value) for name, value in means.items()}
+    """Means over the rows so far; without those of a kind of which there was none."""
+    loss, hits, weight, *of_outliers = map(float, sums)
+    means = {"loss": loss / weight, "accuracy": hits / weight} if weight else {}
+    if of_outliers and of_outliers[1]:
+        means["outlier_loss"] = of_outliers[0] / of_outliers[1]
+    return means
 
 
 def _validation_scores(rows: Rows, layers: Layers, activation: str) -> Logs:

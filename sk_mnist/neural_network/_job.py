@@ -141,7 +141,7 @@ def check_parameters(parameters: SimpleNamespace) -> None:
     check_hidden_layer_sizes(parameters.hidden_layer_sizes)
     if parameters.checkpoint_dir is not None:
         _check_checkpoints(parameters)
-    for change in _changes_in(parameters.augmentation):
+    for change in changes_in(parameters.augmentation):
         validate_estimator(change)
 
 
@@ -298,7 +298,7 @@ def _check_checkpoints(parameters: SimpleNamespace) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path))
 
 
-def _changes_in(augmentation: Any) -> tuple[RandomWarp | RandomInk, ...]:
+def changes_in(augmentation: Any) -> tuple[RandomWarp | RandomInk, ...]:
     """Return the changes that a value of ``augmentation`` names or holds, in their order."""
     if augmentation is None:
         return ()
@@ -317,7 +317,7 @@ def _changes_in(augmentation: Any) -> tuple[RandomWarp | RandomInk, ...]:
 
 
 def _make_distortion(augmentation: Any, rows: Rows, outliers: Any) -> Distortion | None:
-    changes = _changes_in(augmentation)
+    changes = changes_in(augmentation)
     if not changes:
         return None
     shapes = [find_image_shape(change, rows.n_features) for change in changes]

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
 from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.neural_network._job import check_hidden_layer_sizes
+from sk_mnist.neural_network._job import changes_in, check_hidden_layer_sizes
 from sk_mnist.neural_network._training import arrays_of
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
@@ -192,6 +192,7 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
     if not isinstance(mlp.hidden_layer_sizes, Integral) and len(mlp.hidden_layer_sizes) > _MAX_LAYERS:
         raise ValueError(f"hidden_layer_sizes of its {name} names {len(mlp.hidden_layer_sizes)} layers")
     check_hidden_layer_sizes(mlp.hidden_layer_sizes)
+    changes_in(mlp.augmentation)
     if not hasattr(mlp, "coefs_"):
         return
     _check_all_or_none(mlp, _ATTRIBUTES[KerasMLPClassifier].keys() - {"feature_names_in_"})

@@ -4,8 +4,8 @@ from sk_mnist.pretrained._load import load_pretrained
 
 __all__ = ["SURE", "load_pretrained"]
 
-# Least probability of the most probable digit from which an answer of the pretrained model counts as sure. Chosen on
-# pictures that are made from the last 10,000 training images: examples/benchmarks/own_digits.py --split validation.
+# An answer of the pretrained model is sure if its probability is at least this. Chosen on pictures that are made from
+# the last 10,000 training images: examples/benchmarks/own_digits.py --split validation.
 SURE = 0.9
 
 
