@@ -1,7 +1,7 @@
 """scikit-learn's common checks, on every public estimator, with no expected failure.
 
-RandomWarp and RandomInk have no `fit`, and DigitImageNormalizer takes no rows; test_augmentation.py and test_handwriting.py run the
-checks that apply to them.
+RandomWarp and RandomInk have no `fit`, and DigitImageNormalizer takes no rows; test_augmentation.py and
+test_handwriting.py run the checks that apply to them.
 """
 
 import pytest

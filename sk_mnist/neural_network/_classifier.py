@@ -125,8 +125,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     augmentation : RandomWarp, RandomInk, {"affine", "elastic"} or a list of them, default=None
         Random changes of the training images and outliers, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and
         "affine" is ``RandomWarp(elastic=0)``. A list makes several changes in turn. Validation data is never changed.
-        To save time, up to 16 images share a warp. Rows are treated as square images unless an instance sets ``image_shape``, and the
-        background must be 0. :class:`~sk_mnist.RandomInk` also needs pixels of at most 1.
+        To save time, up to 16 images share a warp. Rows are treated as square images unless an instance sets
+        ``image_shape``, and the background must be 0. :class:`~sk_mnist.RandomInk` also needs pixels of at most 1.
 
     teacher : classifier, default=None
         A classifier with ``predict_proba``, whose probabilities the network learns in addition to the labels [7]_.
