@@ -528,8 +528,14 @@ class TestInk:
     @pytest.mark.parametrize(
         ("images", "message"),
         [
-            (IMAGES.astype(float), r"in floats, a white of 1, but X has a pixel of 255. Put a PixelScaler\(\) before"),
-            (IMAGES.astype(int) * 2, r"in integers, a white of 255, but X has a pixel of 510. Put a PixelScaler\(\)"),
+            (
+                IMAGES.astype(float),
+                r"in floats, a white of 1, but X has a pixel of 255. Scale X to .0, 1.: ",
+            ),
+            (
+                IMAGES.astype(int) * 2,
+                r"in integers, a white of 255, but X has a pixel of 510. Scale X to .0, 255.: ",
+            ),
             (IMAGES / -255, "background of 0 .* has a pixel of -1"),
         ],
         ids=["floats", "integers", "negative"],

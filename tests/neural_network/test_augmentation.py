@@ -90,7 +90,7 @@ REFUSED = {
     "unscaled": (
         "[RandomWarp(), RandomInk()]",
         "np.full((4, 64), 16.0)",
-        "but X has a pixel of 16. Put a PixelScaler()",
+        "but X has a pixel of 16. Scale X to [0, 1]: in a Pipeline, with PixelScaler()",
     ),
 }
 

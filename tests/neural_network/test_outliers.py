@@ -277,7 +277,9 @@ class TestRejected:
     def test_pixels_brighter_than_white_are_rejected_by_name(self, blobs, outliers):
         X, y = np.abs(blobs[0]) / np.abs(blobs[0]).max(), blobs[1]
         model = small(augmentation=RandomInk(image_shape=(3, 4)))
-        with pytest.raises(ValueError, match=r"but X_outliers has a pixel of 9\. Put a PixelScaler"):
+        with pytest.raises(
+            ValueError, match=r"but X_outliers has a pixel of 9\. Scale .* and X_outliers in its transform_input"
+        ):
             model.fit(X, y, X_outliers=np.full((2, 12), 9.0))
 
     def test_bytes_next_to_scaled_rows_give_a_warning(self):
