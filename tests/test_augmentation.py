@@ -525,6 +525,12 @@ class TestInk:
         images = IMAGES / 255
         np.testing.assert_array_equal(RandomInk(**amounts).transform(images, random_state=0), images)
 
+    def test_bright_pixels_of_small_integers_do_not_overflow(self):
+        images = np.full((50, 6, 6), 100, np.int8)
+        changed = RandomInk(thickness=0, blur=0, noise=0, share=1).transform(images, random_state=0)
+        assert 50 < changed.min() < 100
+        assert changed.max() == 127
+
     @pytest.mark.parametrize(
         ("images", "message"),
         [

@@ -138,6 +138,11 @@ def test_an_interrupted_fit_resumes_to_the_same_weights(kind, n_epochs, images, 
     if callable(params.get("optimizer")):
         params["optimizer"] = params["optimizer"]()
     assert_resumes(network(tmp_path, **params), n_epochs, *images)
+
+
+def test_an_interrupted_fit_with_outliers_resumes_to_the_same_weights(images, tmp_path):
+    X, y = images
+    assert_resumes(network(tmp_path, augmentation=[RandomWarp(), RandomInk()]), 3, X, y, X_outliers=X[:50, ::-1])
     assert len(checkpoints(tmp_path)) == 1
 
 

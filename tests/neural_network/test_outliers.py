@@ -142,6 +142,7 @@ class TestTraining:
         assert_same_model(small(epochs=2).fit(*blobs, X_outliers=sparse_format(outliers)), expected)
         X, y = blobs
         assert_same_model(small(epochs=2).fit(sparse_format(X), y, X_outliers=outliers), expected)
+        assert_same_model(small(epochs=2).fit(sparse_format(X), y, X_outliers=sparse_format(outliers)), expected)
 
     def test_outliers_can_be_a_memory_map_and_are_not_changed(self, blobs, outliers, tmp_path):
         np.save(tmp_path / "outliers.npy", outliers.astype(np.float32))
