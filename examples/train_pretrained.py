@@ -8,7 +8,7 @@ on the test images. The first is written to the two files that come with the pac
 ``robust.json``, its card. The others only show how much the seed matters. Each network is saved as soon as it is
 trained, so an interrupted run can be resumed::
 
-    python examples/train_pretrained.py                       # about two hours on 2 cores
+    python examples/train_pretrained.py                       # about an hour and a half on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/robust.*
 
 The recipe was chosen on the last 10,000 training images (``benchmarks/ablation.py``). The seeds were fixed beforehand.
