@@ -6,8 +6,8 @@ Train networks on the first 50,000 training images with and without the changes 
 digit, the digits that are drawn again, and the teachers of ``train_pretrained.py``. Score them on the last 10,000
 training images, on changed versions of these, on digits that are drawn again from them, and on pictures of no digit::
 
-    python examples/benchmarks/ablation.py                 # half an hour on 2 cores
-    python examples/benchmarks/ablation.py --only "all.*"  # rows whose whole name matches this regular expression
+    python examples/benchmarks/ablation.py              # half an hour on 2 cores
+    python examples/benchmarks/ablation.py --only all   # rows whose whole name matches this regular expression
 
 Each network is trained for a fifth of the epochs of the recipe, with one seed. The recipe was chosen by such figures.
 The kinds of pictures of no digit are those that are trained on; ``own_digits.py`` measures other kinds.
@@ -31,7 +31,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 from train_pretrained import TEACHER_SEEDS, TEACHER_WEIGHT, Data, as_rows, combined, training_data
 from training_pictures import draw_digits, draw_no_digits
 
-from sk_mnist import KerasMLPClassifier, fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import KerasMLPClassifier, fetch_mnist, make_mnist_pipeline, save, start_tensorflow
 from sk_mnist.pipeline import RECIPES
 from sk_mnist.pretrained import SURE
 
@@ -66,7 +66,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=N_ROWS, help="training images (default: %(default)s)")
     parser.add_argument("--only", default=".*", help="rows whose whole name matches this regular expression")
     models = Path("sk-mnist-output") / "networks"
-    parser.add_argument("--models", type=Path, default=models, help="where drawn pictures are kept (%(default)s)")
+    parser.add_argument(
+        "--models", type=Path, default=models, help="where pictures and networks are saved (%(default)s)"
+    )
     options = parser.parse_args()
     options.models.mkdir(parents=True, exist_ok=True)
     data = training_data(options)
@@ -78,6 +80,7 @@ def main() -> None:
             show_progress(f"training: {name}")
             network = trained(variant, data, options.epochs)
             rows.append([name, *figures(network, scored)])
+            save(network.set_params(teacher=None), options.models / f"ablation-{name.replace(', ', '-')}.skops")
     title = f"networks after {options.epochs} epochs, on pictures of the last {N_VALIDATION:,} training images"
     print_table(title, ["trained with", "log loss", *scored], rows)
     print(f"Of pictures of no digit: the share that is taken for a digit with at least {SURE:g}; else the accuracy.")

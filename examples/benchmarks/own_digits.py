@@ -18,9 +18,8 @@ letters and scribbles to train on as well, with other fonts and other code. The 
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
 
-    python examples/train_pretrained.py --rows 50000 --models trial
-    python examples/benchmarks/own_digits.py --split validation \
-        --network trial/robust-student-500-epochs-50000-rows-3.skops
+    python examples/benchmarks/ablation.py --only all
+    python examples/benchmarks/own_digits.py --split validation --network sk-mnist-output/networks/ablation-all.skops
 """
 
 import argparse
