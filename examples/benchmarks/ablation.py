@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--only", default=".*", help="rows whose whole name matches this regular expression")
     models = Path("sk-mnist-output") / "networks"
     parser.add_argument(
-        "--models", type=Path, default=models, help="where pictures and networks are saved (%(default)s)"
+        "--models", type=Path, default=models, help="where all is saved (default: %(default)s)"
     )
     options = parser.parse_args()
     options.models.mkdir(parents=True, exist_ok=True)
