@@ -110,6 +110,7 @@ _GALLERY_ORDER = [
     "plot_calibration.py",
     "plot_early_stopping.py",
     "plot_distortions.py",
+    "plot_outliers.py",
     "plot_own_digits.py",
     "plot_scalers.py",
     "plot_compare_classifiers.py",
