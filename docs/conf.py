@@ -75,6 +75,7 @@ numpydoc_xref_aliases = {
     # Without a link: numpydoc's own would need more than names in an inventory.
     **{word: word for word in ("array-like", "bool", "callable", "generator", "iterable", "sequence", "None")},
     "KerasMLPClassifier": "sk_mnist.KerasMLPClassifier",
+    "RandomInk": "sk_mnist.RandomInk",
     "RandomWarp": "sk_mnist.RandomWarp",
 }
 # Link names only, not the other words of a type.
@@ -109,6 +110,7 @@ _GALLERY_ORDER = [
     "plot_calibration.py",
     "plot_early_stopping.py",
     "plot_distortions.py",
+    "plot_outliers.py",
     "plot_own_digits.py",
     "plot_scalers.py",
     "plot_compare_classifiers.py",

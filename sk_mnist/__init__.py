@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sk_mnist._tensorflow import start_tensorflow as start_tensorflow
     from sk_mnist._versions import show_versions as show_versions
+    from sk_mnist.augmentation import RandomInk as RandomInk
     from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
@@ -26,6 +27,7 @@ __version__ = "0.2.0.dev0"
 # The module of each public name. A name is imported on first access (PEP 562), so `import sk_mnist` is fast.
 _HOME = {
     "KerasMLPClassifier": "sk_mnist.neural_network",
+    "RandomInk": "sk_mnist.augmentation",
     "RandomWarp": "sk_mnist.augmentation",
     "fetch_mnist": "sk_mnist.datasets",
     "get_data_home": "sk_mnist.datasets",

@@ -1,4 +1,4 @@
-"""RandomWarp: what it does to images, by how much, and what it refuses."""
+"""RandomWarp and RandomInk: what they do to images, by how much, and what they refuse."""
 
 import os
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import center_of_mass, map_coordinates
 from sklearn.base import clone
 
-from sk_mnist import RandomWarp
+from sk_mnist import RandomInk, RandomWarp
 from tests.helpers.estimator_cases import CHECKS_WITHOUT_ROWS
 from tests.helpers.examples import examples_times
 from tests.helpers.processes import output_of
@@ -40,34 +40,49 @@ def sources_of(warp, height, width, n_images, seed):
     return np.where(is_outside, np.nan, rows), np.where(is_outside, np.nan, columns)
 
 
+NO_INK = {"thickness": 0.0, "blur": 0.0, "contrast": 0.0, "noise": 0.0, "share": 1.0}
+
+
+def only_ink(**amounts):
+    """A RandomInk of these amounts for each image, all others 0."""
+    return RandomInk(**NO_INK | amounts)
+
+
+@pytest.fixture(params=[RandomWarp(), RandomInk(share=1.0)], ids=["warp", "ink"])
+def change(request):
+    return clone(request.param)
+
+
 class TestForms:
     @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float32, np.float64])
-    def test_images_and_rows_are_warped_alike_and_keep_shape_and_dtype(self, dtype):
-        images = IMAGES.astype(dtype)
-        warped = RandomWarp().transform(images, random_state=0)
+    def test_images_and_rows_are_warped_alike_and_keep_shape_and_dtype(self, change, dtype):
+        images = IMAGES.astype(dtype) if np.dtype(dtype).kind in "iu" else (IMAGES / 255).astype(dtype)
+        warped = change.transform(images, random_state=0)
         assert (warped.shape, warped.dtype) == (images.shape, images.dtype)
         for shape in [(40, 28, 28, 1), (40, 784)]:
-            again = RandomWarp().transform(images.reshape(shape), random_state=0)
+            again = change.transform(images.reshape(shape), random_state=0)
             assert again.shape == shape
             np.testing.assert_array_equal(again.reshape(images.shape), warped)
 
     @pytest.mark.parametrize("dtype", [bool, np.float16])
-    def test_other_dtypes_become_float32(self, dtype):
-        assert RandomWarp().transform((IMAGES > 99).astype(dtype), random_state=0).dtype == np.float32
+    def test_other_dtypes_become_float32(self, change, dtype):
+        assert change.transform((IMAGES > 99).astype(dtype), random_state=0).dtype == np.float32
 
-    def test_lists_and_data_frames_are_accepted(self):
-        expected = RandomWarp().transform(IMAGES.astype(np.int64), random_state=0)
-        np.testing.assert_array_equal(RandomWarp().transform(IMAGES.tolist(), random_state=0), expected)
+    def test_lists_and_data_frames_are_accepted(self, change):
+        expected = change.transform(IMAGES.astype(np.int64), random_state=0)
+        np.testing.assert_array_equal(change.transform(IMAGES.tolist(), random_state=0), expected)
         frame = pd.DataFrame(IMAGES.reshape(40, 784).astype(np.int64))
-        np.testing.assert_array_equal(RandomWarp().transform(frame, random_state=0), expected.reshape(40, 784))
+        np.testing.assert_array_equal(change.transform(frame, random_state=0), expected.reshape(40, 784))
 
-    def test_rows_of_images_that_are_not_square_need_a_shape(self):
+    def test_rows_of_images_that_are_not_square_need_a_shape(self, change):
         images = IMAGES[:, :14]
-        expected = RandomWarp().transform(images, random_state=0)
+        expected = change.transform(images, random_state=0)
         for shape in [(14, 28), [14, 28], (np.int64(14), np.int64(28))]:
-            rows = RandomWarp(image_shape=shape).transform(images.reshape(40, -1), random_state=0)
+            rows = clone(change).set_params(image_shape=shape).transform(images.reshape(40, -1), random_state=0)
             np.testing.assert_array_equal(rows.reshape(images.shape), expected)
-        np.testing.assert_array_equal(RandomWarp(image_shape=(14, 28)).transform(images, random_state=0), expected)
+        np.testing.assert_array_equal(
+            clone(change).set_params(image_shape=(14, 28)).transform(images, random_state=0), expected
+        )
 
     def test_integers_are_rounded(self):
         images = IMAGES.astype(np.float64)
@@ -76,65 +91,69 @@ class TestForms:
         np.testing.assert_array_equal(rounded, np.rint(warped))
         assert (warped != rounded).any()
 
-    def test_the_input_is_never_changed(self):
+    def test_the_input_is_never_changed(self, change):
         for images in (IMAGES.copy(), (IMAGES / 255).astype(np.float32), IMAGES / 255):
             before = images.copy()
-            warped = RandomWarp().transform(images, random_state=0)
+            warped = change.transform(images, random_state=0)
             np.testing.assert_array_equal(images, before)
             assert not np.shares_memory(warped, images)
 
-    def test_the_memory_layout_of_images_does_not_matter(self):
+    def test_the_memory_layout_of_images_does_not_matter(self, change):
         images = np.asfortranarray(IMAGES[:, ::-1] / 255)
         images.flags.writeable = False
-        expected = RandomWarp().transform(np.ascontiguousarray(images), random_state=0)
-        np.testing.assert_array_equal(RandomWarp().transform(images, random_state=0), expected)
+        expected = change.transform(np.ascontiguousarray(images), random_state=0)
+        np.testing.assert_array_equal(change.transform(images, random_state=0), expected)
 
 
 class TestRandomness:
-    def test_a_seed_and_a_generator_of_this_seed_draw_the_same(self):
-        expected = RandomWarp().transform(IMAGES, random_state=3)
-        np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=3), expected)
+    def test_a_seed_and_a_generator_of_this_seed_draw_the_same(self, change):
+        expected = change.transform(IMAGES, random_state=3)
+        np.testing.assert_array_equal(change.transform(IMAGES, random_state=3), expected)
         generator = np.random.RandomState(3)
-        np.testing.assert_array_equal(RandomWarp().transform(IMAGES, random_state=generator), expected)
+        np.testing.assert_array_equal(change.transform(IMAGES, random_state=generator), expected)
         # A generator continues, a seed starts again.
-        assert (RandomWarp().transform(IMAGES, random_state=generator) != expected).any()
-        assert (RandomWarp().transform(IMAGES, random_state=4) != expected).any()
+        assert (change.transform(IMAGES, random_state=generator) != expected).any()
+        assert (change.transform(IMAGES, random_state=4) != expected).any()
 
-    def test_random_state_none_uses_the_global_generator_of_numpy(self):
+    def test_random_state_none_uses_the_global_generator_of_numpy(self, change):
         before = np.random.get_state()
         try:
             np.random.seed(3)
-            one, other = RandomWarp().transform(IMAGES), RandomWarp().transform(IMAGES)
+            one, other = change.transform(IMAGES), change.transform(IMAGES)
             assert (one != other).any()
-            np.testing.assert_array_equal(one, RandomWarp().transform(IMAGES, random_state=3))
+            np.testing.assert_array_equal(one, change.transform(IMAGES, random_state=3))
         finally:
             np.random.set_state(before)
 
     @pytest.mark.parametrize("seed", [3, np.random.RandomState(3)], ids=["int", "RandomState"])
-    def test_a_seed_leaves_the_global_generator_alone(self, seed):
+    def test_a_seed_leaves_the_global_generator_alone(self, change, seed):
         before = np.random.get_state()[1:3]
-        RandomWarp().transform(IMAGES, random_state=seed)
+        change.transform(IMAGES, random_state=seed)
         after = np.random.get_state()[1:3]
         np.testing.assert_array_equal(after[0], before[0])
         assert after[1] == before[1]
 
     @pytest.mark.parametrize("n_threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
-    def test_warps_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
+    def test_changes_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
         images = np.tile(IMAGES / 255, (20, 1, 1))
         np.save(tmp_path / "images.npy", images)
         code = """
             import sys
             import numpy as np
-            from sk_mnist import RandomWarp
+            from sk_mnist import RandomInk, RandomWarp
             directory = sys.argv[1]
-            np.save(directory + "/warped.npy", RandomWarp().transform(np.load(directory + "/images.npy"), 3))
+            images = np.load(directory + "/images.npy")
+            for change in (RandomWarp(), RandomInk()):
+                np.save(f"{directory}/{type(change).__name__}.npy", change.transform(images, 3))
         """
         output_of(code, tmp_path, env={**os.environ, "OPENBLAS_NUM_THREADS": n_threads, "OMP_NUM_THREADS": n_threads})
-        np.testing.assert_array_equal(np.load(tmp_path / "warped.npy"), RandomWarp().transform(images, 3))
+        for change in (RandomWarp(), RandomInk()):
+            changed = np.load(tmp_path / f"{type(change).__name__}.npy")
+            np.testing.assert_array_equal(changed, change.transform(images, 3))
 
-    def test_each_image_is_warped_in_its_own_way(self):
+    def test_each_image_is_changed_in_its_own_way(self, change):
         # More than are warped at a time.
-        warped = RandomWarp().transform(np.repeat(IMAGES[:1], 1100, axis=0), random_state=0)
+        warped = change.transform(np.repeat(IMAGES[:1], 1100, axis=0), random_state=0)
         assert len(np.unique(warped.reshape(1100, -1), axis=0)) == 1100
 
     @pytest.mark.parametrize("name", NOTHING)
@@ -386,10 +405,10 @@ class TestRefused:
             RandomWarp().transform(X)
 
 
-# RandomWarp has no fit, so that these are the common checks that apply.
+# They have no fit, so that these are the common checks that apply.
 @pytest.mark.parametrize("check", CHECKS_WITHOUT_ROWS, ids=lambda check: check.__name__)
-def test_scikit_learn_check(check):
-    check("RandomWarp", RandomWarp(rotation=5.0, image_shape=(28, 28)))
+def test_scikit_learn_check(check, change):
+    check(type(change).__name__, change.set_params(fade=0.5, image_shape=(28, 28)))
 
 
 def test_a_clone_warps_alike_and_its_repr_shows_changed_parameters():
@@ -398,11 +417,10 @@ def test_a_clone_warps_alike_and_its_repr_shows_changed_parameters():
     np.testing.assert_array_equal(clone(warp).transform(IMAGES, 0), warp.transform(IMAGES, 0))
 
 
-def test_transform_stores_no_state():
-    warp = RandomWarp()
-    before = dict(vars(warp))
-    warp.transform(IMAGES, random_state=0)
-    assert vars(warp) == before
+def test_transform_stores_no_state(change):
+    before = dict(vars(change))
+    change.transform(IMAGES, random_state=0)
+    assert vars(change) == before
 
 
 @pytest.mark.parametrize("white", [np.float32(1), np.float64(1), np.uint8(255)])
@@ -410,3 +428,130 @@ def test_no_pixel_becomes_brighter_than_white(white):
     warped = RandomWarp().transform(np.full((500, 28 * 28), white), random_state=0)
     assert warped.max() == white
     assert warped.min() == 0
+
+
+class TestInk:
+    """As documented: for a share of the images, by amounts drawn uniformly."""
+
+    N_IMAGES = 400
+
+    def assert_uniform(self, amounts, least, largest):
+        width = largest - least
+        assert amounts.min() >= least - 1e-3 * width
+        assert amounts.max() <= largest + 1e-3 * width
+        # 400 uniform numbers: the extremes lie within 3 % of the limits, and the mean within 5 standard errors.
+        assert amounts.min() < least + 0.03 * width
+        assert amounts.max() > largest - 0.03 * width
+        assert abs(amounts.mean() - (least + largest) / 2) < 5 * width / np.sqrt(12 * len(amounts))
+        assert amounts.std() == pytest.approx(width / np.sqrt(12), rel=0.1)
+
+    @pytest.mark.parametrize("thickness", [0.6, 1.0, 2.5])
+    def test_thickness_moves_the_edges_of_strokes_in_pixels(self, thickness):
+        bars = np.zeros((self.N_IMAGES, 31, 20))
+        bars[:, 11:20] = 1.0
+        for images in (bars, bars.transpose(0, 2, 1)):
+            changed = only_ink(thickness=thickness).transform(images, random_state=0)
+            # The ink that is won or lost at two edges of a stroke that spans the image.
+            self.assert_uniform((changed - images).sum(axis=(1, 2)) / (2 * 20), -thickness, thickness)
+
+    @pytest.mark.parametrize("blur", [0.7, 2.0])
+    def test_blur_has_a_standard_deviation_in_pixels(self, blur):
+        images = np.zeros((self.N_IMAGES, 41, 41))
+        images[:, 20, 20] = 1.0
+        changed = only_ink(blur=blur).transform(images, random_state=0)
+        np.testing.assert_allclose(changed.sum(axis=(1, 2)), 1, rtol=1e-6)
+        assert (changed.reshape(self.N_IMAGES, -1).argmax(axis=1) == 20 * 41 + 20).all()
+        squares = (np.arange(41) - 20.0) ** 2
+        down, across = changed.sum(axis=2) @ squares, changed.sum(axis=1) @ squares
+        np.testing.assert_allclose(down, across, rtol=1e-6)
+        self.assert_uniform(np.sqrt(down), 0, blur)
+
+    def test_contrast_is_the_logarithm_of_a_factor(self):
+        images = np.tile(np.linspace(0, 0.4, 5), (self.N_IMAGES, 5, 1))
+        changed = only_ink(contrast=0.8).transform(images, random_state=0)
+        factors = changed[:, 0, 1] / images[:, 0, 1]
+        np.testing.assert_allclose(changed, images * factors[:, np.newaxis, np.newaxis])
+        self.assert_uniform(np.log(factors), -0.8, 0.8)
+
+    def test_noise_has_a_standard_deviation_where_white_is_one(self):
+        images = np.full((self.N_IMAGES, 40, 40), 0.5)
+        changed = only_ink(noise=0.1).transform(images, random_state=0)
+        # Half of white is five standard deviations from both limits, and 1,600 pixels show theirs within 10 %.
+        deviations = changed.std(axis=(1, 2))
+        assert deviations.max() < 0.1 * 1.1
+        assert deviations.mean() == pytest.approx(0.05, rel=0.15)
+        np.testing.assert_allclose(changed.mean(axis=(1, 2)), 0.5, atol=5 * 0.1 / 40)
+
+    @pytest.mark.parametrize("name", ["thickness", "blur", "contrast", "noise"])
+    @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+    def test_a_share_of_the_images_is_changed(self, name, share):
+        images = np.zeros((1000, 12, 12))
+        images[:, 3:9, 5:8] = 0.9
+        changed = only_ink(**{name: 0.5, "share": share}).transform(images, random_state=0)
+        # 1,000 images: five standard errors.
+        found = (changed != images).any(axis=(1, 2)).mean()
+        assert abs(found - share) <= 5 * np.sqrt(share * (1 - share) / 1000)
+
+    def test_changes_are_chosen_independently(self):
+        images = np.zeros((4000, 5, 5))
+        images[:, 2, 2] = 0.5
+        changed = only_ink(blur=0.7, contrast=0.5, share=0.5).transform(images, random_state=0)
+        is_blurred = changed[:, 1, 2] > 0
+        is_scaled = np.abs(changed.sum(axis=(1, 2)) - 0.5) > 1e-9
+        assert abs(np.corrcoef(is_blurred, is_scaled)[0, 1]) < 5 / np.sqrt(4000)
+
+    @given(image_stacks((np.float32, np.float64, np.uint8)), st.floats(0, 5), st.floats(0, 1), st.integers(0, 100))
+    @examples_times(0.6)
+    def test_pixels_stay_between_black_and_white(self, images, amount, share, seed):
+        white = 255 if images.dtype == np.uint8 else 1
+        images = images if white == 255 else np.minimum(np.abs(images), 1)
+        ink = RandomInk(thickness=amount, blur=amount, contrast=amount, noise=amount, share=share)
+        changed = ink.transform(images, random_state=seed)
+        assert changed.dtype == images.dtype
+        assert np.isfinite(changed).all()
+        assert changed.min() >= 0
+        assert changed.max() <= white
+
+    @given(image_stacks((np.uint8,)), st.integers(0, 100))
+    @examples_times(0.6)
+    def test_bytes_are_changed_like_floats_up_to_rounding(self, images, seed):
+        ink = RandomInk(share=1.0)
+        changed, expected = ink.transform(images, seed), ink.transform(images / np.float32(255), seed)
+        # Half a grey level, and float32's rounding of some twenty steps.
+        np.testing.assert_allclose(changed, 255 * expected, rtol=0, atol=0.5 + 255 * 20 * EPS)
+
+    @pytest.mark.parametrize("amounts", [NO_INK, {"share": 0.0}], ids=["no amounts", "no share"])
+    def test_nothing_is_changed_without_amounts_or_share(self, amounts):
+        images = IMAGES / 255
+        np.testing.assert_array_equal(RandomInk(**amounts).transform(images, random_state=0), images)
+
+    def test_bright_pixels_of_small_integers_do_not_overflow(self):
+        images = np.full((50, 6, 6), 100, np.int8)
+        changed = RandomInk(thickness=0, blur=0, noise=0, share=1).transform(images, random_state=0)
+        assert 50 < changed.min() < 100
+        assert changed.max() == 127
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (
+                IMAGES.astype(float),
+                r"in floats, a white of 1, but X has a pixel of 255. Scale X to .0, 1.: ",
+            ),
+            (
+                IMAGES.astype(int) * 2,
+                r"in integers, a white of 255, but X has a pixel of 510. Scale X to .0, 255.: ",
+            ),
+            (IMAGES / -255, "background of 0 .* has a pixel of -1"),
+        ],
+        ids=["floats", "integers", "negative"],
+    )
+    def test_pixels_outside_of_black_and_white_are_rejected(self, images, message):
+        with pytest.raises(ValueError, match=message):
+            RandomInk().transform(images)
+
+    @pytest.mark.parametrize("name", ["thickness", "blur", "contrast", "noise", "share", "fade"])
+    @pytest.mark.parametrize("value", [-0.1, np.nan, np.inf, 1e300, "much", None])
+    def test_invalid_amounts_are_rejected(self, name, value):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of RandomInk must be a float in the range"):
+            RandomInk(**{name: value}).transform(IMAGES)

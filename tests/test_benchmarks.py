@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import zipfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sk_mnist import KerasMLPClassifier, fetch_mnist, save
@@ -39,6 +41,7 @@ PROGRAMS = {
         ["--fits", "1", "--settling", "1"],
         r"^  sk-mnist, one architecture +-?\d+\.\d\d$",
     ),
+    "mnist_c": ("pass", [], r"^  glass_blur( +[\d.]+%){2}$"),
     "own_digits": ("own_digits.N_NO_DIGITS = 20", ["--images", "20"], r"^  scaled 4 times( +[\d.]+%)+$"),
     "prediction": (
         "measure_in_one_process()",
@@ -76,8 +79,12 @@ PROGRAMS = {
         r"^  sk-mnist, XLA +[\d.]+ .* ms$",
     ),
 }
-# The others start TensorFlow many times.
-QUICK = {"own_digits", "robustness"}
+CORRUPTIONS = [
+    "identity", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate", "brightness",
+    "translate", "stripe", "fog", "spatter", "dotted_line", "zigzag", "canny_edges",
+]  # fmt: skip
+# The others take longer, and run each week.
+QUICK = {"mnist_c", "own_digits", "robustness"}
 KEEPS_FILES = {"augmentation", "augmentation_groups", "prediction", "robustness", "search", "startup", "training"}
 READS_NETWORKS = {"own_digits", "recipes", "robustness"}
 
@@ -132,6 +139,17 @@ def test_every_benchmark_program_is_tested():
     assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == PROGRAMS.keys() - {"augmentation_groups"}
 
 
+def write_mnist_c(path, corruptions=CORRUPTIONS):
+    """Write an archive like MNIST-C, with 20 images of each kind."""
+    images, labels = fetch_mnist(subset="test", normalize=False, return_X_y=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for corruption in corruptions:
+            for name, array in (("images", images[:20].reshape(-1, 28, 28, 1)), ("labels", labels[:20])):
+                with archive.open(f"mnist_c/{corruption}/test_{name}.npy", "w") as file:
+                    np.save(file, array)
+    return path
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Return a function that gives the process of a program, which runs once."""
@@ -148,6 +166,8 @@ def finished(tmp_path_factory):
             network = KerasMLPClassifier((16,), epochs=1, batch_size=128, random_state=0).fit(X[:2000], y[:2000])
             for recipe in ("reference", "fast", "accurate"):
                 save(network, directory / f"{recipe}-test-0.skops")
+        if name == "mnist_c":
+            arguments = [str(write_mnist_c(directory / "mnist_c.zip")), *arguments]
         if name == "recipes":
             arguments = [*arguments, "--results", str(directory / "recipes.json")]
         return run(change, name.removesuffix("_groups"), *arguments)
@@ -162,6 +182,16 @@ def test_a_program_prints_its_table(name, finished):
     process = finished(name)
     assert process.returncode == (1 if name == "startup" else 0), process.stderr
     assert re.search(PROGRAMS[name][2], process.stdout, re.MULTILINE), process.stdout
+
+
+@pytest.mark.slow
+def test_an_archive_without_a_corruption_is_rejected(tmp_path):
+    path = write_mnist_c(tmp_path / "mnist_c.zip", CORRUPTIONS[:3])
+    process = run("pass", "mnist_c", str(path))
+    assert process.returncode == 1
+    assert process.stderr.endswith(
+        f"{path} has no glass_blur/test_images.npy. Give the path of mnist_c.zip, as downloaded.\n"
+    )
 
 
 @pytest.mark.weekly

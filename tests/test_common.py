@@ -1,7 +1,7 @@
 """scikit-learn's common checks, on every public estimator, with no expected failure.
 
-RandomWarp has no `fit`, and DigitImageNormalizer takes no rows; test_augmentation.py and test_handwriting.py run the
-checks that apply to them.
+RandomWarp and RandomInk have no `fit`, and DigitImageNormalizer takes no rows; test_augmentation.py and
+test_handwriting.py run the checks that apply to them.
 """
 
 import pytest
@@ -31,7 +31,7 @@ def test_scikit_learn_check_of_slow_estimators(estimator, check):
 def test_the_checks_cover_every_public_estimator():
     public = {getattr(sk_mnist, name) for name in sk_mnist.__all__}
     estimators = {thing for thing in public if isinstance(thing, type) and issubclass(thing, BaseEstimator)}
-    elsewhere = {sk_mnist.RandomWarp, sk_mnist.DigitImageNormalizer}
+    elsewhere = {sk_mnist.RandomWarp, sk_mnist.RandomInk, sk_mnist.DigitImageNormalizer}
     assert estimators - elsewhere == {type(case.estimator) for case in CASES}
     assert elsewhere <= estimators
 

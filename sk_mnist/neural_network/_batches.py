@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from sk_mnist.neural_network._rows import Rows
+from sk_mnist.neural_network._rows import OUTLIER, MixedRows, Rows
 
 # Rows in a block, which is trained on in one call. With XLA, a block is large enough to hide the cost of the call and
 # small enough to stay in the cache. Without XLA the call costs little in comparison, and small blocks save memory.
@@ -41,7 +41,7 @@ class Block(NamedTuple):
     """A number of batches, of which the first ``n_steps`` are real."""
 
     X: np.ndarray  # (n_batches, batch_size, n_features)
-    y: np.ndarray  # (n_batches, batch_size), int32
+    y: np.ndarray  # (n_batches, batch_size), int32; OUTLIER in rows that belong to no class
     weight: np.ndarray  # (n_batches, batch_size); 0 in the rows that fill up the last batch
     n_steps: int
     # Probabilities to learn: (n_batches, batch_size, n_classes), or (n_batches, batch_size, 0) if there are none.
@@ -58,9 +58,9 @@ def round_up_batch(n_rows: int) -> int:
     return max(LEAST_COMPILED_BATCH, 1 << (n_rows - 1).bit_length())
 
 
-def count_row_bytes(rows: Rows, n_dropout_units: int) -> int:
+def count_row_bytes(rows: Rows | MixedRows, n_dropout_units: int) -> int:
     """Bytes of a row in a block, with its dropout masks."""
-    return rows.X.shape[1] * rows.weight.itemsize + n_dropout_units
+    return rows.n_features * rows.weight.itemsize + n_dropout_units
 
 
 def count_batches(batch_size: int, row_bytes: int, *, use_xla: bool) -> int:
@@ -115,7 +115,7 @@ def make_distorting_generator(seed: int, epoch: int, first_row: int) -> np.rando
 
 
 def make_blocks(
-    rows: Rows,
+    rows: Rows | MixedRows,
     order: np.ndarray,
     shape: BlockShape,
     *,
@@ -128,7 +128,7 @@ def make_blocks(
 
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or MixedRows
         The rows to train on; only those of a block are ever copied or made dense.
     order : ndarray of int of shape (n_samples,)
         Order of the rows.
@@ -172,7 +172,7 @@ def make_blocks(
 
 
 def _distorted_chunks(
-    rows: Rows,
+    rows: Rows | MixedRows,
     order: np.ndarray,
     n_rows: int,
     chunk_rows: int,
@@ -201,10 +201,12 @@ def _make_block(
     weight[n_real:] = 0
     targets = np.empty((len(y), 0), X.dtype)
     if make_targets is not None:
-        # A teacher may be slower than the network, so it does not predict padding rows.
-        made = make_targets(X[:n_real], y[:n_real])
+        # A teacher may be slower than the network, so it predicts neither padding rows nor outliers.
+        taught = np.flatnonzero(y[:n_real] != OUTLIER)
+        all_taught = len(taught) == len(y[:n_real])
+        made = make_targets(X[:n_real], y[:n_real]) if all_taught else make_targets(X[taught], y[taught])
         targets = np.zeros((len(y), made.shape[1]), X.dtype)
-        targets[: len(made)] = made
+        targets[taught] = made
     kept = np.zeros((len(y), masks.n_units), dtype=bool)
     masks.draw(kept[:n_real])
     return Block(

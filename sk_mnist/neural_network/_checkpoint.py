@@ -17,7 +17,7 @@ from sk_mnist import __version__
 from sk_mnist._files import replacing
 from sk_mnist.neural_network._batches import MakeTargets, make_distorting_generator
 from sk_mnist.neural_network._job import Job
-from sk_mnist.neural_network._rows import Rows
+from sk_mnist.neural_network._rows import MixedRows, Rows
 from sk_mnist.neural_network._training import Best, State, arrays_of, layers_of
 
 logger = logging.getLogger(__name__)
@@ -56,13 +56,16 @@ def find_checkpoint(job: Job, optimizer_content: str, make_targets: MakeTargets 
         return None
     digest = hashlib.sha256()
     distortion = job.distortion
-    warp = None if distortion is None else (type(distortion.warp).__qualname__, distortion.warp.get_params())
-    digest.update(repr((FORMAT, __version__, job.specification, optimizer_content, job.settings, warp)).encode())
+    changes = () if distortion is None else distortion.changes
+    described = [(type(change).__qualname__, change.get_params()) for change in changes]
+    digest.update(repr((FORMAT, __version__, job.specification, optimizer_content, job.settings, described)).encode())
     if job.start is not None:
         _add_state(digest, job.start)
     for rows in (job.rows, job.validation):
         if rows is not None:
             _add_rows(digest, rows)
+    if isinstance(job.training, MixedRows):
+        _add_X(digest, job.training.outliers)
     if make_targets is not None:
         _add_targets(digest, job, make_targets)
     return Checkpoint(job.checkpoint_dir / f"fit-{digest.hexdigest()[:32]}.npz")
@@ -145,7 +148,10 @@ def _add_targets(digest: Any, job: Job, make_targets: MakeTargets) -> None:
 def _add_rows(digest: Any, rows: Rows) -> None:
     for array in (rows.positions, rows.y, rows.weight):
         _add_array(digest, array)
-    X = rows.X
+    _add_X(digest, rows.X)
+
+
+def _add_X(digest: Any, X: Any) -> None:
     digest.update(repr((X.shape, X.dtype)).encode())
     for part in _parts(X.shape[0], X):
         read = X[part]

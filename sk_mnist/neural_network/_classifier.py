@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -28,7 +28,7 @@ from sk_mnist._sklearn import (
     with_callbacks,
 )
 from sk_mnist._tensorflow import announce_start, check_backend, check_process
-from sk_mnist.augmentation import RandomWarp
+from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._checkpoint import find_checkpoint
 from sk_mnist.neural_network._epochs import Result
@@ -71,6 +71,9 @@ from sk_mnist.neural_network._training import (
 if TYPE_CHECKING:
     import keras
     import scikeras.wrappers
+
+
+Augmentation: TypeAlias = RandomWarp | RandomInk | Literal["affine", "elastic"]
 
 
 class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -119,11 +122,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     label_smoothing : float, default=0.0
         Share in [0, 1) of each label that the loss spreads evenly over all classes [5]_.
 
-    augmentation : RandomWarp, {"affine", "elastic"} or None, default=None
-        Random distortions of the images in ``X``, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and
-        "affine" is ``RandomWarp(elastic=0)``. Validation data is never distorted. To save time, up to 16 images share
-        a distortion. Rows are treated as square images unless a :class:`~sk_mnist.RandomWarp` sets ``image_shape``, and
-        the background must be 0.
+    augmentation : RandomWarp, RandomInk, {"affine", "elastic"} or a list of them, default=None
+        Random changes of the training images and outliers, new in each epoch [6]_: "elastic" is ``RandomWarp()`` and
+        "affine" is ``RandomWarp(elastic=0)``. A list makes several changes in turn. Validation data is never changed.
+        To save time, up to 16 images share a warp. Rows are treated as square images unless an instance sets
+        ``image_shape``, and the background must be 0. :class:`~sk_mnist.RandomInk` also needs pixels of at most 1.
 
     teacher : classifier, default=None
         A classifier with ``predict_proba``, whose probabilities the network learns in addition to the labels [7]_.
@@ -224,8 +227,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Training loss of each epoch, including those of earlier calls that the last one continued.
 
     history_ : dict of str to list of float
-        Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", and values added
-        by ``keras_callbacks``. All lists are as long as ``loss_curve_``, with NaN where an epoch has no such value.
+        Values of each epoch: "loss", "accuracy", with validation data "val_loss" and "val_accuracy", with
+        ``X_outliers`` "outlier_loss", and values added by ``keras_callbacks``. All lists are as long as
+        ``loss_curve_``, with NaN where an epoch has no such value.
 
     validation_scores_ : list of float or None
         Validation accuracy of each epoch, ``history_["val_accuracy"]``; None if no epoch had validation data.
@@ -261,6 +265,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        https://arxiv.org/abs/1503.02531
     .. [8] Beyer et al., "Knowledge Distillation: A Good Teacher Is Patient and Consistent", CVPR 2022.
        https://arxiv.org/abs/2106.05237
+    .. [9] Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
+       https://arxiv.org/abs/1812.04606
 
     Examples
     --------
@@ -307,7 +313,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "augmentation": [StrOptions(set(AUGMENTATIONS)), RandomWarp, None],
+        "augmentation": [StrOptions(set(AUGMENTATIONS)), RandomWarp, RandomInk, list, tuple, None],
         "teacher": [HasMethods(["fit", "predict_proba"]), None],
         "teacher_weight": [Interval(Real, 0, 1, closed="both")],
         "early_stopping": ["boolean"],
@@ -337,7 +343,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         batch_size: int = 32,
         epochs: int = 20,
         label_smoothing: float = 0.0,
-        augmentation: RandomWarp | Literal["affine", "elastic"] | None = None,
+        augmentation: Augmentation | Sequence[Augmentation] | None = None,
         teacher: Any = None,
         teacher_weight: float = 0.7,
         early_stopping: bool = False,
@@ -390,6 +396,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
+        X_outliers: Any = None,
     ) -> Self:
         """Train the network.
 
@@ -408,6 +415,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Labels of ``X_val``; each must occur in ``y``.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Weights of the rows of ``X_val``.
+        X_outliers : {array-like, sparse matrix} of shape (n_outliers, n_features), default=None
+            Rows that belong to no class, and on which the network learns to be unsure: for them, it is trained on
+            equal probabilities of all classes. Each epoch trains once on every row of ``X`` and of ``X_outliers``, in
+            one random order. Each outlier has the mean weight of the training rows, so their number sets their share.
+            Losses and scores are those of ``X`` alone; ``history_["outlier_loss"]`` is the loss on the outliers.
 
         Returns
         -------
@@ -430,10 +442,11 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -----
         UserWarning
             If ``X`` looks like pixels of 0 to 255: at least 64 features, only whole numbers from 0 to 255, some zeros,
-            and a value of at least 128 in half of the rows. The check reads about a hundred rows.
+            and a value of at least 128 in half of the rows. The check reads about a hundred rows. Also if ``X_val`` or
+            ``X_outliers`` looks like this and ``X`` does not.
         """
         # Every check that NumPy can make: so far nothing is written, and the estimator is unchanged.
-        job = self._describe_fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        job = self._describe_fit(X, y, sample_weight, X_val, y_val, sample_weight_val, X_outliers)
         # TensorFlow starts here. The checks that need Keras come next.
         workspace = _import_workspace()
         setup = workspace.prepare(job)
@@ -448,12 +461,15 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, X_outliers: Any = None
+    ) -> Self:
         """Train for one more epoch.
 
         The optimizer continues from its last state, at the constant ``learning_rate``, and distortions do not fade. No
         validation data is held out and scikit-learn's callbacks are not called. The number of rows may differ between
-        calls: one compiled network serves them all, or a few with ``jit_compile=True``.
+        calls: one compiled network serves them all, or a few with ``jit_compile=True``, and others serve calls with
+        ``X_outliers``.
 
         Parameters
         ----------
@@ -465,6 +481,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             All labels that may occur in any call. Required only in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
+        X_outliers : {array-like, sparse matrix} of shape (n_outliers, n_features), default=None
+            Rows that belong to no class, as in ``fit``.
 
         Returns
         -------
@@ -478,7 +496,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ``fit`` supports: ``class_weight="balanced"``, ``early_stopping=True``, ``checkpoint_dir``, or a
             ``teacher`` that is not fitted.
         """
-        job = self._describe_partial_fit(X, y, classes, sample_weight)
+        job = self._describe_partial_fit(X, y, classes, sample_weight, X_outliers)
         workspace = _import_workspace()
         setup = workspace.prepare(job)
         self._begin(job)
@@ -667,7 +685,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         cloned.keras_callbacks = copy_callbacks(self.keras_callbacks)
         return cloned
 
-    def _describe_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Job:
+    def _describe_fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any, X_outliers: Any
+    ) -> Job:
         parameters = self._parameters()
         check_parameters(parameters)
         trial, X, y = self._check_data(X, y, continues=self.warm_start and self.__sklearn_is_fitted__())
@@ -679,12 +699,13 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows = make_rows(X, y, trial.classes_, sample_weight, self.dtype)
         rows = weigh_classes(rows, self.class_weight, trial.classes_)
         validation = trial._given_validation(rows, X_val, y_val, sample_weight_val)
+        outliers = trial._given_outliers(rows, X_outliers)
         seed = trial._draw_seed()
         if validation is None and self.early_stopping:
             rows, validation = hold_out(rows, self.validation_fraction, trial.classes_, seed)
-        return make_job(parameters, rows, validation, y, trial._seen(), seed, trial._state())
+        return make_job(parameters, rows, validation, outliers, y, trial._seen(), seed, trial._state())
 
-    def _describe_partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Job:
+    def _describe_partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any, X_outliers: Any) -> Job:
         # One more epoch, from which the next call continues.
         parameters = self._parameters(epochs=1, learning_rate_schedule="constant", warm_start=True)
         check_partial_fit(parameters)
@@ -694,7 +715,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_classes(trial.classes_)
         rows = make_rows(X, y, trial.classes_, sample_weight, self.dtype)
         rows = weigh_classes(rows, self.class_weight, trial.classes_)
-        return make_job(parameters, rows, None, y, trial._seen(), trial._draw_seed(), trial._state())
+        outliers = trial._given_outliers(rows, X_outliers)
+        return make_job(parameters, rows, None, outliers, y, trial._seen(), trial._draw_seed(), trial._state())
 
     def _parameters(self, **changes: Any) -> SimpleNamespace:
         """Return the parameters as values, some of them changed."""
@@ -746,14 +768,30 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return None
         try:
             X_val, y_val = self._check_X_y(X_val, y_val, reset=False)
-        except ValueError as error:
-            raise ValueError(f"X_val and y_val, given as validation data: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"X_val and y_val, given as validation data: {error}") from error
         if look_like_bytes(X_val) and not look_like_bytes(rows.X):
             warnings.warn(
                 "X_val has whole numbers from 0 to 255, like unscaled pixels, but X has not, so scores on X_val "
                 "say nothing. Scale X_val like X: in a Pipeline, name it in transform_input."
             )
         return make_rows(X_val, y_val, self.classes_, sample_weight_val, self.dtype, suffix="_val")
+
+    def _given_outliers(self, rows: Rows, X_outliers: Any) -> Any:
+        """Return the checked X_outliers; None if they were not given."""
+        if X_outliers is None:
+            return None
+        try:
+            check_is_rows(X_outliers, self.n_features_in_)
+            checked = validate_data(self, X_outliers, reset=False, accept_sparse="csr", dtype=self.dtype)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"X_outliers: {error}") from error
+        if look_like_bytes(checked) and not look_like_bytes(rows.X):
+            warnings.warn(
+                "X_outliers has whole numbers from 0 to 255, like unscaled pixels, but X has not, so the network "
+                "learns nothing useful from it. Scale X_outliers like X: in a Pipeline, name it in transform_input."
+            )
+        return checked
 
     def _layers(self) -> list[Layer]:
         return list(map(Layer, self.coefs_, self.intercepts_))

@@ -69,7 +69,10 @@ class Network(Protocol):
     def as_tensors(self, block: Block) -> list[Any]: ...
 
     def train_block(self, tensors: Sequence[Any], rates: np.ndarray, hyperparameters: Any) -> list[float]:
-        """Train on a block; return the sums of loss, hits and weights over its rows."""
+        """Train on a block; return the sums of loss, hits and weights over its rows.
+
+        If there are outliers, these are followed by the sums of loss and weights over the outliers.
+        """
 
 
 class Callbacks(Protocol):
@@ -286,31 +289,32 @@ class _Epochs:
                 self.network.set_layers(trained)
 
     def _train_epoch(self, epoch: int) -> Logs:
-        network, rows, block = self.network, self.job.rows, self.settings.block
+        network, rows, block = self.network, self.job.training, self.settings.block
         masks = DropoutMasks(network.specification.dropout_layer_sizes, self._dropout, self.settings.seed, epoch)
         made: Iterator[tuple[int, list[Any]]] = map(self._as_tensors, self._blocks_of(epoch, masks))
         if block.batch_size * count_row_bytes(rows, masks.n_units) < MAX_PREFETCHED_BYTES:
             # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetch(made)
         first_step = (epoch - self.settings.first_epoch) * self.job.steps_per_epoch
-        sums, step = np.zeros(3), 0
+        sums = np.zeros(5 if network.specification.has_outliers else 3)
+        step = 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
                 # Callbacks see the rate of the batch that begins, and may set another.
                 network.learning_rate = self.rates.advance(first_step + step, n_steps)[0]
                 self._tell("on_train_batch_begin", step)
             rates = self.rates.advance(first_step + step, n_steps)
-            sums += network.train_block(tensors, rates, self._hyperparameters)
+            sums = sums + np.array(network.train_block(tensors, rates, self._hyperparameters))
             self._has_trained = True
             step += n_steps
             if self.callbacks.has_batch_hooks:
                 self._tell("on_train_batch_end", step - 1, _means(sums))
             if self.callbacks.stops:
                 break
-        return _means(sums)
+        return {"loss": np.nan, "accuracy": np.nan} | _means(sums)
 
     def _blocks_of(self, epoch: int, masks: DropoutMasks) -> Iterator[Block]:
-        rows, block = self.job.rows, self.settings.block
+        rows, block = self.job.training, self.settings.block
         order = draw_order(self.settings.seed, epoch, len(rows))
         if self.callbacks.stops:
             # If a callback stopped training before it began, one batch is trained, as in Keras.
@@ -390,8 +394,12 @@ class _Epochs:
 
 
 def _means(sums: np.ndarray) -> Logs:
-    loss, hits, weight = sums.tolist()
-    return {"loss": loss / weight, "accuracy": hits / weight}
+    """Means over the rows so far; without those of a kind of which there was none."""
+    loss, hits, weight, *of_outliers = map(float, sums)
+    means = {"loss": loss / weight, "accuracy": hits / weight} if weight else {}
+    if of_outliers and of_outliers[1]:
+        means["outlier_loss"] = of_outliers[0] / of_outliers[1]
+    return means
 
 
 def _validation_scores(rows: Rows, layers: Layers, activation: str) -> Logs:

@@ -16,10 +16,10 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from sk_mnist._sklearn import validate_estimator
-from sk_mnist.augmentation import RandomWarp, count_shared_warps, find_image_shape, find_strength, warp_rows
+from sk_mnist.augmentation import RandomInk, RandomWarp, change_rows, check_scaled, find_image_shape
 from sk_mnist.neural_network._batches import BlockShape, count_batches, count_row_bytes, round_up_batch
 from sk_mnist.neural_network._keras.parameters import check_keras_parameters
-from sk_mnist.neural_network._rows import Rows, Seen
+from sk_mnist.neural_network._rows import MixedRows, Rows, Seen
 from sk_mnist.neural_network._teacher import Teacher, check_teacher
 from sk_mnist.neural_network._training import State
 
@@ -44,6 +44,7 @@ class Specification:
     has_smoothing: bool
     has_penalty: bool
     has_teacher: bool
+    has_outliers: bool
     dtype: str
     xla_shape: BlockShape | None  # of the blocks that XLA compiles for; None: no XLA, and blocks of any shape
 
@@ -76,15 +77,16 @@ class Settings:
 
 
 class Distortion(NamedTuple):
-    """A random distortion of rows that are images."""
+    """Random changes of rows that are images, made in turn."""
 
-    warp: RandomWarp
+    changes: tuple[RandomWarp | RandomInk, ...]
     image_shape: tuple[int, int]
 
     def distort(self, rows: np.ndarray, generator: np.random.Generator, done: float) -> np.ndarray:
-        """Return distorted rows; ``done`` is 0 in the first epoch of a fit and 1 in the last."""
-        n_warps, strength = count_shared_warps(len(rows)), find_strength(self.warp, done)
-        return warp_rows(self.warp, rows, self.image_shape, generator, n_warps=n_warps, strength=strength)
+        """Return distorted rows, perhaps in place; ``done`` is 0 in the first epoch of a fit and 1 in the last."""
+        for change in self.changes:
+            rows = change_rows(change, rows, self.image_shape, generator, done)
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,8 @@ class Job:
 
     specification: Specification
     settings: Settings
-    rows: Rows
+    rows: Rows  # of X
+    training: Rows | MixedRows  # all that is trained on: those of X, and outliers, if any
     validation: Rows | None
     y: np.ndarray  # labels of all rows of X
     seen: Seen
@@ -109,7 +112,7 @@ class Job:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.rows) // self.settings.block.batch_size)
+        return -(-len(self.training) // self.settings.block.batch_size)
 
     def in_single_batches(self) -> Job:
         """Return the same job with one batch in each block, for callbacks that are called at each batch."""
@@ -138,8 +141,8 @@ def check_parameters(parameters: SimpleNamespace) -> None:
     check_hidden_layer_sizes(parameters.hidden_layer_sizes)
     if parameters.checkpoint_dir is not None:
         _check_checkpoints(parameters)
-    if isinstance(parameters.augmentation, RandomWarp):
-        validate_estimator(parameters.augmentation)
+    for change in changes_in(parameters.augmentation):
+        validate_estimator(change)
 
 
 def check_partial_fit(parameters: SimpleNamespace) -> None:
@@ -167,6 +170,7 @@ def make_job(
     parameters: SimpleNamespace,
     rows: Rows,
     validation: Rows | None,
+    outliers: Any,
     y: np.ndarray,
     seen: Seen,
     seed: int,
@@ -180,6 +184,8 @@ def make_job(
         The parameters of KerasMLPClassifier, which ``check_parameters`` accepts.
     rows, validation : Rows
         The rows to train on, and those to validate on, if any.
+    outliers : {ndarray, sparse matrix} of shape (n_outliers, n_features) or None
+        Rows that belong to no class.
     y : ndarray of shape (n_samples,)
         Labels of all rows of ``X``.
     seen : Seen
@@ -198,10 +204,11 @@ def make_job(
     ValueError
         If parameters do not fit to the data, to the start, or into memory.
     """
-    n_features = rows.X.shape[1]
+    n_features = rows.n_features
+    training = rows if outliers is None else MixedRows(rows, outliers)
     hidden_layer_sizes = check_hidden_layer_sizes(parameters.hidden_layer_sizes)
-    uses_xla = _uses_xla(parameters, len(rows))
-    block = _block_shape(parameters, rows, hidden_layer_sizes, uses_xla=uses_xla)
+    uses_xla = _uses_xla(parameters, len(training))
+    block = _block_shape(parameters, training, hidden_layer_sizes, uses_xla=uses_xla)
     specification = Specification(
         n_features=n_features,
         hidden_layer_sizes=hidden_layer_sizes,
@@ -212,10 +219,11 @@ def make_job(
         has_smoothing=parameters.label_smoothing > 0 and parameters.teacher is None,
         has_penalty=parameters.alpha > 0,
         has_teacher=parameters.teacher is not None,
+        has_outliers=outliers is not None,
         dtype=parameters.dtype,
         xla_shape=block if uses_xla else None,
     )
-    distortion = _make_distortion(parameters.augmentation, n_features)
+    distortion = _make_distortion(parameters.augmentation, rows, outliers)
     if start is None:
         _check_memory(specification)
     else:
@@ -236,6 +244,7 @@ def make_job(
             patience=parameters.n_iter_no_change if parameters.early_stopping else None,
         ),
         rows=rows,
+        training=training,
         validation=validation,
         y=y,
         seen=seen,
@@ -289,11 +298,36 @@ def _check_checkpoints(parameters: SimpleNamespace) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "checkpoint_dir is not a directory", os.fspath(path))
 
 
-def _make_distortion(augmentation: Any, n_features: int) -> Distortion | None:
+def changes_in(augmentation: Any) -> tuple[RandomWarp | RandomInk, ...]:
+    """Return the changes that a value of ``augmentation`` names or holds, in their order."""
     if augmentation is None:
+        return ()
+    if not isinstance(augmentation, list | tuple):
+        augmentation = [augmentation]
+    elif not len(augmentation):
+        raise ValueError("augmentation is an empty list. Give None for no augmentation.")
+    for change in augmentation:
+        is_known = change in AUGMENTATIONS if isinstance(change, str) else isinstance(change, RandomWarp | RandomInk)
+        if not is_known:
+            raise ValueError(
+                f"augmentation must hold RandomWarp and RandomInk instances or names from {sorted(AUGMENTATIONS)}; got "
+                f"{change!r}."
+            )
+    return tuple(RandomWarp(**AUGMENTATIONS[change]) if isinstance(change, str) else change for change in augmentation)
+
+
+def _make_distortion(augmentation: Any, rows: Rows, outliers: Any) -> Distortion | None:
+    changes = changes_in(augmentation)
+    if not changes:
         return None
-    warp = RandomWarp(**AUGMENTATIONS[augmentation]) if isinstance(augmentation, str) else augmentation
-    return Distortion(warp, find_image_shape(warp, n_features))
+    shapes = [find_image_shape(change, rows.n_features) for change in changes]
+    if len(set(shapes)) > 1:
+        raise ValueError(f"augmentation holds changes of images of different shapes: {shapes}. Give one image_shape.")
+    for change in changes:
+        check_scaled(change, rows.X, "X")
+        if outliers is not None:
+            check_scaled(change, outliers, "X_outliers")
+    return Distortion(changes, shapes[0])
 
 
 def _make_teacher(parameters: SimpleNamespace, n_features: int, seen: Seen) -> Teacher | None:
@@ -313,7 +347,7 @@ def _uses_xla(parameters: SimpleNamespace, n_rows: int) -> bool:
 
 
 def _block_shape(
-    parameters: SimpleNamespace, rows: Rows, hidden_layer_sizes: Sequence[int], *, uses_xla: bool
+    parameters: SimpleNamespace, rows: Rows | MixedRows, hidden_layer_sizes: Sequence[int], *, uses_xla: bool
 ) -> BlockShape:
     batch_size = min(int(parameters.batch_size), round_up_batch(len(rows)) if uses_xla else len(rows))
     row_bytes = count_row_bytes(rows, sum(hidden_layer_sizes) if parameters.dropout else 0)

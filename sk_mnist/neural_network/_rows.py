@@ -14,6 +14,9 @@ from sk_mnist._images import check_is_batch, shape_of
 from sk_mnist._labels import encode_labels
 from sk_mnist._sklearn import check_sample_weight
 
+# In place of a label, in rows that belong to no class.
+OUTLIER = -1
+
 
 class Seen(NamedTuple):
     """What the estimator shows of the data that it was fitted on."""
@@ -40,6 +43,10 @@ class Rows:
         """A copy of the rows, unless they are all of ``X``."""
         return self.X if self.positions is None else self.X[self.positions]
 
+    @property
+    def n_features(self) -> int:
+        return self.X.shape[1]
+
     def gather(self, chosen: np.ndarray) -> np.ndarray:
         """Return some of the rows, given by their positions among these, as a dense array."""
         positions = chosen if self.positions is None else self.positions[chosen]
@@ -54,6 +61,41 @@ class Rows:
             self.weight[chosen],
             None if self.sample_weight is None else self.sample_weight[chosen],
         )
+
+
+class MixedRows:
+    """Rows, followed by rows that belong to no class. Neither is copied.
+
+    Parameters
+    ----------
+    rows : Rows
+        The first ones.
+    outliers : {ndarray, sparse matrix} of shape (n_outliers, n_features)
+        The others. Their weight is the mean weight of the first ones, so their number sets their share of the loss.
+    """
+
+    def __init__(self, rows: Rows, outliers: Any) -> None:
+        self.rows = rows
+        self.outliers = outliers
+        n_outliers = outliers.shape[0]
+        self.y = np.append(rows.y, np.full(n_outliers, OUTLIER, rows.y.dtype))
+        self.weight = np.append(rows.weight, np.full(n_outliers, rows.weight.mean(), rows.weight.dtype))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_features(self) -> int:
+        return self.rows.n_features
+
+    def gather(self, chosen: np.ndarray) -> np.ndarray:
+        """Return some of the rows, given by their positions among these, as a dense array."""
+        is_outlier = chosen >= len(self.rows)
+        gathered = np.empty((len(chosen), self.n_features), self.weight.dtype)
+        gathered[~is_outlier] = self.rows.gather(chosen[~is_outlier])
+        outliers = self.outliers[chosen[is_outlier] - len(self.rows)]
+        gathered[is_outlier] = outliers.toarray() if issparse(outliers) else outliers
+        return gathered
 
 
 def check_is_rows(X: Any, n_features: int | None = None) -> None:

@@ -130,6 +130,8 @@ def _make_targets_with(fitted: Any, teacher: Teacher) -> MakeTargets:
     config = get_config()
 
     def make_targets(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if not len(X):  # a block of outliers alone
+            return np.empty((0, n_classes), X.dtype)
         with naming_the_teacher(fitted), config_context(**config):
             probabilities = np.asarray(fitted.predict_proba(_as_fitted(fitted, X)))
             _check_probabilities(probabilities, (len(X), len(columns)))

@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sk_mnist._sklearn import OUTPUT_CONFIG, validate_estimator
-from sk_mnist.augmentation import RandomWarp
+from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.neural_network._job import check_hidden_layer_sizes
+from sk_mnist.neural_network._job import changes_in, check_hidden_layer_sizes
 from sk_mnist.neural_network._training import arrays_of
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
@@ -131,7 +131,10 @@ _OUTPUT_CONFIG = _Attribute(is_output_config, "set by set_output")
 
 # Parameters that can hold an estimator, and which ones. It is checked like any other part of the model.
 _ESTIMATORS: dict[str, Callable[[Any], bool]] = {
-    "augmentation": lambda value: isinstance(value, RandomWarp),
+    "augmentation": lambda value: all(
+        isinstance(change, RandomWarp | RandomInk | str)
+        for change in (value if isinstance(value, list | tuple) else [value])
+    ),
     "teacher": lambda value: isinstance(value, BaseEstimator) and hasattr(value, "predict_proba"),
 }
 
@@ -189,6 +192,7 @@ def _check_mlp(mlp: KerasMLPClassifier) -> None:
     if not isinstance(mlp.hidden_layer_sizes, Integral) and len(mlp.hidden_layer_sizes) > _MAX_LAYERS:
         raise ValueError(f"hidden_layer_sizes of its {name} names {len(mlp.hidden_layer_sizes)} layers")
     check_hidden_layer_sizes(mlp.hidden_layer_sizes)
+    changes_in(mlp.augmentation)
     if not hasattr(mlp, "coefs_"):
         return
     _check_all_or_none(mlp, _ATTRIBUTES[KerasMLPClassifier].keys() - {"feature_names_in_"})
@@ -236,11 +240,11 @@ def _check_flattener(flattener: ImageFlattener) -> None:
         raise ValueError(f"its ImageFlattener has {flattener.n_features_in_} pixels in images of shape {shape}")
 
 
-def _check_warp(warp: RandomWarp) -> None:
-    _check_own(warp)
-    shape = warp.image_shape
+def _check_change(change: RandomWarp | RandomInk) -> None:
+    _check_own(change)
+    shape = change.image_shape
     if shape is not None and not (len(shape) == 2 and all(is_int(length, 1, _MAX_COUNT) for length in shape)):
-        raise ValueError(f"image_shape of its {type(warp).__name__} is not two integers of at least 1")
+        raise ValueError(f"image_shape of its {type(change).__name__} is not two integers of at least 1")
 
 
 def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
@@ -251,7 +255,8 @@ def _check_all_or_none(estimator: BaseEstimator, attributes: set[str]) -> None:
 
 # By name, because importing DigitImageNormalizer takes time and most files do not need it.
 OWN_CHECKS: dict[str, Callable[[Any], None]] = {
-    "sk_mnist.augmentation.RandomWarp": _check_warp,
+    "sk_mnist.augmentation.RandomInk": _check_change,
+    "sk_mnist.augmentation.RandomWarp": _check_change,
     "sk_mnist.neural_network.KerasMLPClassifier": _check_mlp,
     "sk_mnist.preprocessing.DigitImageNormalizer": _check_own,
     "sk_mnist.preprocessing.ImageFlattener": _check_flattener,

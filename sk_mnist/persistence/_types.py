@@ -4,6 +4,7 @@ BUNCH = "sklearn.utils._bunch.Bunch"
 
 # This package's own types, for `trusted=` of skops.io.load. skops knows those of scikit-learn.
 TRUSTED_TYPES = (
+    "sk_mnist.augmentation.RandomInk",
     "sk_mnist.augmentation.RandomWarp",
     "sk_mnist.neural_network.KerasMLPClassifier",
     "sk_mnist.preprocessing.DigitImageNormalizer",

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
-from sk_mnist import KerasMLPClassifier, RandomWarp
+from sk_mnist import KerasMLPClassifier, RandomInk, RandomWarp
 from tests.helpers.networks import FitCallback
 
 X = np.random.default_rng(0).uniform(size=(60, 16)).astype(np.float32)
@@ -30,7 +30,14 @@ PARAMETERS = {
     "batch_size": [0, 1.5],
     "epochs": [0],
     "label_smoothing": [1.0],
-    "augmentation": ["rotate", RandomWarp(rotation=-1), RandomWarp(image_shape=(5, 5))],
+    "augmentation": [
+        "rotate",
+        RandomWarp(rotation=-1),
+        RandomWarp(image_shape=(5, 5)),
+        [],
+        ["affine", 3],
+        [RandomInk(blur=-1)],
+    ],
     "teacher": [
         object(),
         FrozenEstimator(LogisticRegression()),
@@ -58,6 +65,7 @@ DATA = {
     "X_val": [X],
     "y_val": [Y],
     "sample_weight_val": [np.ones(60)],
+    "X_outliers": [X[:, :3], X[:0], X.reshape(-1, 4, 4), np.full_like(X, np.nan)],
 }
 
 

@@ -14,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from sk_mnist import PixelScaler, RandomWarp
+from sk_mnist import PixelScaler, RandomInk, RandomWarp, load, save
 from sk_mnist.neural_network._job import XLA_MIN_STEPS
 from tests.helpers.networks import assert_close_models, assert_same_model, small, weights_of
 from tests.helpers.processes import output_of
@@ -78,6 +78,20 @@ REFUSED = {
     "no shape": ("RandomWarp(image_shape=(64,))", "np.zeros((4, 64))", "image_shape must be (height, width)"),
     "negative": ("RandomWarp(shear=-1)", "np.zeros((4, 64))", "The 'shear' parameter of RandomWarp must be"),
     "NaN": ("RandomWarp(elastic=np.nan)", "np.zeros((4, 64))", "The 'elastic' parameter of RandomWarp must be"),
+    "empty list": ("[]", "np.zeros((4, 64))", "augmentation is an empty list. Give None"),
+    "unknown name in a list": ("['rotate']", "np.zeros((4, 64))", "or names from ['affine', 'elastic']; got 'rotate'"),
+    "other estimator in a list": ("[RandomInk(), PixelScaler()]", "np.zeros((4, 64))", "; got PixelScaler()"),
+    "negative in a list": ("['affine', RandomInk(blur=-1)]", "np.zeros((4, 64))", "The 'blur' parameter of RandomInk"),
+    "two shapes": (
+        "[RandomWarp(image_shape=(4, 16)), RandomInk()]",
+        "np.zeros((4, 64))",
+        "augmentation holds changes of images of different shapes",
+    ),
+    "unscaled": (
+        "[RandomWarp(), RandomInk()]",
+        "np.full((4, 64), 16.0)",
+        "but X has a pixel of 16. Scale X to [0, 1]: in a Pipeline, with PixelScaler()",
+    ),
 }
 
 
@@ -86,7 +100,7 @@ def test_invalid_augmentations_are_rejected_before_tensorflow_is_imported():
     code = f"""
         import sys
         import numpy as np
-        from sk_mnist import KerasMLPClassifier, PixelScaler, RandomWarp
+        from sk_mnist import KerasMLPClassifier, PixelScaler, RandomInk, RandomWarp
         for name, (augmentation, X, message) in {REFUSED!r}.items():
             for method, options in {{"fit": {{}}, "partial_fit": {{"classes": [0, 1]}}}}.items():
                 model = KerasMLPClassifier(augmentation=eval(augmentation))
@@ -194,6 +208,83 @@ class TestFit:
         np.testing.assert_array_equal(model.set_params(augmentation=None).predict_proba(X), proba)
 
 
+COPIES = {"clone": clone, "deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
+
+SMALL_INK = {"thickness": 0.5, "blur": 0.5, "noise": 0.2}
+BOTH = [RandomWarp(**SMALL_WARP), RandomInk(**SMALL_INK)]
+
+
+class TestInk:
+    def test_it_makes_a_network_right_on_noisy_digits(self):
+        X, y = load_digits(return_X_y=True)
+        X = X / 16
+        noisy = np.clip(X[1200:] + np.random.default_rng(0).normal(0, 0.25, X[1200:].shape), 0, 1)
+        plain, inked = (
+            small(hidden_layer_sizes=(64,), epochs=40, augmentation=ink).fit(X[:1200], y[:1200]).score(noisy, y[1200:])
+            for ink in (None, RandomInk(thickness=0, blur=0, contrast=0, noise=0.5, share=0.5))
+        )
+        assert inked > plain + 0.03
+
+    def test_without_a_share_it_changes_nothing(self, digits):
+        assert_close_models(
+            augmented(augmentation=RandomInk(share=0)).fit(*digits), augmented(augmentation=None).fit(*digits)
+        )
+
+    def test_it_fades_to_half(self, digits):
+        losses = []
+        for noise, fade in ((0.4, 0.3), (0.2, 0.0)):
+            ink = RandomInk(thickness=0, blur=0, contrast=0, noise=noise, share=1, fade=fade)
+            still = small(epochs=2, augmentation=ink, learning_rate=1e-30).fit(*digits)
+            losses.append(still.loss_curve_)
+        assert losses[0][1] == pytest.approx(losses[1][1], rel=1e-5)
+        assert losses[0][0] != pytest.approx(losses[1][0], rel=1e-5)
+
+    def test_the_input_is_not_changed(self, digits):
+        X = digits[0].astype(np.float32)
+        before = X.copy()
+        augmented(augmentation=RandomInk(share=1)).fit(X, digits[1])
+        np.testing.assert_array_equal(X, before)
+
+
+class TestLists:
+    def test_a_list_of_one_equals_what_it_holds(self, digits):
+        for choice in (RandomWarp(**SMALL_WARP), RandomInk(), "affine"):
+            assert_same_model(
+                augmented(augmentation=[choice]).fit(*digits), augmented(augmentation=choice).fit(*digits)
+            )
+
+    def test_names_and_instances_can_be_mixed(self, digits):
+        mixed, instances = ["affine", RandomInk()], (RandomWarp(elastic=0), RandomInk())
+        assert_same_model(augmented(augmentation=mixed).fit(*digits), augmented(augmentation=instances).fit(*digits))
+
+    def test_every_change_in_a_list_counts_and_so_does_their_order(self, digits):
+        models = [augmented(augmentation=choice).fit(*digits) for choice in (BOTH[:1], BOTH[1:], BOTH, BOTH[::-1])]
+        for i, one in enumerate(models):
+            assert all(differ(one, other) for other in models[:i])
+
+    @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+    def test_a_copy_has_its_own_list_and_trains_the_same_network(self, digits, make_copy):
+        model = augmented(augmentation=[clone(change) for change in BOTH])
+        copied = make_copy(model)
+        for one, other in zip(copied.augmentation, model.augmentation, strict=True):
+            assert one is not other
+            assert one.get_params() == other.get_params()
+        assert_same_model(copied.fit(*digits), model.fit(*digits))
+
+    def test_a_saved_model_keeps_its_list(self, digits, tmp_path):
+        model = augmented(augmentation=["affine", RandomInk(**SMALL_INK)]).fit(*digits)
+        loaded = load(save(model, tmp_path / "model.skops"))
+        assert repr(loaded.augmentation) == repr(model.augmentation)
+        assert_same_model(loaded.fit(*digits), model)
+
+    def test_whole_lists_can_be_searched(self, digits):
+        grid = {"augmentation": [None, "affine", BOTH]}
+        search = GridSearchCV(augmented(epochs=2), grid, cv=2).fit(*digits)
+        assert search.best_params_["augmentation"] in grid["augmentation"]
+        expected = clone(search.best_estimator_).fit(*digits)
+        assert_same_model(search.best_estimator_, expected)
+
+
 class TestFading:
     def losses(self, digits, fade, epochs=10):
         """Training losses of a network that stands still, which stronger distortions make larger."""
@@ -297,9 +388,6 @@ class TestReproducibility:
         assert len(batches) == epochs * -(-200 // batch_size)
         assert_close_models(hooked, without, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(hooked.loss_curve_, without.loss_curve_, rtol=1e-9)
-
-
-COPIES = {"clone": clone, "deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
 
 
 @pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)

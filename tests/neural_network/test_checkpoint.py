@@ -22,7 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
-from sk_mnist import KerasMLPClassifier, RandomWarp
+from sk_mnist import KerasMLPClassifier, RandomInk, RandomWarp
 from sk_mnist.neural_network import _checkpoint
 from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
 from tests.helpers.networks import FitCallback, assert_same_model
@@ -138,6 +138,11 @@ def test_an_interrupted_fit_resumes_to_the_same_weights(kind, n_epochs, images, 
     if callable(params.get("optimizer")):
         params["optimizer"] = params["optimizer"]()
     assert_resumes(network(tmp_path, **params), n_epochs, *images)
+
+
+def test_an_interrupted_fit_with_outliers_resumes_to_the_same_weights(images, tmp_path):
+    X, y = images
+    assert_resumes(network(tmp_path, augmentation=[RandomWarp(), RandomInk()]), 3, X, y, X_outliers=X[:50, ::-1])
     assert len(checkpoints(tmp_path)) == 1
 
 
@@ -212,6 +217,8 @@ def test_a_fit_that_stopped_early_counts_as_finished(images, tmp_path):
         {"optimizer": "sgd"},
         {"augmentation": RandomWarp(translation=0.5)},
         {"augmentation": RandomWarp(translation=0.5, fade=0.1)},
+        {"augmentation": RandomInk(blur=0.5)},
+        {"augmentation": [RandomWarp(translation=0.5), RandomInk()]},
         {"early_stopping": True},
         {"early_stopping": True, "n_iter_no_change": 4},
         {"early_stopping": True, "monitor": "val_loss"},

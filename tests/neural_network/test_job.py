@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent.parent
 def describe(sample_weight=None, X_val=None, y_val=None, rows=X, **parameters):
     """The job of a fit."""
     model = KerasMLPClassifier(**{"hidden_layer_sizes": (5,), "random_state": 0, **parameters})
-    return model._describe_fit(rows, Y, sample_weight, X_val, y_val, None)
+    return model._describe_fit(rows, Y, sample_weight, X_val, y_val, None, None)
 
 
 def test_a_bad_argument_leaves_no_directory_begins_no_task_and_starts_no_tensorflow(tmp_path):
@@ -79,7 +79,7 @@ def test_running_a_job_does_not_change_it():
     from sk_mnist.neural_network._reporting import NoTask
 
     model = KerasMLPClassifier((3,), epochs=2, random_state=0, warm_start=True, early_stopping=True).fit(X, Y)
-    job = model._describe_fit(X, Y, None, None, None, None)
+    job = model._describe_fit(X, Y, None, None, None, None, None)
     before = pickle.dumps(job)
     one, other = (workspace.train_network(workspace.prepare(job), None, NoTask(), None).state for _ in range(2))
     assert pickle.dumps(job) == before

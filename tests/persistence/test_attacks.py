@@ -900,7 +900,9 @@ IMPOSTORS = {
     ("augmentation", "a Pipeline"): lambda: sklearn_node(Pipeline, steps=list_of([scaler_step("a")])),
     ("augmentation", "a classifier"): lambda: nested_estimators(1),
     ("augmentation", "a dict"): lambda: dict_of({"rotation": literal(3.0)}),
-    ("augmentation", "a list of warps"): lambda: list_of([warp_node()]),
+    ("augmentation", "a list with an unknown name"): lambda: list_of([warp_node(), literal("rotate")]),
+    ("augmentation", "a list with a number"): lambda: list_of([literal(3)]),
+    ("augmentation", "an empty list"): lambda: list_of([]),
     ("augmentation", "an unknown name"): lambda: literal("rotate"),
     ("augmentation", "a number"): lambda: literal(3),
     ("teacher", "a scaler"): lambda: sklearn_node(StandardScaler, with_mean=literal(True)),
@@ -920,7 +922,8 @@ IMPOSTORS = {
 )
 def test_a_parameter_of_another_kind_is_rejected(saved, name, make):
     change_schema(saved, set_attribute("KerasMLPClassifier", name, lambda _: make()))
-    with pytest.raises(ValueError, match=rf"{name} of its KerasMLPClassifier is|The '{name}' parameter of"):
+    reasons = rf"{name} of its KerasMLPClassifier is|The '{name}' parameter of|{name} must hold|{name} is an empty list"
+    with pytest.raises(ValueError, match=reasons):
         load(saved)
     assert getattr(load_unguarded(saved)["mlp"], name) is not None
 

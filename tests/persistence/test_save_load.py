@@ -56,6 +56,7 @@ from sk_mnist import (
     ImageFlattener,
     KerasMLPClassifier,
     PixelScaler,
+    RandomInk,
     RandomWarp,
     fetch_mnist,
     load,
@@ -239,23 +240,25 @@ numpy.save({str(tmp_path / "proba.npy")!r}, proba)
         np.testing.assert_array_equal(loaded.constant, constant, strict=True)
 
     @pytest.mark.parametrize(
-        "warp",
+        "change",
         [
+            RandomInk(),
+            RandomInk(blur=np.float32(0.5), share=1, image_shape=(2, 4)),
             RandomWarp(),
             RandomWarp(rotation=3, fade=0, image_shape=(2, 4)),
             RandomWarp(elastic=np.float64(0.5), image_shape=[np.int64(4), 2]),
         ],
-        ids=["defaults", "numbers", "numbers of NumPy"],
+        ids=["ink", "ink, numbers", "warp", "warp, numbers", "warp, numbers of NumPy"],
     )
-    def test_a_random_warp_is_restored_alone_and_in_a_classifier(self, warp, tmp_path):
-        loaded = load(save(warp, tmp_path / "warp.skops"))
-        assert type(loaded) is RandomWarp
-        assert loaded.get_params() == warp.get_params()
-        X = np.random.default_rng(0).uniform(size=(40, 8 if warp.image_shape else 9))
-        np.testing.assert_array_equal(loaded.transform(X, random_state=0), warp.transform(X, random_state=0))
-        mlp = KerasMLPClassifier((3,), epochs=2, augmentation=warp, random_state=0).fit(X, X[:, 0] > 0.5)
+    def test_a_change_of_images_is_restored_alone_and_in_a_classifier(self, change, tmp_path):
+        loaded = load(save(change, tmp_path / "change.skops"))
+        assert type(loaded) is type(change)
+        assert loaded.get_params() == change.get_params()
+        X = np.random.default_rng(0).uniform(size=(40, 8 if change.image_shape else 9))
+        np.testing.assert_array_equal(loaded.transform(X, random_state=0), change.transform(X, random_state=0))
+        mlp = KerasMLPClassifier((3,), epochs=2, augmentation=change, random_state=0).fit(X, X[:, 0] > 0.5)
         loaded = load(save(mlp, tmp_path / "model.skops"))
-        assert loaded.augmentation.get_params() == warp.get_params()
+        assert loaded.augmentation.get_params() == change.get_params()
         again = clone(loaded).fit(X, X[:, 0] > 0.5)
         np.testing.assert_array_equal(again.coefs_[0], mlp.coefs_[0])
 
@@ -556,7 +559,7 @@ class TestOtherTypes:
         assert len(str(caught.value)) < 5000
 
     def test_trusted_types_are_the_public_estimators_of_the_package(self):
-        estimators = (KerasMLPClassifier, ImageFlattener, PixelScaler, DigitImageNormalizer, RandomWarp)
+        estimators = (KerasMLPClassifier, ImageFlattener, PixelScaler, DigitImageNormalizer, RandomInk, RandomWarp)
         assert set(TRUSTED_TYPES) == {f"{public.__module__}.{public.__name__}" for public in estimators}
         assert {name for name in TYPES if name.startswith("sk_mnist.")} == set(TRUSTED_TYPES)
 

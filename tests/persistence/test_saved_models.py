@@ -199,7 +199,7 @@ def test_every_public_class_names_its_public_module(room):
 
 
 def test_top_level_names_are_those_of_the_public_modules():
-    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler", "RandomWarp"):
+    for name in ("KerasMLPClassifier", "ImageFlattener", "PixelScaler", "RandomInk", "RandomWarp"):
         public = getattr(sk_mnist, name)
         assert getattr(sys.modules[public.__module__], name) is public
 

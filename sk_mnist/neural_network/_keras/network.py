@@ -13,6 +13,7 @@ from sk_mnist.neural_network._batches import Block
 from sk_mnist.neural_network._job import Settings, Specification
 from sk_mnist.neural_network._keras.optimizers import OptimizerDescription
 from sk_mnist.neural_network._keras.updates import apply_gradients
+from sk_mnist.neural_network._rows import OUTLIER
 from sk_mnist.neural_network._training import Layer, arrays_of, layers_of
 
 # Keras keeps the names of layers and its defaults in global state.
@@ -194,7 +195,7 @@ class Network:
         return tf.constant([settings.alpha, settings.label_smoothing, *scales], self.specification.dtype)
 
     def train_block(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
-        """Train on a block; return the sums of loss, hits and weights over its rows."""
+        """Train on a block; return the sums of loss, hits and weights over its rows, then those of outliers."""
         n_batches = tensors[0].shape[0]
         rates = np.pad(rates, (0, n_batches - len(rates)))
         sums = self._compiled(*tensors, tf.convert_to_tensor(rates), hyperparameters)
@@ -244,7 +245,7 @@ class Network:
         The learning rate would also be the same for all steps of a call, or a Keras schedule in the graph, which would
         hold the dropout rate too, so that the next fit with other values could not reuse the compiled network.
         """
-        zero = tf.zeros((), self.specification.dtype)
+        zeros = [tf.zeros((), self.specification.dtype)] * (5 if self.specification.has_outliers else 3)
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             # Written as rates[step], each would compute its own bounds, in four operations.
@@ -256,32 +257,38 @@ class Network:
             added = self._train_batch(batch, hyperparameters)
             return (step + 1, *(total + value for total, value in zip(sums, added, strict=True)))
 
-        _, *sums = tf.while_loop(
-            lambda step, *sums: step < n_steps, train_batch, (0, zero, zero, zero), parallel_iterations=1
-        )
+        _, *sums = tf.while_loop(lambda step, *sums: step < n_steps, train_batch, (0, *zeros), parallel_iterations=1)
         return sums
 
-    def _train_batch(
-        self, batch: Sequence[tf.Tensor], hyperparameters: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _train_batch(self, batch: Sequence[tf.Tensor], hyperparameters: tf.Tensor) -> tuple[tf.Tensor, ...]:
         X, y, weight, targets, kept = batch
         alpha, label_smoothing, *dropout_scales = tf.unstack(hyperparameters)
         total_weight = tf.reduce_sum(weight)
         trainable = [variable for variable in self._weights if variable.trainable]
         with tf.GradientTape() as tape:
             probabilities = self._forward(X, kept, dropout_scales)
-            weighted_loss = tf.reduce_sum(weight * self._row_losses(y, targets, probabilities, label_smoothing))
+            row_losses = self._row_losses(y, targets, probabilities, label_smoothing)
+            penalty = tf.zeros((), weight.dtype)
+            weighted_loss = tf.reduce_sum(weight * row_losses)
             if self.specification.has_penalty:
                 # scikit-learn's penalty and scale: MLPClassifier adds it to the sum over a batch, then divides.
                 kernels = [layer.kernel for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
                 squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(kernel))) for kernel in kernels]
-                weighted_loss += 0.5 * alpha * tf.add_n(squares)
+                penalty = 0.5 * alpha * tf.add_n(squares)
+                weighted_loss += penalty
             # An optimizer with a loss_scale_factor divides the gradients by it.
             loss = self.optimizer.scale_loss(weighted_loss / total_weight)
         gradients = tape.gradient(loss, trainable)
         apply_gradients(self.optimizer, list(zip(gradients, trainable, strict=True)))
         is_hit = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
-        return weighted_loss, tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype)), total_weight
+        hits = tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype))
+        if not self.specification.has_outliers:
+            return weighted_loss, hits, total_weight
+        of_outliers = tf.where(tf.equal(y, OUTLIER), weight, tf.zeros((), weight.dtype))
+        outlier_loss, outlier_weight = tf.reduce_sum(of_outliers * row_losses), tf.reduce_sum(of_outliers)
+        # The penalty is shared in proportion to the weights.
+        rest = tf.reduce_sum((weight - of_outliers) * row_losses) + penalty * (1 - outlier_weight / total_weight)
+        return rest, hits, total_weight - outlier_weight, outlier_loss, outlier_weight
 
     def _forward(self, X: tf.Tensor, kept: tf.Tensor, dropout_scales: Sequence[tf.Tensor]) -> tf.Tensor:
         sizes = self.specification.dropout_layer_sizes
@@ -298,6 +305,18 @@ class Network:
         return X
 
     def _row_losses(
+        self, y: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor
+    ) -> tf.Tensor:
+        if not self.specification.has_outliers:
+            return self._losses_of_classes(y, targets, probabilities, label_smoothing)
+        n_classes = self.specification.n_classes
+        # Outliers have no label, so any one is put in its place.
+        of_classes = self._losses_of_classes(tf.maximum(y, 0), targets, probabilities, label_smoothing)
+        undecided = tf.fill(tf.shape(probabilities), tf.constant(1 / n_classes, probabilities.dtype))
+        of_outliers = keras.losses.categorical_crossentropy(undecided, probabilities)
+        return tf.where(tf.equal(y, OUTLIER), of_outliers, of_classes)
+
+    def _losses_of_classes(
         self, y: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor, label_smoothing: tf.Tensor
     ) -> tf.Tensor:
         if self.specification.has_teacher:
