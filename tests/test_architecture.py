@@ -24,7 +24,7 @@ ROOMS = {
     "pretrained": {"preprocessing", "augmentation", "neural_network"},
     "model_selection": {"metrics"},
     "persistence": {"preprocessing", "augmentation", "neural_network"},
-    "demo": {"preprocessing", "neural_network"},
+    "demo": {"preprocessing", "neural_network", "pretrained"},
     "cli": {"datasets", "metrics", "plotting", "pipeline", "pretrained", "model_selection", "persistence", "demo"},
 }
 

@@ -21,6 +21,12 @@ OURS = rf"^  sk-mnist\b.*( +{SECONDS}){{3}}"
 
 # Name: (a change to the program that leaves out what only repeats, arguments, and what is printed).
 PROGRAMS = {
+    "ablation": (
+        "import training_pictures as pictures; pictures.FLAGS = pictures.BARS = pictures.CLOSED = pictures.PENS = 10; "
+        "ablation.N_NO_DIGITS = 20",
+        ["--epochs", "1", "--rows", "1000", "--only", "warps"],
+        r"^  warps +[\d.]+( +[\d.]+%){9}$",
+    ),
     "augmentation": (
         "measure_in_one_process()",
         [*ROUND, "--epochs", "3", "--rows", "1000", "--peers", "SciPy"],
@@ -164,8 +170,10 @@ def finished(tmp_path_factory):
             arguments = [*arguments, "--models", str(directory)]
             X, y = fetch_mnist(subset="train", return_X_y=True)
             network = KerasMLPClassifier((16,), epochs=1, batch_size=128, random_state=0).fit(X[:2000], y[:2000])
-            for recipe in ("reference", "fast", "accurate"):
+            for recipe in ("reference", "fast", "robust"):
                 save(network, directory / f"{recipe}-test-0.skops")
+        if name == "ablation":
+            arguments = [*arguments, "--models", str(directory)]
         if name == "mnist_c":
             arguments = [str(write_mnist_c(directory / "mnist_c.zip")), *arguments]
         if name == "recipes":

@@ -76,7 +76,7 @@ def test_a_killed_optuna_search_keeps_its_finished_trials_and_runs_the_lost_one_
 def test_dense_networks_scores_each_saved_network_and_their_ensemble(tmp_path):
     # Networks that have their file are not trained: small ones take the places of the large ones.
     X, y = fetch_mnist(subset="train", return_X_y=True)
-    places = [*(f"{name}-test-{seed}" for name in ("wide", "accurate") for seed in (0, 1, 2)),
+    places = [*(f"{name}-test-{seed}" for name in ("wide", "warps") for seed in (0, 1, 2)),
               "two-layers-test-3", "two-equal-layers-test-4", "four-layers-test-5"]  # fmt: skip
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
     probabilities = np.zeros((10_000, 10))

@@ -282,8 +282,8 @@ def test_a_misspelt_parameter_is_rejected_with_a_suggestion(arguments, message):
 
 
 def test_a_misspelt_recipe_is_rejected_with_a_suggestion():
-    with pytest.raises(ValueError, match=r"got 'acurate'\. Did you mean 'accurate'\?"):
-        make_mnist_pipeline("acurate")
+    with pytest.raises(ValueError, match=r"got 'robsut'\. Did you mean 'robust'\?"):
+        make_mnist_pipeline("robsut")
 
 
 FIT = """

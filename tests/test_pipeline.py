@@ -136,7 +136,7 @@ def test_changing_and_fitting_a_pipeline_does_not_change_its_recipe(digits):
 
 @pytest.mark.parametrize("recipe", ["best", ["fast"], {"epochs": 3}, None], ids=str)
 def test_an_unknown_recipe_is_rejected_with_a_list_of_the_known_ones(recipe):
-    known = r"\['accurate', 'fast', 'reference', 'wide'\]"
+    known = r"\['fast', 'reference', 'robust', 'wide'\]"
     with pytest.raises(ValueError, match=f"recipe must be one of {known}; got {re.escape(repr(recipe))}"):
         make_mnist_pipeline(recipe)
 
@@ -160,12 +160,14 @@ def test_a_recipe_trains_the_published_network(recipe):
 
 
 def test_pipelines_do_not_share_the_objects_of_a_recipe():
-    make_mnist_pipeline("accurate").set_params(mlp__augmentation__rotation=90.0)
-    assert make_mnist_pipeline("accurate")["mlp"].augmentation.rotation == 10.0
+    make_mnist_pipeline("wide").set_params(mlp__augmentation__rotation=90.0)
+    assert make_mnist_pipeline("wide")["mlp"].augmentation.rotation == 12.0
+    make_mnist_pipeline("robust")["mlp"].augmentation.clear()
+    assert len(make_mnist_pipeline("robust")["mlp"].augmentation) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "n_rows", "accuracy"), [("accurate", 60_000, 0.95), ("wide", 10_000, 0.9)])
+@pytest.mark.parametrize(("recipe", "n_rows", "accuracy"), [("robust", 60_000, 0.95), ("wide", 10_000, 0.9)])
 def test_a_recipe_with_distortions_learns_in_few_epochs(recipe, n_rows, accuracy):
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)

@@ -22,7 +22,7 @@ from tests.helpers.networks import weights_of
 from tests.helpers.processes import output_of
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "train_pretrained.py"
-CARD = json.loads((_load.DATA / "accurate.json").read_text())
+CARD = json.loads((_load.DATA / "robust.json").read_text())
 TEST = fetch_mnist(subset="test", normalize=False)
 IMAGES, ROWS = TEST.images[:200], TEST.data[:200]
 FLOATS = ROWS / np.float32(255)
@@ -43,7 +43,7 @@ def files(tmp_path, monkeypatch):
 
 class TestModel:
     def test_the_test_scores_match_the_model_card(self):
-        result = evaluate(load_pretrained("accurate"), TEST.images, TEST.target)
+        result = evaluate(load_pretrained("robust"), TEST.images, TEST.target)
         assert abs(result.accuracy - CARD["test"]["accuracy"]) < 1.5 / 10_000  # one image
         assert result.log_loss == pytest.approx(CARD["test"]["log_loss"], abs=1e-4)
         assert CARD["test"]["n_images"] == result.n_samples == 10_000
@@ -123,7 +123,8 @@ print(load_pretrained().score(*fetch_mnist(subset="test", return_X_y=True)))
 class TestAsAnyFittedPipeline:
     def test_has_the_attributes_of_a_fitted_pipeline(self):
         model = load_pretrained()
-        fitted = clone(model).set_params(mlp__epochs=1).fit(FLOATS.reshape(-1, 28, 28), TEST.target[:200])
+        fitted = clone(model).set_params(mlp__epochs=1)
+        fitted.fit(FLOATS.reshape(-1, 28, 28), TEST.target[:200], mlp__X_outliers=FLOATS[:20])
         for (name, step), (_, fitted_step) in zip(model.steps, fitted.steps, strict=True):
             found, expected = vars(step), vars(fitted_step)
             assert {key: type(value) for key, value in found.items()} == {k: type(v) for k, v in expected.items()}, name
@@ -137,7 +138,8 @@ class TestAsAnyFittedPipeline:
         mlp = load_pretrained()["mlp"]
         assert (mlp.hidden_layer_sizes, mlp.teacher) == ((128, 64, 32), None)
         assert (mlp.epochs, mlp.random_state) == (CARD["parameters"]["epochs"], CARD["seed"])
-        assert mlp.augmentation.get_params() == {**CARD["parameters"]["augmentation"], "image_shape": None}
+        changes = [{"class": type(change).__name__, **change.get_params()} for change in mlp.augmentation]
+        assert changes == CARD["parameters"]["augmentation"]
 
     def test_saving_and_pickling_keep_the_predictions(self, tmp_path, probabilities):
         model = load_pretrained()
@@ -176,18 +178,22 @@ class TestAsAnyFittedPipeline:
 
 class TestErrors:
     def test_an_unknown_model_is_rejected_with_a_list_of_the_known_ones(self):
-        with pytest.raises(ValueError, match=r"must be a str among \{'accurate'\}. Got 'best'"):
+        with pytest.raises(ValueError, match=r"no pretrained model 'best'\. Known: robust\."):
             load_pretrained("best")
 
+    def test_the_former_model_is_rejected_with_the_name_of_the_new_one(self):
+        with pytest.raises(ValueError, match=r"no pretrained model 'accurate'\. It is replaced by \"robust\"\."):
+            load_pretrained("accurate")
+
     def test_modified_weights_are_rejected(self, files):
-        with np.load(files / "accurate.npz") as archive:
+        with np.load(files / "robust.npz") as archive:
             arrays = dict(archive)
         arrays["coef_2"][5, 5] += 1e-6
-        np.savez(files / "accurate.npz", **arrays)
+        np.savez(files / "robust.npz", **arrays)
         with pytest.raises(OSError, match=r"the sha256 of coef_2 is .* instead of .*Install sk-mnist again"):
             load_pretrained()
 
-    @pytest.mark.parametrize("name", ["accurate.npz", "accurate.json"])
+    @pytest.mark.parametrize("name", ["robust.npz", "robust.json"])
     @pytest.mark.parametrize(
         "damage",
         [
@@ -200,19 +206,19 @@ class TestErrors:
     )
     def test_damaged_files_raise_os_error(self, files, name, damage):
         (files / name).write_bytes(damage((files / name).read_bytes()))
-        with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
+        with pytest.raises(OSError, match=r"The pretrained model 'robust' in .* cannot be read"):
             load_pretrained()
 
     @pytest.mark.parametrize("change", [
-        {"parameters": None}, {"parameters": {}}, {"parameters": CARD["parameters"] | {"augmentation": {"wind": 3}}},
-        {"min_image_max": "?"}, {"sha256": {}},
+        {"parameters": None}, {"parameters": {}}, {"min_image_max": "?"}, {"sha256": {}},
+        {"parameters": CARD["parameters"] | {"augmentation": [{"class": "Wind"}]}},
     ])  # fmt: skip
     def test_an_invalid_model_card_raises_os_error(self, files, change):
-        (files / "accurate.json").write_text(json.dumps(CARD | change))
-        with pytest.raises(OSError, match=r"The pretrained model 'accurate' in .* cannot be read"):
+        (files / "robust.json").write_text(json.dumps(CARD | change))
+        with pytest.raises(OSError, match=r"The pretrained model 'robust' in .* cannot be read"):
             load_pretrained()
 
-    @pytest.mark.parametrize("name", ["accurate.npz", "accurate.json"])
+    @pytest.mark.parametrize("name", ["robust.npz", "robust.json"])
     def test_missing_files_raise_os_error(self, files, name):
         (files / name).unlink()
         with pytest.raises(OSError, match=r"cannot be read: .*No such file"):
@@ -224,7 +230,9 @@ class TestCard:
         assert CARD["command"].startswith("python examples/train_pretrained.py")
         assert CARD["data"]["licence"] == "CC-BY-SA-3.0"
         assert CARD["versions"].keys() >= {"python", "sk-mnist", "scikit-learn", "tensorflow", "keras", "numpy"}
-        assert CARD["n_training_images"] == 60_000
+        assert CARD["training"]["n_images"] == 60_000
+        assert CARD["training"]["n_no_digits"] == 12_000
+        assert CARD["training"]["n_drawn_digits"] > 5000
 
 
 @pytest.mark.slow
@@ -233,13 +241,13 @@ def test_the_training_script_resumes_and_reproduces_the_same_files(tmp_path):
         command = [sys.executable, SCRIPT, "--epochs", "1", "--rows", "2000", "--models", tmp_path]
         process = subprocess.run(command, capture_output=True, text=True, check=True)
         lines = [line.split()[1] for line in process.stdout.splitlines() if line.startswith("training")]
-        return lines, [(tmp_path / name).read_bytes() for name in ("accurate.npz", "accurate.json")]
+        return lines, [(tmp_path / name).read_bytes() for name in ("robust.npz", "robust.json")]
 
     before = [path.read_bytes() for path in sorted(_load.DATA.iterdir())]
     trained, files = run()
-    assert len(trained) == 4
+    assert len(trained) == 6
     assert json.loads(files[1])["command"] == "python examples/train_pretrained.py --epochs 1 --rows 2000"
-    # One of the teachers, and the student, are trained again, and are the same.
+    # One of the teachers and the first student are trained again, and are the same.
     (tmp_path / trained[1]).unlink()
     (tmp_path / trained[3]).unlink()
     assert run() == ([trained[1], trained[3]], files)

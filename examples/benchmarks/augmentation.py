@@ -40,7 +40,7 @@ FULL = {"rounds": 3, "epochs": 10, "rows": 60_000}
 QUICK = {"rounds": 1}
 PEERS = [OURS, "Keras", "SciPy", "OpenCV", "torchvision"]
 
-# As in the recipe "accurate"; 10 epochs of 60,000 rows are then long enough to be compiled by XLA.
+# As in the recipe "robust"; 10 epochs of 60,000 rows are then long enough to be compiled by XLA.
 BATCH_SIZE = 256
 SHAPE = (28, 28)
 

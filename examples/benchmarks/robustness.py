@@ -5,7 +5,7 @@ Accuracy on changed images
 Score the networks of the recipes on the 10,000 test images and on distorted versions of them: shifted, rotated,
 noisy, blurred, with thicker and thinner strokes, and inverted. The networks are those of seed 0 in the files that
 ``recipes.py --split test`` saves; "reference" and "fast" are trained if they have no file, others are left out. The
-test images are scored to report on the networks, not to choose among them::
+test images are scored to report on the networks, not to choose among them. ``--networks`` adds networks from files::
 
     python examples/benchmarks/robustness.py
     python examples/benchmarks/robustness.py --models sk-mnist-output/networks --output sk-mnist-output
@@ -15,6 +15,7 @@ The script prints a table, and writes it as ``robustness.json`` and as a picture
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from importlib import util
@@ -33,7 +34,7 @@ import sk_mnist
 SIZES = {"images": 10_000}
 SHAPE = (28, 28)
 
-RECIPES = ("reference", "fast", "accurate", "wide")
+RECIPES = ("reference", "fast", "robust", "wide")
 
 # Up, down, left, right, and the diagonals.
 DIRECTIONS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
@@ -139,11 +140,14 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, default=output / "networks", help="where recipes.py saves networks (%(default)s)"
     )
+    parser.add_argument("--networks", type=Path, nargs="+", default=[], help="files of other networks to score")
     parser.add_argument("--output", type=Path, default=output, help="directory of the files written (%(default)s)")
     options = parser.parse_options()
     X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
     images, y = X[: options.images].reshape(-1, *SHAPE), y[: options.images]
-    networks = {**dict(fitted_networks(RECIPES, options.models)), "pretrained": sk_mnist.load_pretrained()}
+    networks = dict(fitted_networks(RECIPES, options.models))
+    networks |= {path.stem: sk_mnist.load(path) for path in options.networks}
+    networks["pretrained"] = sk_mnist.load_pretrained()
     results = {}
     for name, classifier in networks.items():
         show_progress(f"scoring {name}")
@@ -185,7 +189,7 @@ def draw(path: Path, results: dict[str, dict[str, float]], options: argparse.Nam
     figure = Figure(figsize=(9, 0.3 * len(names) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for (network, accuracy), marker in zip(results.items(), "os^Dv", strict=False):
+    for (network, accuracy), marker in zip(results.items(), itertools.cycle("os^Dv<>*"), strict=False):
         # A network without mistakes is drawn as if it had one, because the scale is logarithmic.
         wrong = [100 * max(1 - accuracy[name], 1 / options.images) for name in names]
         axes.plot(wrong, range(len(names)), marker, markersize=7, markerfacecolor="none", markeredgewidth=1.4,

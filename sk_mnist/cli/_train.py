@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
 
 # The recipes of sk_mnist.pipeline, repeated because its import would slow down every --help.
-RECIPES = ("reference", "fast", "accurate", "wide")
+RECIPES = ("reference", "fast", "robust", "wide")
 
 DEFAULT_OUTPUT = Path("sk-mnist-output")
 OUTPUTS = ("model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png")

@@ -11,10 +11,7 @@ from sklearn.pipeline import Pipeline
 from sk_mnist._images import SIDE
 from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
 from sk_mnist.preprocessing._handwriting import digits_in
-
-# Predictions with at least this confidence count as sure. With the recipe of the pretrained model, 0.24 % of these are
-# wrong on pictures made from the last 10,000 training images, which were held out: own_digits.py --split validation.
-SURE = 0.9
+from sk_mnist.pretrained import SURE
 
 
 class Reader:
