@@ -28,6 +28,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import sk_mnist
 from sk_mnist.cli import main
+from sk_mnist.cli._candidates import ScoreRecorder
 from sk_mnist.cli._progress import Clock
 from sk_mnist.cli._searches import halving_rounds
 from sk_mnist.datasets._dataset import MNIST
@@ -245,6 +246,21 @@ def test_tune_saves_the_best_model_and_all_scores(search, tmp_path, capsys):
     test = sk_mnist.fetch_mnist(subset="test")
     accuracy = json.loads((tmp_path / "metrics.json").read_text())["accuracy"]
     assert model.score(test.data, test.target) == pytest.approx(accuracy)
+
+
+def test_fits_that_end_at_the_same_time_are_shown_once_each_in_order():
+    recorder = ScoreRecorder(["max_depth"], n_folds=2)
+    shown = []
+
+    def show(params, score):
+        n_fits = recorder.n_fits
+        time.sleep(0.05 * (n_fits % 2))  # meanwhile, the next fit would be shown if it could
+        shown.append(n_fits)
+
+    recorder.on_score = show
+    tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
+    joblib.Parallel(n_jobs=4, backend="threading")(joblib.delayed(recorder)(tree, [[0], [1]], [0, 1]) for _ in range(20))
+    assert shown == list(range(1, 21))
 
 
 def interrupt_search(output, *options):

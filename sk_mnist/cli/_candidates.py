@@ -50,7 +50,7 @@ class ScoreRecorder:
         self.n_folds = n_folds
         self.on_score: Callable[[dict[str, Any], float], None] = lambda params, score: None
         self._candidates: dict[tuple[str, ...], Candidate] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # on_score reads what is recorded
         self._is_closed = False
 
     def __call__(self, estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
@@ -62,7 +62,8 @@ class ScoreRecorder:
                 return score
             key = tuple(map(str, params.values()))
             self._candidates.setdefault(key, Candidate(params, [])).scores.append(score)
-        self.on_score(params, score)
+            # Fits run in threads. Holding the lock, so that each is shown once, in the order of its number.
+            self.on_score(params, score)
         return score
 
     def close(self) -> None:
