@@ -18,8 +18,9 @@ letters and scribbles to train on as well, with other fonts and other code. The 
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
 
-    python examples/benchmarks/ablation.py --only all
-    python examples/benchmarks/own_digits.py --split validation --network sk-mnist-output/networks/ablation-all.skops
+    python examples/benchmarks/ablation.py --only "as shipped" --epochs 900
+    python examples/benchmarks/own_digits.py --split validation --images 2000 \\
+        --network sk-mnist-output/networks/ablation-as-shipped-900-epochs.skops
 """
 
 import argparse

@@ -113,7 +113,6 @@ TRAININGS = {
     "test": {
         "fast": Training("fast"),
         "reference": Training("reference"),
-        "robust": Training("robust"),
         "warps, 40 epochs": Training("robust", {**WARPS, "epochs": 40}),
         "warps, 150 epochs": Training("robust", {**WARPS, "epochs": 150}),
         "warps": Training("robust", WARPS),
