@@ -259,7 +259,9 @@ def test_fits_that_end_at_the_same_time_are_shown_once_each_in_order():
 
     recorder.on_score = show
     tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
-    joblib.Parallel(n_jobs=4, backend="threading")(joblib.delayed(recorder)(tree, [[0], [1]], [0, 1]) for _ in range(20))
+    joblib.Parallel(n_jobs=4, backend="threading")(
+        joblib.delayed(recorder)(tree, [[0], [1]], [0, 1]) for _ in range(20)
+    )
     assert shown == list(range(1, 21))
 
 

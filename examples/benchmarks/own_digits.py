@@ -19,8 +19,7 @@ letters and scribbles to train on as well, with other fonts and other code. The 
 10,000 training images, for a network that has not learned from them::
 
     python examples/benchmarks/ablation.py --only "as shipped" --epochs 900
-    python examples/benchmarks/own_digits.py --split validation --images 2000 \\
-        --network sk-mnist-output/networks/ablation-as-shipped-900-epochs.skops
+    python examples/benchmarks/own_digits.py --split validation --images 2000 --network FILE  # where that network is
 """
 
 import argparse

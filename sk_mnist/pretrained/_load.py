@@ -43,8 +43,9 @@ def load_pretrained(name: str = "robust") -> Pipeline:
     ----------
     name : {"robust"}, default="robust"
         "robust" is the network of 784-128-64-32-10 units, trained by the recipe "robust" on the 60,000 training images,
-        on digits that are drawn again with other strokes, and on pictures of no digit, of which it is unsure. Its card, ``pretrained/data/robust.json`` in the package, lists the command
-        that trained it, its parameters and its figures on the test images.
+        on digits that are drawn again with other strokes, and on pictures of no digit, of which it is unsure. Its card,
+        ``pretrained/data/robust.json`` in the package, lists the command that trained it, its parameters and its
+        figures on the test images.
 
     Returns
     -------
