@@ -16,9 +16,9 @@ from sklearn.utils import Tags
 
 from sk_mnist._images import SIDE
 from sk_mnist._sklearn import begin_fit, with_callbacks
-from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
 from sk_mnist.preprocessing._pictures import grey_levels
-from sk_mnist.preprocessing._split import find_digits, piece_of
+from sk_mnist.preprocessing._split import TooManyStrokesError, find_digits, find_single
 
 # Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
@@ -251,6 +251,24 @@ class DigitInPicture(NamedTuple):
         return image
 
 
+class Proposal(NamedTuple):
+    """One interpretation of a picture.
+
+    Attributes
+    ----------
+    digits : list of DigitInPicture
+        Line by line, and from left to right.
+    is_clean : bool
+        Whether the paper has no noise at all, as in a drawing, so that no faint ink can be overlooked.
+    reason : str or None
+        Why there are no digits.
+    """
+
+    digits: list[DigitInPicture]
+    is_clean: bool
+    reason: str | None = None
+
+
 def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     """Find the digits in a picture.
 
@@ -268,11 +286,12 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     digits : list of DigitInPicture
         Line by line and from left to right. Empty if the picture is blank.
     """
-    proposal = next(propose_digits(grey_levels(picture, name), split=split))
-    return [] if isinstance(proposal, str) else proposal
+    levels = grey_levels(picture, name)
+    ink = find_ink(levels)
+    return [] if ink is None else _digits_of(ink, levels.shape, split=split)
 
 
-def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[list[DigitInPicture] | str]:
+def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Proposal]:
     """Interpret a picture in several ways, the most likely one first.
 
     Parameters
@@ -284,16 +303,21 @@ def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[list[D
 
     Yields
     ------
-    proposal : list of DigitInPicture or str
-        The digits, line by line and from left to right; or the reason why there are none.
+    proposal : Proposal
+        Without digits, it says why.
     """
-    ink = find_ink(levels)
-    if ink is None:
-        yield "the contrast is too low"
-        return
-    scale, (height, width) = ink.shrunk, levels.shape
-    lines = find_digits(ink) if split else [[piece_of(ink, ink.components)]]
-    yield [
+    for interpretation in interpretations(levels):
+        try:
+            ink = interpretation()
+            yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_clean)
+        except (NoInkError, TooManyStrokesError) as error:
+            yield Proposal([], False, str(error))
+
+
+def _digits_of(ink: Ink, shape: tuple[int, ...], *, split: bool) -> list[DigitInPicture]:
+    scale, (height, width) = ink.shrunk, shape
+    lines = find_digits(ink) if split else [[find_single(ink)]]
+    return [
         DigitInPicture(
             (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)),
             p.levels,
