@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,9 +16,9 @@ from sklearn.utils import Tags
 
 from sk_mnist._images import SIDE
 from sk_mnist._sklearn import begin_fit, with_callbacks
-from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
 from sk_mnist.preprocessing._pictures import grey_levels
-from sk_mnist.preprocessing._split import find_digits, piece_of
+from sk_mnist.preprocessing._split import TooManyStrokesError, find_digits, find_single
 
 # Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
@@ -232,10 +233,13 @@ class DigitInPicture(NamedTuple):
         Left, top, right and bottom in pixels of the picture.
     levels : ndarray of uint8 of shape (height, width)
         Only this digit, white on black, without a margin.
+    line : int
+        Number of its line of text, from 0.
     """
 
     box: tuple[int, int, int, int]
     levels: NDArray[np.uint8]
+    line: int
 
     def normalized(self) -> NDArray[np.uint8]:
         """Return the digit in the form of MNIST's images: uint8 of shape (28, 28)."""
@@ -245,6 +249,24 @@ class DigitInPicture(NamedTuple):
         top, left = (_start(pixels.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
         image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
         return image
+
+
+class Proposal(NamedTuple):
+    """One interpretation of a picture.
+
+    Attributes
+    ----------
+    digits : list of DigitInPicture
+        Line by line, and from left to right.
+    is_clean : bool
+        Whether the paper has no noise at all, as in a drawing, so that no faint ink can be overlooked.
+    reason : str or None
+        Why there are no digits.
+    """
+
+    digits: list[DigitInPicture]
+    is_clean: bool
+    reason: str | None = None
 
 
 def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
@@ -266,15 +288,43 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     """
     levels = grey_levels(picture, name)
     ink = find_ink(levels)
-    if ink is None:
-        return []
-    scale, (height, width) = ink.shrunk, levels.shape
-    pieces = find_digits(ink) if split else [piece_of(ink, ink.components)]
+    return [] if ink is None else _digits_of(ink, levels.shape, split=split)
+
+
+def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Proposal]:
+    """Interpret a picture in several ways, the most likely one first.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        Grey levels.
+    split : bool
+        Whether the picture may contain several digits. If not, all ink is one digit.
+
+    Yields
+    ------
+    proposal : Proposal
+        Without digits, it says why.
+    """
+    for interpretation in interpretations(levels):
+        try:
+            ink = interpretation()
+            yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_clean)
+        except (NoInkError, TooManyStrokesError) as error:
+            yield Proposal([], False, str(error))
+
+
+def _digits_of(ink: Ink, shape: tuple[int, ...], *, split: bool) -> list[DigitInPicture]:
+    scale, (height, width) = ink.shrunk, shape
+    lines = find_digits(ink) if split else [[find_single(ink)]]
     return [
         DigitInPicture(
-            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)), p.levels
+            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)),
+            p.levels,
+            number,
         )
-        for p in pieces
+        for number, line in enumerate(lines)
+        for p in line
     ]
 
 
