@@ -396,17 +396,52 @@ def two_on_top(images: np.ndarray, generator: Generator) -> np.ndarray:
     return np.maximum(one, np.roll(other, generator.integers(-7 * ENLARGED, 7 * ENLARGED + 1, 2), axis=(0, 1)))
 
 
-def two_side_by_side(images: np.ndarray, generator: Generator) -> np.ndarray:
-    """Put two digits side by side, so close that they touch."""
-    one, other = some_digit(images, generator), some_digit(images, generator)
+def side_by_side(images: np.ndarray, generator: Generator) -> np.ndarray:
+    """Put two to five digits side by side, so close that they touch, as in a badly cut row."""
+    digits = [some_digit(images, generator) for _ in range(generator.integers(2, 6))]
     gap = int(generator.integers(12 * ENLARGED, 18 * ENLARGED))
-    wide = np.zeros((len(one), one.shape[1] + gap))
-    wide[:, : one.shape[1]] = one
-    wide[:, gap:] = np.maximum(wide[:, gap:], other)
-    # One piece of ink, because the normaliser would drop the smaller of two.
-    row = len(one) // 2 + int(generator.integers(-2 * ENLARGED, 2 * ENLARGED))
-    wide[row : row + ENLARGED, one.shape[1] // 2 : gap + one.shape[1] // 2] = 1
+    height, width = digits[0].shape
+    wide = np.zeros((height, width + gap * (len(digits) - 1)))
+    for k, digit in enumerate(digits):
+        wide[:, k * gap : k * gap + width] = np.maximum(wide[:, k * gap : k * gap + width], digit)
+    # One piece of ink, because the normaliser would drop all but one.
+    row = height // 2 + int(generator.integers(-2 * ENLARGED, 2 * ENLARGED))
+    wide[row : row + ENLARGED, width // 2 : -width // 2] = 1
     return wide
+
+
+def word(images: np.ndarray, generator: Generator) -> np.ndarray:
+    """Print three to seven letters in a row, as they stand on forms and on labels."""
+    picture = Image.new("L", (4 * CANVAS, CANVAS))
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.truetype(str(font_folder() / f"{generator.choice(FONTS)}.ttf"), int(generator.integers(40, 80)))
+    text = "".join(generator.choice([sign for sign in SIGNS if sign.isalpha() and sign.isascii()], 5))
+    draw.text((2 * CANVAS, CANVAS / 2), text[: generator.integers(3, 6)], fill=255, font=font, anchor="mm")
+    left, top, right, bottom = draw.textbbox((2 * CANVAS, CANVAS / 2), text, font=font, anchor="mm")
+    # One piece of ink, as above.
+    row = generator.uniform(0.4, 0.9) * bottom + generator.uniform(0.1, 0.6) * top
+    draw.line([left, row, right, row], fill=255, width=3)
+    return as_array(picture)
+
+
+def corner_of_a_box(images: np.ndarray, generator: Generator) -> np.ndarray:
+    """Draw a corner, a T or a crossing of the lines of a form, and often a part of a digit at it."""
+    picture, draw = canvas()
+    width = int(generator.integers(3, 12))
+    x, y = generator.uniform(30, 130, 2)
+    for points in ([(x, y), (x, 160)], [(x, y), (160, y)], [(0, y), (x, y)], [(x, 0), (x, y)])[
+        : generator.integers(2, 5)
+    ]:
+        draw.line(points, fill=255, width=width)
+    pixels = as_array(picture)
+    if generator.random() < 0.6:
+        digit = zoom(some_digit(images, generator), 2, order=1)[:CANVAS, :CANVAS]
+        rows, columns = digit.shape
+        cut = generator.integers(rows // 3, rows // 2)
+        part_of_digit = digit[:cut] if generator.random() < 0.5 else digit[-cut:]
+        shown = pixels[: len(part_of_digit), :columns]
+        np.maximum(shown, part_of_digit, out=shown)
+    return pixels
 
 
 def halves(images: np.ndarray, generator: Generator) -> np.ndarray:
@@ -433,7 +468,8 @@ def part(images: np.ndarray, generator: Generator) -> np.ndarray:
     """Cut a part out of four digits."""
     four = np.block([[some_digit(images, generator) for _ in range(2)] for _ in range(2)])
     side = len(four) // 2
-    row, column = generator.integers(side // 4, 3 * side // 4, 2)
+    # Near the middle: the normaliser keeps the largest part, which must not be a whole digit.
+    row, column = generator.integers(2 * side // 5, 3 * side // 5, 2)
     return four[row : row + side, column : column + side]
 
 
@@ -448,11 +484,13 @@ NO_DIGITS: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "simple shapes": simple_shape,
     "crossed-out digits": crossed_out,
     "two digits on top of each other": two_on_top,
-    "two digits side by side": two_side_by_side,
+    "digits side by side": side_by_side,
+    "words": word,
+    "corners of boxes": corner_of_a_box,
     "wrong halves": halves,
     "parts of digits": part,
 }
-SHARES = dict(zip(NO_DIGITS, [3, 2.5, 2.5, 2, 1.5, 2, 1, 1.5, 1.5, 0.7, 1.5, 0.8], strict=True))
+SHARES = dict(zip(NO_DIGITS, [3, 2.5, 2.5, 2, 1.5, 2, 1, 1.5, 1.5, 1.2, 0.7, 0.7, 1.5, 0.8], strict=True))
 
 
 def some_digit(images: np.ndarray, generator: Generator) -> np.ndarray:
