@@ -26,6 +26,9 @@ DIGIT_SIDE = 20
 # MNIST's strokes are 2 to 3 pixels wide. Thinner strokes are widened to this.
 LEAST_STROKE = 2.0
 
+# Longer side, in pixels, that a digit is enlarged to before its strokes are widened.
+LEAST_SIDE_TO_WIDEN = 80
+
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Convert pictures of handwritten digits to the form of MNIST's images.
@@ -350,14 +353,25 @@ def _may_be_picture(X: Any) -> bool:
 
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    scale = DIGIT_SIDE / max(levels.shape)
-    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
-    edges = np.hypot(*np.gradient(np.pad(levels, 1))).sum()
-    missing = LEAST_STROKE / scale - 2 * levels.sum() / edges
-    margin = int(missing / 2 + 0.5)
+    if _missing_width(levels) <= 0:
+        return levels
+    # Strokes grow by whole pixels, which would be too much in a tiny picture.
+    if max(levels.shape) < LEAST_SIDE_TO_WIDEN:
+        factor = -(-LEAST_SIDE_TO_WIDEN // max(levels.shape))
+        size = (factor * levels.shape[1], factor * levels.shape[0])
+        levels = np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR))
+    margin = int(_missing_width(levels) / 2 + 0.5)
     if margin <= 0:
         return levels
     return ndimage.maximum_filter(np.pad(levels, margin), size=2 * margin + 1, mode="constant")
+
+
+def _missing_width(levels: NDArray[np.float32]) -> float:
+    """Return how many pixels the strokes are narrower than the thinnest ones of MNIST."""
+    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
+    padded = np.pad(levels, 1)
+    edges = np.hypot(np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]).sum()
+    return LEAST_STROKE * max(levels.shape) / DIGIT_SIDE - 2 * float(levels.sum() / edges)
 
 
 def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:
