@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label, zoom
 
 Generator = np.random.Generator
@@ -19,7 +19,7 @@ Picture = Callable[[np.ndarray, Generator], np.ndarray]
 Box = tuple[int, int, int, int]  # top, left, bottom, right
 
 # Sides of a photograph, in pixels. Phones take larger ones, which are averaged down to about 1,000 pixels.
-LEAST_SIDE, LARGEST_SIDE = 360, 640
+LEAST_SIDE, LARGEST_SIDE = 320, 520
 # Digits are redrawn at this many times their size.
 ENLARGED = 4
 
@@ -63,7 +63,9 @@ def thinned(mask: np.ndarray) -> np.ndarray:
             n_set = np.sum(around, axis=0)
             n_starts = sum(~here & following for here, following in zip(around, around[1:] + around[:1], strict=True))
             up, right, down, left = around[::2]
-            keeps = (up & right & down) | (right & down & left) if step == 0 else (up & right & left) | (up & down & left)
+            keeps = (
+                (up & right & down) | (right & down & left) if step == 0 else (up & right & left) | (up & down & left)
+            )
             mask = mask & ~((n_set >= 2) & (n_set <= 6) & (n_starts == 1) & ~keeps)
         if mask.sum() == before:
             return mask[1:-1, 1:-1]
@@ -86,21 +88,30 @@ def sharp(level: np.ndarray, scale: float) -> np.ndarray:
 
 
 def with_wide_marker(strokes: Strokes, size: float) -> np.ndarray:
-    """Draw a digit with the widest of some markers that closes no loop."""
+    """Draw a digit with the widest of some markers that closes no loop and no bay."""
     scale = size / (max(strokes.to_edge.shape) - 4 * ENLARGED)
-    margin = int(strokes.width)
+    margin = 2 * int(strokes.width)
     to_edge = -distance_transform_edt(np.pad(strokes.to_edge < 0, margin, constant_values=True))
     to_edge[margin:-margin, margin:-margin] += np.maximum(strokes.to_edge, 0)
-    n_loops = label(to_edge <= 0)[1]
-    wider = [change * strokes.width / 2 for change in (1.4, 1.1, 0.8, 0.5, 0.2)]
-    fitting = [w for w in wider if label(to_edge <= -w)[1] == n_loops]
-    return sharp(to_edge + (fitting or [0.0])[0], scale)
+    regions, n_regions = label(to_edge <= 0)
+
+    def stays_open(wider: float) -> bool:
+        outside = to_edge <= -wider
+        return len(np.unique(regions[outside])) == n_regions and label(outside)[1] == n_regions
+
+    for change in (1.4, 1.1, 0.8, 0.5, 0.2):
+        # Loops must not only stay, but also be seen.
+        if stays_open((change / 2 + 0.2) * strokes.width):
+            return sharp(to_edge + change / 2 * strokes.width, scale)
+    return sharp(to_edge, scale)
 
 
 def curve(shape: tuple[int, int], points: np.ndarray, width: float) -> np.ndarray:
     """Draw a line through points (across, down) with soft edges."""
     picture = Image.new("L", (2 * shape[1], 2 * shape[0]))
-    ImageDraw.Draw(picture).line([tuple(2 * p) for p in points], fill=255, width=max(2, round(2 * width)), joint="curve")
+    ImageDraw.Draw(picture).line(
+        [tuple(2 * p) for p in points], fill=255, width=max(2, round(2 * width)), joint="curve"
+    )
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BOX), dtype=np.float32) / 255
 
 
@@ -113,16 +124,24 @@ def photo_shape(generator: Generator) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def smooth_noise(shape: Sequence[int], sigma: float | tuple[float, float], generator: Generator) -> np.ndarray:
-    """Noise with a standard deviation of 1 and details of about ``sigma`` pixels."""
-    noise = gaussian_filter(generator.standard_normal(shape, dtype=np.float32), sigma, mode="wrap")
-    return noise / noise.std()
+def smooth_noise(shape: tuple[int, int], size: tuple[float, float], generator: Generator) -> np.ndarray:
+    """Noise with a standard deviation of 1 and details of about ``size`` (down, across) pixels."""
+    coarse = [int(np.ceil(side / length)) for side, length in zip(shape, size, strict=True)]
+    noise = Image.fromarray(generator.standard_normal(coarse, dtype=np.float32))
+    levels = np.asarray(noise.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+    return levels / levels.std()
+
+
+def softened(mask: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur a mask of 0 to 1."""
+    picture = Image.fromarray(as_bytes(mask)).filter(ImageFilter.GaussianBlur(sigma))
+    return np.asarray(picture, dtype=np.float32) / 255
 
 
 def paper(shape: tuple[int, int], generator: Generator) -> np.ndarray:
     """White or yellowish paper with grain."""
     colour = generator.uniform(0.8, 0.95) * np.array([1, generator.uniform(0.97, 1), generator.uniform(0.88, 1)])
-    grain = 1 + 0.01 * smooth_noise(shape, 0.8, generator)
+    grain = 1 + 0.01 * smooth_noise(shape, (1.5, 1.5), generator)
     return grain[..., np.newaxis] * colour.astype(np.float32)
 
 
@@ -155,7 +174,8 @@ def put(shape: tuple[int, int], ink: np.ndarray, generator: Generator, margin: f
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     least = int(margin * min(shape))
     top, left = (
-        int(generator.integers(least, max(least, side - n - least) + 1)) for side, n in zip(shape, ink.shape, strict=True)
+        int(generator.integers(least, max(least, side - n - least) + 1))
+        for side, n in zip(shape, ink.shape, strict=True)
     )
     sheet = np.zeros(shape, dtype=np.float32)
     sheet[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
@@ -179,9 +199,9 @@ def lit(scene: np.ndarray, generator: Generator, fall: float = 0.2) -> np.ndarra
 
 def photographed(scene: np.ndarray, generator: Generator) -> np.ndarray:
     """Blur and noise of a camera, and JPEG."""
-    sigma = generator.uniform(0.4, 1.1)
-    scene = gaussian_filter(scene, (sigma, sigma, 0))
-    scene = scene + generator.uniform(0.006, 0.02) * generator.standard_normal(scene.shape, dtype=np.float32)
+    scene = softened(scene, generator.uniform(0.4, 1.1))
+    noise = generator.standard_normal((*scene.shape[:2], 1), dtype=np.float32)
+    scene = scene + generator.uniform(0.006, 0.02) * noise
     file = io.BytesIO()
     Image.fromarray(as_bytes(scene)).save(file, "JPEG", quality=int(generator.integers(60, 93)))
     return np.asarray(Image.open(file)) / np.float32(255)
@@ -212,9 +232,9 @@ def warped(sheet: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> tu
     return levels[..., :3], levels[..., 3]
 
 
-def corners_around(shape: tuple[int, int], share: tuple[float, float], turn: float, centre: np.ndarray) -> np.ndarray:
-    """Corners of a rectangle of this share of the height and width, turned around its centre (across, down)."""
-    half = np.array([share[1] * shape[1], share[0] * shape[0]]) / 2
+def corners_around(size: np.ndarray, turn: float, centre: np.ndarray) -> np.ndarray:
+    """Corners of a rectangle of this height and width, turned around its centre (across, down)."""
+    half = size[::-1] / 2
     cos, sin = np.cos(turn), np.sin(turn)
     return centre + (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half) @ np.array([[cos, sin], [-sin, cos]])
 
@@ -222,7 +242,7 @@ def corners_around(shape: tuple[int, int], share: tuple[float, float], turn: flo
 def held_crookedly(sheet: np.ndarray, generator: Generator) -> np.ndarray:
     """A photograph of a part of the sheet, turned and tilted a little."""
     shape = sheet.shape[:2]
-    corners = corners_around(shape, (1.14, 1.14), generator.uniform(-0.05, 0.05), np.array(shape[::-1]) / 2)
+    corners = corners_around(1.14 * np.array(shape), generator.uniform(-0.05, 0.05), np.array(shape[::-1]) / 2)
     return warped(sheet, corners + generator.uniform(-0.02, 0.02, (4, 2)) * min(shape), shape)[0]
 
 
@@ -232,16 +252,14 @@ def held_crookedly(sheet: np.ndarray, generator: Generator) -> np.ndarray:
 def on_a_desk(image: np.ndarray, generator: Generator) -> np.ndarray:
     """A sheet on a desk of another colour, seen whole or in part."""
     shape = photo_shape(generator)
-    sheet = written(image, generator, sizes=(0.3, 0.65), margin=0.12)
-    grain = 1 + 0.12 * smooth_noise(shape, (1.2, 50), generator) + 0.05 * smooth_noise(shape, (6, 90), generator)
+    sheet = written(image, generator, sizes=(0.3, 0.6), margin=0.2)
+    grain = 1 + 0.12 * smooth_noise(shape, (3, 150), generator) + 0.05 * smooth_noise(shape, (15, 250), generator)
     desk = grain[..., np.newaxis] * np.array(any_of(DESKS, generator), dtype=np.float32)
-    if generator.random() < 0.5:
-        desk = np.ascontiguousarray(np.rot90(desk, 2))
     centre = np.array(shape[::-1]) * generator.uniform(0.42, 0.58, 2)
-    share = (generator.uniform(0.55, 0.9), generator.uniform(0.55, 0.9))
-    corners = corners_around(shape, share, generator.uniform(-0.2, 0.2), centre)
+    size = generator.uniform(0.55, 0.95) * np.min(np.divide(shape, sheet.shape[:2])) * np.array(sheet.shape[:2])
+    corners = corners_around(size, generator.uniform(-0.2, 0.2), centre)
     picture, cover = warped(sheet, corners + generator.uniform(-0.04, 0.04, (4, 2)) * min(shape), shape)
-    shadow = gaussian_filter(np.roll(cover, (5, 4), axis=(0, 1)), 4)
+    shadow = softened(np.roll(cover, (5, 4), axis=(0, 1)), 4)
     desk = desk * (1 - 0.45 * shadow[..., np.newaxis])
     share_of_sheet = cover[..., np.newaxis]
     return photographed(lit(desk * (1 - share_of_sheet) + picture * share_of_sheet, generator), generator)
@@ -299,22 +317,23 @@ def in_a_box(image: np.ndarray, generator: Generator) -> np.ndarray:
 def circled(image: np.ndarray, generator: Generator) -> np.ndarray:
     """A circle around the digit, drawn with the same pen."""
     shape, pen = photo_shape(generator), generator.uniform(0.045, 0.1)
-    ink, (top, left, bottom, right) = ink_on(
-        shape, image, generator, sizes=(0.25, 0.45), pens=(pen, pen), margin=0.22
-    )
+    ink, (top, left, bottom, right) = ink_on(shape, image, generator, sizes=(0.22, 0.38), pens=(pen, pen), margin=0.27)
     angle = generator.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi * generator.uniform(0.93, 1.1), 120)
-    radius = np.hypot(bottom - top, right - left) / 2 * generator.uniform(1.2, 1.5)
-    wobble = 1 + 0.04 * np.sin(2 * angle + generator.uniform(0, 6)) + 0.06 * np.linspace(0, generator.uniform(-1, 1), 120)
+    radius = np.hypot(bottom - top, right - left) / 2 * generator.uniform(1.2, 1.45)
+    bumps = 0.05 * np.sin(2 * angle + generator.uniform(0, 6)) + 0.02 * np.sin(3 * angle + generator.uniform(0, 6))
+    wobble = 1 + bumps + 0.06 * np.linspace(0, generator.uniform(-1, 1), 120)
     across, down = radius * wobble * np.cos(angle) * generator.uniform(0.9, 1.15), radius * wobble * np.sin(angle)
     points = np.stack([(left + right) / 2 + across, (top + bottom) / 2 + down], axis=1)
     ink = np.maximum(ink, curve(shape, points, pen * max(bottom - top, right - left)))
-    return photographed(lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator)
+    return photographed(
+        lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator
+    )
 
 
 def underlined(image: np.ndarray, generator: Generator) -> np.ndarray:
     """One line or two below the digit, drawn with the same pen."""
     shape, pen = photo_shape(generator), generator.uniform(0.045, 0.1)
-    ink, (top, left, bottom, right) = ink_on(shape, image, generator, pens=(pen, pen), margin=0.2)
+    ink, (top, left, bottom, right) = ink_on(shape, image, generator, sizes=(0.3, 0.5), pens=(pen, pen), margin=0.24)
     size = max(bottom - top, right - left)
     y = bottom + size * (pen + generator.uniform(0.03, 0.15))
     for _ in range(generator.integers(1, 3)):
@@ -324,7 +343,9 @@ def underlined(image: np.ndarray, generator: Generator) -> np.ndarray:
         points = np.stack([(left + right) / 2 + half * t, y + slope * half * (t + 1) + bend * (1 - t**2)], axis=1)
         ink = np.maximum(ink, curve(shape, points, pen * size))
         y += size * (pen + generator.uniform(0.05, 0.1))
-    return photographed(lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator)
+    return photographed(
+        lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator
+    )
 
 
 def beside_a_pen(image: np.ndarray, generator: Generator) -> np.ndarray:
@@ -346,12 +367,14 @@ def beside_a_pen(image: np.ndarray, generator: Generator) -> np.ndarray:
     length = height * generator.uniform(0.35, 0.8)
     taper = np.clip((length - along) / (5 * half), 0.12, 1)
     body = np.clip(half * taper - np.abs(off), 0, 1) * np.clip(length - along, 0, 1) * np.clip(length + along, 0, 1)
-    scene = scene * (1 - 0.5 * gaussian_filter(np.roll(body, (4, 6 * side), axis=(0, 1)), 4)[..., np.newaxis])
+    scene = scene * (1 - 0.5 * softened(np.roll(body, (4, 6 * side), axis=(0, 1)), 4)[..., np.newaxis])
     round_light = 0.55 + 0.45 * np.sqrt(np.clip(1 - (off / (half * taper + 1)) ** 2, 0, 1))
     shine = 0.5 * np.exp(-(((off / half + 0.35) / 0.15) ** 2))
     colour = np.array(any_of(PENS, generator), dtype=np.float32)
     metal = ((taper < 0.75) | (along < -0.85 * length))[..., np.newaxis]
-    surface = np.where(metal, np.float32([0.6, 0.6, 0.62]), colour) * round_light[..., np.newaxis] + shine[..., np.newaxis]
+    surface = (
+        np.where(metal, np.float32([0.6, 0.6, 0.62]), colour) * round_light[..., np.newaxis] + shine[..., np.newaxis]
+    )
     cover = body[..., np.newaxis]
     return photographed(lit(scene * (1 - cover) + surface * cover, generator), generator)
 
@@ -379,7 +402,7 @@ def in_shadow(image: np.ndarray, generator: Generator, *, softness: float) -> np
     else:  # an arm
         bend = 0.05 * side * np.sin(off / side * generator.uniform(2, 5) + generator.uniform(0, 6))
         covered = along > edge + bend
-    shadow = gaussian_filter(covered.astype(np.float32), max(1.0, softness * side))
+    shadow = softened(covered, max(1.0, softness * side))
     return photographed(lit(scene * (1 - generator.uniform(0.3, 0.55) * shadow[..., np.newaxis]), generator), generator)
 
 
@@ -387,24 +410,28 @@ def in_faint_pencil(image: np.ndarray, generator: Generator) -> np.ndarray:
     """Pencil that darkens the paper by 15 to 35 %, and less in its hollows."""
     shape = photo_shape(generator)
     ink, _ = ink_on(shape, image, generator, pens=(0.045, 0.08))
-    hollows = np.clip(0.8 + 0.25 * smooth_noise(shape, 1, generator), 0, 1)
+    hollows = np.clip(0.8 + 0.25 * smooth_noise(shape, (2, 2), generator), 0, 1)
     strength = generator.uniform(0.15, 0.35) / 0.8
     sheet = paper(shape, generator)
     return photographed(lit(stain(sheet, strength * ink * hollows, PENCIL[:1] * 3), generator), generator)
 
 
 def in_perspective(image: np.ndarray, generator: Generator) -> np.ndarray:
-    """Paper seen from the side: its far end appears smaller by up to 40 %."""
+    """Paper seen from the side: its far end appears smaller by 20 to 45 %, and the digit lower or narrower."""
     sheet = written(image, generator, sizes=(0.4, 0.6), margin=0.2)
     shape = sheet.shape[:2]
-    near, far = generator.uniform(1.25, 1.5), generator.uniform(0.9, 1.0)
-    corners = corners_around(shape, (1.2, 1), generator.uniform(-0.1, 0.1), np.array(shape[::-1]) / 2)
-    middle = corners.mean(axis=0)
-    # The side that is farthest: the top, the left or the right one.
-    first = int(generator.choice([0, 1, 3]))
-    share = np.full(4, near)
-    share[[first, (first + 1) % 4]] = 1.02 * far + 0.1
-    return photographed(lit(warped(sheet, middle + (corners - middle) * share[:, np.newaxis], shape)[0], generator), generator)
+    # The view from below; the sheet is turned before and after, so that any side but the lower one may be far.
+    turns = int(generator.choice([0, 1, 3]))
+    sheet = np.rot90(sheet, turns)
+    height, width = sheet.shape[:2]
+    far, tilt = generator.uniform(0.55, 0.8), generator.uniform(0.65, 0.85)
+    near = 1.1 / far
+    across, down = np.array([-far, far, 1, -1]) * near * width / 2, np.array([-tilt, -tilt, tilt, tilt]) * height / 2
+    corners = np.stack([width / 2 + across, height / 2 + down], axis=1)
+    # The part of the picture that the sheet covers in full.
+    top, bottom = int(corners[0, 1]) + 2, int(corners[2, 1]) - 2
+    scene = warped(sheet, corners, (height, width))[0][top:bottom, 2:-2]
+    return photographed(lit(np.rot90(scene, -turns), generator), generator)
 
 
 @cache
@@ -422,9 +449,8 @@ def in_a_figure(image: np.ndarray, _: Generator) -> np.ndarray:
     """The file that matplotlib saves after ``imshow(image, cmap="gray")``, with its axes."""
     figure, shown = matplotlib_figure()
     shown.set_data(image)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", pil_kwargs={"compress_level": 1})
-    return np.asarray(Image.open(file)) / np.float32(255)
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba()) / np.float32(255)
 
 
 def with_marker(image: np.ndarray, generator: Generator) -> np.ndarray:
@@ -468,8 +494,8 @@ def with_transparent_margin(image: np.ndarray, generator: Generator) -> np.ndarr
     """A sheet that was cut out of its background."""
     sheet = photographed(lit(written(image, generator, margin=0.12), generator), generator)
     shape = sheet.shape[:2]
-    share = (generator.uniform(0.7, 0.9), generator.uniform(0.7, 0.9))
-    corners = corners_around(shape, share, generator.uniform(-0.12, 0.12), np.array(shape[::-1]) / 2)
+    size = generator.uniform(0.7, 0.9) * np.array(shape)
+    corners = corners_around(size, generator.uniform(-0.12, 0.12), np.array(shape[::-1]) / 2)
     return np.dstack(warped(sheet, corners, shape))
 
 
