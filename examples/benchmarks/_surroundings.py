@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label, zoom
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label, shift, zoom
 
 Generator = np.random.Generator
 Picture = Callable[[np.ndarray, Generator], np.ndarray]
@@ -63,9 +63,8 @@ def thinned(mask: np.ndarray) -> np.ndarray:
             n_set = np.sum(around, axis=0)
             n_starts = sum(~here & following for here, following in zip(around, around[1:] + around[:1], strict=True))
             up, right, down, left = around[::2]
-            keeps = (
-                (up & right & down) | (right & down & left) if step == 0 else (up & right & left) | (up & down & left)
-            )
+            right_and_down = right & down & (up | left)
+            keeps = right_and_down if step == 0 else up & left & (right | down)
             mask = mask & ~((n_set >= 2) & (n_set <= 6) & (n_starts == 1) & ~keeps)
         if mask.sum() == before:
             return mask[1:-1, 1:-1]
@@ -109,9 +108,8 @@ def with_wide_marker(strokes: Strokes, size: float) -> np.ndarray:
 def curve(shape: tuple[int, int], points: np.ndarray, width: float) -> np.ndarray:
     """Draw a line through points (across, down) with soft edges."""
     picture = Image.new("L", (2 * shape[1], 2 * shape[0]))
-    ImageDraw.Draw(picture).line(
-        [tuple(2 * p) for p in points], fill=255, width=max(2, round(2 * width)), joint="curve"
-    )
+    draw = ImageDraw.Draw(picture)
+    draw.line([tuple(2 * point) for point in points], fill=255, width=max(2, round(2 * width)), joint="curve")
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BOX), dtype=np.float32) / 255
 
 
@@ -173,10 +171,8 @@ def put(shape: tuple[int, int], ink: np.ndarray, generator: Generator, margin: f
     rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.05) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     least = int(margin * min(shape))
-    top, left = (
-        int(generator.integers(least, max(least, side - n - least) + 1))
-        for side, n in zip(shape, ink.shape, strict=True)
-    )
+    last = np.maximum(least, np.array(shape) - ink.shape - least)
+    top, left = (int(start) for start in generator.integers(least, last + 1))
     sheet = np.zeros(shape, dtype=np.float32)
     sheet[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return sheet, (top, left, top + ink.shape[0], left + ink.shape[1])
@@ -259,7 +255,7 @@ def on_a_desk(image: np.ndarray, generator: Generator) -> np.ndarray:
     size = generator.uniform(0.55, 0.95) * np.min(np.divide(shape, sheet.shape[:2])) * np.array(sheet.shape[:2])
     corners = corners_around(size, generator.uniform(-0.2, 0.2), centre)
     picture, cover = warped(sheet, corners + generator.uniform(-0.04, 0.04, (4, 2)) * min(shape), shape)
-    shadow = softened(np.roll(cover, (5, 4), axis=(0, 1)), 4)
+    shadow = softened(shift(cover, (5, 4), order=0), 4)
     desk = desk * (1 - 0.45 * shadow[..., np.newaxis])
     share_of_sheet = cover[..., np.newaxis]
     return photographed(lit(desk * (1 - share_of_sheet) + picture * share_of_sheet, generator), generator)
@@ -325,9 +321,8 @@ def circled(image: np.ndarray, generator: Generator) -> np.ndarray:
     across, down = radius * wobble * np.cos(angle) * generator.uniform(0.9, 1.15), radius * wobble * np.sin(angle)
     points = np.stack([(left + right) / 2 + across, (top + bottom) / 2 + down], axis=1)
     ink = np.maximum(ink, curve(shape, points, pen * max(bottom - top, right - left)))
-    return photographed(
-        lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator
-    )
+    scene = stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator))
+    return photographed(lit(scene, generator), generator)
 
 
 def underlined(image: np.ndarray, generator: Generator) -> np.ndarray:
@@ -343,9 +338,8 @@ def underlined(image: np.ndarray, generator: Generator) -> np.ndarray:
         points = np.stack([(left + right) / 2 + half * t, y + slope * half * (t + 1) + bend * (1 - t**2)], axis=1)
         ink = np.maximum(ink, curve(shape, points, pen * size))
         y += size * (pen + generator.uniform(0.05, 0.1))
-    return photographed(
-        lit(stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator)), generator), generator
-    )
+    scene = stain(paper(shape, generator), ink, any_of((BLACK, BLUE), generator))
+    return photographed(lit(scene, generator), generator)
 
 
 def beside_a_pen(image: np.ndarray, generator: Generator) -> np.ndarray:
@@ -367,14 +361,12 @@ def beside_a_pen(image: np.ndarray, generator: Generator) -> np.ndarray:
     length = height * generator.uniform(0.35, 0.8)
     taper = np.clip((length - along) / (5 * half), 0.12, 1)
     body = np.clip(half * taper - np.abs(off), 0, 1) * np.clip(length - along, 0, 1) * np.clip(length + along, 0, 1)
-    scene = scene * (1 - 0.5 * softened(np.roll(body, (4, 6 * side), axis=(0, 1)), 4)[..., np.newaxis])
-    round_light = 0.55 + 0.45 * np.sqrt(np.clip(1 - (off / (half * taper + 1)) ** 2, 0, 1))
-    shine = 0.5 * np.exp(-(((off / half + 0.35) / 0.15) ** 2))
+    scene = scene * (1 - 0.5 * softened(shift(body, (4, 6 * side), order=0), 4)[..., np.newaxis])
+    round_light = 0.55 + 0.45 * np.sqrt(np.clip(1 - (off / (half * taper + 1)) ** 2, 0, 1))[..., np.newaxis]
+    shine = 0.5 * np.exp(-(((off / half + 0.35) / 0.15) ** 2))[..., np.newaxis]
     colour = np.array(any_of(PENS, generator), dtype=np.float32)
     metal = ((taper < 0.75) | (along < -0.85 * length))[..., np.newaxis]
-    surface = (
-        np.where(metal, np.float32([0.6, 0.6, 0.62]), colour) * round_light[..., np.newaxis] + shine[..., np.newaxis]
-    )
+    surface = np.where(metal, np.float32([0.6, 0.6, 0.62]), colour) * round_light + shine
     cover = body[..., np.newaxis]
     return photographed(lit(scene * (1 - cover) + surface * cover, generator), generator)
 
@@ -419,7 +411,6 @@ def in_faint_pencil(image: np.ndarray, generator: Generator) -> np.ndarray:
 def in_perspective(image: np.ndarray, generator: Generator) -> np.ndarray:
     """Paper seen from the side: its far end appears smaller by 20 to 45 %, and the digit lower or narrower."""
     sheet = written(image, generator, sizes=(0.4, 0.6), margin=0.2)
-    shape = sheet.shape[:2]
     # The view from below; the sheet is turned before and after, so that any side but the lower one may be far.
     turns = int(generator.choice([0, 1, 3]))
     sheet = np.rot90(sheet, turns)
