@@ -410,18 +410,15 @@ def in_faint_pencil(image: np.ndarray, generator: Generator) -> np.ndarray:
 
 def in_perspective(image: np.ndarray, generator: Generator) -> np.ndarray:
     """Paper seen from the side: its far end appears smaller by 20 to 45 %, and the digit lower or narrower."""
-    sheet = written(image, generator, sizes=(0.4, 0.6), margin=0.2)
-    # The view from below; the sheet is turned before and after, so that any side but the lower one may be far.
+    side = min(photo_shape(generator))
+    ink, _ = ink_on((side, side), image, generator, sizes=(0.4, 0.6))
+    # Turned before and back afterwards, so that the far end is above, to the left or to the right.
     turns = int(generator.choice([0, 1, 3]))
-    sheet = np.rot90(sheet, turns)
-    height, width = sheet.shape[:2]
-    far, tilt = generator.uniform(0.55, 0.8), generator.uniform(0.65, 0.85)
-    near = 1.1 / far
-    across, down = np.array([-far, far, 1, -1]) * near * width / 2, np.array([-tilt, -tilt, tilt, tilt]) * height / 2
-    corners = np.stack([width / 2 + across, height / 2 + down], axis=1)
-    # The part of the picture that the sheet covers in full.
-    top, bottom = int(corners[0, 1]) + 2, int(corners[2, 1]) - 2
-    scene = warped(sheet, corners, (height, width))[0][top:bottom, 2:-2]
+    ink = np.pad(np.rot90(ink, turns), ((0, 0), (side // 2, side // 2)))
+    sheet = stain(paper(ink.shape, generator), ink, any_of((BLACK, BLUE), generator))
+    far, height = generator.uniform(0.55, 0.8), int(generator.uniform(0.5, 0.75) * side)
+    across = side / 2 + side * np.array([-far, far, 1, -1])
+    scene, _ = warped(sheet, np.stack([across, [0, 0, height, height]], axis=1), (height, side))
     return photographed(lit(np.rot90(scene, -turns), generator), generator)
 
 
