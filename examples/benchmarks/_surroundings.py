@@ -296,7 +296,7 @@ def in_a_box(image: np.ndarray, generator: Generator) -> np.ndarray:
     rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.05) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     free = np.maximum([height - ink.shape[0], width - ink.shape[1]], 0) / 2
-    top, left = (margin + free * (1 + generator.uniform(-0.9, 0.9, 2))).astype(int)
+    top, left = (margin + free * (1 + generator.uniform(-1.05, 1.05, 2))).astype(int)
     sheet = np.zeros(shape, dtype=np.float32)
     sheet[top : top + ink.shape[0], left : left + ink.shape[1]] = ink[: shape[0] - top, : shape[1] - left]
     line = max(1, round(size * generator.uniform(0.01, 0.025)))
