@@ -13,7 +13,7 @@ The first table has digits alone: on canvases of any size, anywhere on them, lar
 and thin strokes, blurred, on unevenly lit paper, as JPEG. The second has them in surroundings, 500 pictures of each
 kind: on a sheet on a desk, on ruled and squared paper, in a box, next to a pen, in a shadow and others. The lines on
 ruled and squared paper are darker than the paper by 12, 25 and 50 % of its level. Pictures of digits alone are faster
-to make and to read, so there are four times as many.
+to make and to read, so there are twice as many. Each kind has other images, so that the means rest on many.
 
 The script also prints, for several confidences, how many answers with at least that confidence are wrong, and how many
 pictures without a digit are taken for one. ``training_pictures.py`` draws capital letters and scribbles to train on as
@@ -49,7 +49,7 @@ import sk_mnist
 
 SIZES = {"images": 500}
 # As many times more images are drawn alone, without surroundings.
-MORE_ALONE = 4
+MORE_ALONE = 2
 SIDE = 28
 AS_THEY_ARE = "as they are"
 SMALL_DIGITS = "scikit-learn's digits"
@@ -311,10 +311,12 @@ def main() -> None:
 
 
 def read_pictures(kind: str, split: str, n_images: int, network: Path | None) -> Answers:
-    """Read a picture of each digit."""
-    images, y = small_digits(n_images) if kind == SMALL_DIGITS else digits(split, n_images)
+    """Draw and read pictures of one kind."""
+    generator, answers, resized = np.random.default_rng(list(KINDS).index(kind)), [], []
+    images, y = small_digits() if kind == SMALL_DIGITS else digits(split)
+    chosen = generator.permutation(len(y))[:n_images]
+    images, y = images[chosen], y[chosen]
     classifier = sk_mnist.load(network) if network else sk_mnist.load_pretrained()["mlp"]
-    generator, answers, resized = np.random.default_rng(0), [], []
     for image, label in zip(images, y, strict=True):
         picture = as_bytes(KINDS[kind](image, generator))
         answers.append(answer(picture, network and classifier, label))
@@ -339,24 +341,19 @@ def answer(picture: np.ndarray, classifier: Any, label: int | None) -> tuple[boo
     return True, found[0].label == label, found[0].is_sure, found[0].confidence
 
 
-def digits(split: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return images in [0, 1], from all parts of the split, and their labels."""
+def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return images in [0, 1] and their labels."""
     if split == "test":
         X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
     else:
         X, y = (array[-N_VALIDATION:] for array in sk_mnist.fetch_mnist(subset="train", return_X_y=True))
-    return evenly(X.reshape(-1, SIDE, SIDE), n_images), evenly(y, n_images)
+    return X.reshape(-1, SIDE, SIDE), y
 
 
-def small_digits(n_images: int) -> tuple[np.ndarray, np.ndarray]:
+def small_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's images of 8 x 8 pixels, in [0, 1], and their labels."""
     small = load_digits()
-    return evenly(small.images / 16, n_images), evenly(small.target, n_images)
-
-
-def evenly(rows: np.ndarray, n_rows: int) -> np.ndarray:
-    """Choose rows at even distances."""
-    return rows[np.linspace(0, len(rows) - 1, min(n_rows, len(rows))).astype(int)]
+    return small.images / 16, small.target
 
 
 def print_answers(title: str, answers: dict[str, Answers]) -> None:
