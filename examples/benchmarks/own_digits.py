@@ -6,14 +6,15 @@ Turn MNIST's digits into pictures that look like people's own, read them with :f
 digit each, and print how many answers are right, how many are sure, how many of the sure ones are wrong, and in how
 many pictures no digit is found::
 
-    python examples/benchmarks/own_digits.py                 # @MINUTES@ minutes on 2 cores
+    python examples/benchmarks/own_digits.py                 # 500 pictures of each kind
     python examples/benchmarks/own_digits.py --images 50
 
 The first table has digits alone: on canvases of any size, anywhere on them, large and small, dark on light, with thick
-and thin strokes, blurred, on unevenly lit paper, as JPEG. The second has them in surroundings, 500 pictures of each
-kind: on a sheet on a desk, on ruled and squared paper, in a box, next to a pen, in a shadow and others. The lines on
-ruled and squared paper are darker than the paper by 12, 25 and 50 % of its level. Pictures of digits alone are faster
-to make and to read, so there are twice as many. Each kind has other images, so that the means rest on many.
+and thin strokes, blurred, on unevenly lit paper, as JPEG. The second has them in surroundings: on a sheet on a desk, on
+ruled and squared paper, in a box, next to a pen, in a shadow and others. The lines on ruled and squared paper are
+darker than the paper by 12, 25 and 50 % of its level. Pictures of digits alone are faster to make and to read, so there
+are twice as many. Each kind has other images, so that the means rest on many. The last kind has scikit-learn's own
+digits of 8 x 8 pixels, enlarged eight times.
 
 The script also prints, for several confidences, how many answers with at least that confidence are wrong, and how many
 pictures without a digit are taken for one. ``training_pictures.py`` draws capital letters and scribbles to train on as
