@@ -17,6 +17,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from PIL import Image
 
 from sk_mnist import KerasMLPClassifier, fetch_mnist, save
 from sk_mnist.cli import main
@@ -92,6 +93,16 @@ def test_dense_networks_scores_each_saved_network_and_their_ensemble(tmp_path):
     assert together > sum(alone) / len(alone)
     assert together == pytest.approx(100 * np.mean(probabilities.argmax(axis=1) == y_test), abs=0.011)
     assert len(list(tmp_path.iterdir())) == len(places)
+
+
+@pytest.mark.slow
+def test_the_sample_photo_is_what_its_script_draws(tmp_path):
+    command = [sys.executable, EXAMPLES / "sample_photo.py", tmp_path / "photo.jpg"]
+    subprocess.run(command, capture_output=True, check=True)
+    with Image.open(EXAMPLES / "sample_photo.jpg") as shipped, Image.open(tmp_path / "photo.jpg") as drawn:
+        assert shipped.size == drawn.size
+        # Other versions of Pillow may compress differently.
+        assert np.abs(np.asarray(shipped, dtype=float) - np.asarray(drawn, dtype=float)).mean() < 1
 
 
 @contextmanager

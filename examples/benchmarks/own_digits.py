@@ -1,51 +1,59 @@
 """
-Your own digits: the benefit of the normaliser
-==============================================
+Your own digits: what is read in pictures by people
+===================================================
 
-Turn MNIST's digits into pictures that look like people's own digits: on canvases of any size, anywhere on them, large
-and small, dark on light, with thick and thin strokes, blurred, on unevenly lit paper, as JPEG. Then score networks on
-them, with :class:`~sk_mnist.DigitImageNormalizer` and with a common alternative: scaling the picture to 28 x 28 pixels.
-The networks are the pretrained one and those of seed 0 in the files that ``recipes.py`` saves; "reference" is trained
-if it has no file::
+Turn MNIST's digits into pictures that look like people's own, read them with :func:`~sk_mnist.read_digits`, as one
+digit each, and print how many answers are right, how many are sure, how many of the sure ones are wrong, and in how
+many pictures no digit is found::
 
-    python examples/benchmarks/own_digits.py                       # pictures of 10,000 test images
-    python examples/benchmarks/own_digits.py --images 500
+    python examples/benchmarks/own_digits.py                 # 500 pictures of each kind
+    python examples/benchmarks/own_digits.py --images 50
 
-For the pretrained network, the script also prints, for several confidences, how many answers with at least that
-confidence are wrong, and how many pictures without a digit are taken for one. ``training_pictures.py`` draws capital
-letters and scribbles to train on as well, with other fonts and other code. The other kinds are only used here.
+The first table has digits alone: on canvases of any size, anywhere on them, large and small, dark on light, with thick
+and thin strokes, blurred, on unevenly lit paper, as JPEG. The second has them in surroundings: on a sheet on a desk, on
+ruled and squared paper, in a box, next to a pen, in a shadow and others. The lines on ruled and squared paper are
+darker than the paper by 12, 25 and 50 % of its level. Pictures of digits alone are faster to make and to read, so there
+are twice as many. Each kind has other images, so that the means rest on many. The last kind has scikit-learn's own
+digits of 8 x 8 pixels, enlarged eight times.
+
+The script also prints, for several confidences, how many answers with at least that confidence are wrong, and how many
+pictures without a digit are taken for one. ``training_pictures.py`` draws capital letters and scribbles to train on as
+well, with other fonts and other code. The other kinds are only used here.
 
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
 
     python examples/benchmarks/ablation.py --only "as shipped" --epochs 900
-    python examples/benchmarks/own_digits.py --split validation --images 2000 --network FILE  # where that network is
+    python examples/benchmarks/own_digits.py --split validation --network FILE  # where that network is
+
+There, the pretrained network still chooses what is read, as in ``read_digits(picture, model)``.
 """
 
-import argparse
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from _measure import show_progress
-from _networks import N_VALIDATION, SPLITS, fitted_networks
+from _networks import N_VALIDATION, SPLITS
 from _options import BenchmarkParser
 from _report import count, print_table
+from _surroundings import SURROUNDINGS
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, zoom
+from sklearn.datasets import load_digits
 
 import sk_mnist
 
-SIZES = {"images": 10_000}
+SIZES = {"images": 500}
+# As many times more images are drawn alone, without surroundings.
+MORE_ALONE = 2
 SIDE = 28
-RECIPES = ("reference", "robust")
-
-PRETRAINED = "pretrained"
-
-# Ways to bring a picture to 28 x 28 pixels.
-PLAIN, NORMALIZED = " ", "normalised"
+AS_THEY_ARE = "as they are"
+SMALL_DIGITS = "scikit-learn's digits"
 
 # Sides of the canvases, in pixels.
 LEAST_CANVAS, LARGEST_CANVAS = 100, 800
@@ -111,7 +119,7 @@ def blurred(digit: np.ndarray) -> np.ndarray:
 
 # Each function takes an image in [0, 1] and a generator, and returns a picture in [0, 1].
 PICTURES: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
-    "as they are": lambda image, _: image,
+    AS_THEY_ARE: lambda image, _: image,
     "canvas of 100 pixels": lambda image, generator: placed(enlarged(image, 2), generator, 100),
     "canvas of 800 pixels": lambda image, generator: placed(enlarged(image, 2), generator, 800),
     "moved": lambda image, generator: placed(image, generator, LEAST_CANVAS),
@@ -129,7 +137,11 @@ PICTURES: dict[str, Callable[[np.ndarray, Generator], np.ndarray]] = {
     "strokes 60 % thinner": lambda image, generator: placed(with_strokes(image, -0.6), generator),
 }
 # Left out of the mean: MNIST's own images, and pictures that are unusually hard.
-WITHOUT_BAR = ("as they are", "cropped", "strokes 60 % thinner")
+WITHOUT_BAR = (AS_THEY_ARE, "cropped", "strokes 60 % thinner")
+
+
+# load_digits() of scikit-learn has digits of 8 x 8 pixels, by other people.
+KINDS = PICTURES | SURROUNDINGS | {SMALL_DIGITS: lambda image, _: np.clip(zoom(image, 8, order=3), 0, 1)}
 
 
 def cropped(digit: np.ndarray) -> np.ndarray:
@@ -251,112 +263,143 @@ NO_DIGITS = {
 }
 
 
+class Answers(NamedTuple):
+    """What was read in pictures of one kind.
+
+    Attributes
+    ----------
+    found, is_right, is_sure : ndarray of bool of shape (n_pictures,)
+        Whether a digit was found, whether the answer is right, and whether it is sure.
+    confidence : ndarray of shape (n_pictures,)
+        0 where no digit was found.
+    is_right_resized : ndarray of bool of shape (n_pictures,)
+        Whether the network is right if the picture is only scaled to 28 x 28 pixels.
+    """
+
+    found: np.ndarray
+    is_right: np.ndarray
+    is_sure: np.ndarray
+    confidence: np.ndarray
+    is_right_resized: np.ndarray
+
+
 def main() -> None:
-    """Make the pictures, score and print."""
+    """Make the pictures, read them and print."""
     parser = BenchmarkParser(__doc__, SIZES)
-    models = Path("sk-mnist-output") / "networks"
-    parser.add_argument("--models", type=Path, default=models, help="where recipes.py saves networks (%(default)s)")
     parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
-    help_text = "score this network in place of the pretrained one, which has learned from all training images"
+    help_text = "read with this network in place of the pretrained one, which has learned from all training images"
     parser.add_argument("--network", type=Path, help=help_text)
     options = parser.parse_options()
     if options.split == "validation" and options.network is None:
         parser.error("--split validation needs --network")
-    images, y = digits(options.split, options.images)
-    networks = dict(fitted_networks(RECIPES, options.models, options.split))
-    networks[PRETRAINED] = sk_mnist.load(options.network) if options.network else sk_mnist.load_pretrained()["mlp"]
-    accuracy: dict[str, dict[str, float]] = {}
-    confidence, is_right = [], []
-    for name, make in PICTURES.items():
-        show_progress(f"reading: {name}")
-        normalized, plain = pictures(make, images)
-        accuracy[name] = {}
-        for network, classifier in networks.items():
-            for way, rows in ((PLAIN, plain), (NORMALIZED, normalized)):
-                accuracy[name][network + way] = float(np.mean(classifier.predict(rows) == y))
-        if name not in WITHOUT_BAR:
-            probabilities = networks[PRETRAINED].predict_proba(normalized)
-            confidence.append(probabilities.max(axis=1))
-            is_right.append(probabilities.argmax(axis=1) == y)
-    print_accuracies(accuracy, options)
-    print_errors(np.concatenate(confidence), np.concatenate(is_right))
-    print_no_digits(networks[PRETRAINED])
+    n_images = {name: options.images * (MORE_ALONE if name in PICTURES else 1) for name in KINDS}
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        kinds = {
+            name: pool.submit(read_pictures, name, options.split, n, options.network) for name, n in n_images.items()
+        }
+        no_digits = {name: pool.submit(read_no_digits, name, N_NO_DIGITS, options.network) for name in NO_DIGITS}
+        for name, future in (kinds | no_digits).items():
+            future.result()
+            show_progress(f"read: {name}")
+    answers = {name: future.result() for name, future in kinds.items()}
+    noun = {"test": "test image", "validation": "of the last training image"}[options.split]
+    for place, names in (("alone", PICTURES), ("in surroundings", KINDS.keys() - PICTURES.keys())):
+        of_place = {name: answers[name] for name in KINDS if name in names}
+        n_pictures = max(len(of_kind.found) for of_kind in of_place.values())
+        print_answers(f"digits {place}: pictures of {count(n_pictures, noun)}, read for this report only", of_place)
+    print_errors([of_kind for name, of_kind in answers.items() if name not in WITHOUT_BAR])
+    print_no_digits({name: future.result() for name, future in no_digits.items()})
 
 
-def digits(split: str, n_images: int) -> tuple[np.ndarray, np.ndarray]:
+def read_pictures(kind: str, split: str, n_images: int, network: Path | None) -> Answers:
+    """Draw and read pictures of one kind."""
+    generator, answers, resized = np.random.default_rng(list(KINDS).index(kind)), [], []
+    images, y = small_digits() if kind == SMALL_DIGITS else digits(split)
+    chosen = generator.permutation(len(y))[:n_images]
+    images, y = images[chosen], y[chosen]
+    classifier = sk_mnist.load(network) if network else sk_mnist.load_pretrained()["mlp"]
+    for image, label in zip(images, y, strict=True):
+        picture = as_bytes(KINDS[kind](image, generator))
+        answers.append(answer(picture, network and classifier, label))
+        resized.append(np.asarray(Image.fromarray(picture).convert("L").resize((SIDE, SIDE))).ravel())
+    is_right_resized = classifier.predict(np.stack(resized) / np.float32(255)) == y
+    return Answers(*map(np.array, zip(*answers, strict=True)), is_right_resized)
+
+
+def read_no_digits(kind: str, n_pictures: int, network: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read pictures of no digit: whether a digit was found, whether the answer is sure, and the confidence."""
+    classifier, generator = network and sk_mnist.load(network), np.random.default_rng(0)
+    answers = [answer(as_bytes(NO_DIGITS[kind](generator)), classifier, None) for _ in range(n_pictures)]
+    found, _, is_sure, confidence = map(np.array, zip(*answers, strict=True))
+    return found, is_sure, confidence
+
+
+def answer(picture: np.ndarray, classifier: Any, label: int | None) -> tuple[bool, bool, bool, float]:
+    """Read a picture of one digit: whether it was found, whether it is right and sure, and the confidence."""
+    found = sk_mnist.read_digits(picture, classifier, split=False).digits
+    if not found:
+        return False, False, False, 0.0
+    return True, found[0].label == label, found[0].is_sure, found[0].confidence
+
+
+def digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images in [0, 1] and their labels."""
     if split == "test":
         X, y = sk_mnist.fetch_mnist(subset="test", return_X_y=True)
     else:
         X, y = (array[-N_VALIDATION:] for array in sk_mnist.fetch_mnist(subset="train", return_X_y=True))
-    return X[:n_images].reshape(-1, SIDE, SIDE), y[:n_images]
+    return X.reshape(-1, SIDE, SIDE), y
 
 
-def pictures(make: Callable, images: np.ndarray, at_a_time: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Make a picture of each digit; return rows of pixels in [0, 1], normalised and plainly scaled."""
-    normalizer, generator = sk_mnist.DigitImageNormalizer(), np.random.default_rng(0)
-    normalized, plain = [], []
-    for start in range(0, len(images), at_a_time):
-        chunk = [as_bytes(make(image, generator)) for image in images[start : start + at_a_time]]
-        normalized.append(normalizer.transform(chunk))
-        plain.extend(np.asarray(Image.fromarray(picture).resize((SIDE, SIDE))) for picture in chunk)
-    return as_rows(np.concatenate(normalized)), as_rows(np.stack(plain))
+def small_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's images of 8 x 8 pixels, in [0, 1], and their labels."""
+    small = load_digits()
+    return small.images / 16, small.target
 
 
-def as_rows(images: np.ndarray) -> np.ndarray:
-    """Scale and flatten images for the networks."""
-    return images.reshape(len(images), -1) / np.float32(255)
+def print_answers(title: str, answers: dict[str, Answers]) -> None:
+    """Print a row for each kind of picture, their mean, and what scaling alone achieves."""
+    rows = [[name + " *" * (name in WITHOUT_BAR), *shares(of_kind)] for name, of_kind in answers.items()]
+    counted = [of_kind for name, of_kind in answers.items() if name not in WITHOUT_BAR]
+    together = Answers(*map(np.concatenate, zip(*counted, strict=True)))
+    mean = "mean without *" if len(counted) < len(answers) else "mean"
+    print_table(title, ["", "right", "sure", "wrong among sure", "no digit"], [*rows, [mean, *shares(together)]])
+    print(f"  scaled to 28 x 28 pixels instead, right: {together.is_right_resized.mean():.2%}")
+    if AS_THEY_ARE in answers:
+        print(f"  {AS_THEY_ARE}, given to the network, right: {answers[AS_THEY_ARE].is_right_resized.mean():.2%}")
 
 
-def print_accuracies(accuracy: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
-    """Print a row for each kind of picture and a column for each network, with and without the normaliser."""
-    ways = list(next(iter(accuracy.values())))
-    rows = [
-        [name + " *" * (name in WITHOUT_BAR), *(f"{of_picture[way]:.2%}" for way in ways)]
-        for name, of_picture in accuracy.items()
-    ]
-    counted = [of_picture for name, of_picture in accuracy.items() if name not in WITHOUT_BAR]
-    mean = [f"{np.mean([of_picture[way] for of_picture in counted]):.2%}" for way in ways]
-    images = {"test": "test image", "validation": "of the last training image"}[options.split]
-    title = f"accuracy on pictures of {count(options.images, images)}, scored for this report only"
-    columns = [way.removesuffix(PLAIN) if way.endswith(PLAIN) else NORMALIZED for way in ways]
-    print_table(title, ["", *columns], [*rows, ["mean without *", *mean]])
+def shares(answers: Answers) -> list[str]:
+    """Return the shares of answers that are right, sure, wrong among the sure ones, and none."""
+    wrong = f"{1 - answers.is_right[answers.is_sure].mean():.2%}" if answers.is_sure.any() else ""
+    return [f"{answers.is_right.mean():.2%}", f"{answers.is_sure.mean():.2%}", wrong, f"{1 - answers.found.mean():.2%}"]
 
 
-def print_errors(confidence: np.ndarray, is_right: np.ndarray) -> None:
+def print_errors(answers: list[Answers]) -> None:
     """Print the share of answers with at least each confidence, and how many of them are wrong."""
+    confidence, is_right = (np.concatenate([getattr(a, name) for a in answers]) for name in ("confidence", "is_right"))
     rows = []
     for least in CONFIDENCES:
-        sure = confidence >= least
-        rows.append(
-            [
-                f"{least:g}",
-                f"{sure.mean():.2%}",
-                f"{1 - is_right[sure].mean():.2%}",
-                f"{is_right[~sure].mean():.2%}" if least else "",
-            ]
-        )
+        has_least = confidence >= least
+        if not has_least.any():
+            break
+        right_among_others = f"{is_right[~has_least].mean():.2%}" if not has_least.all() else ""
+        wrong = f"{1 - is_right[has_least].mean():.2%}"
+        rows.append([f"{least:g}", f"{has_least.mean():.2%}", wrong, right_among_others])
     columns = ["confidence of at least", "share of the answers", "wrong among them", "right among the others"]
-    print_table(f"answers of the {PRETRAINED} network, normalised, to all pictures that the mean counts", columns, rows)
+    print_table("answers to all pictures of both tables without *", columns, rows)
 
 
-def print_no_digits(classifier: Any) -> None:
+def print_no_digits(answers: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
     """Print how many pictures without a digit are taken for one, with at least each confidence."""
-    rows = []
-    for name, make in NO_DIGITS.items():
-        generator = np.random.default_rng(0)
-        images = sk_mnist.DigitImageNormalizer().transform([as_bytes(make(generator)) for _ in range(N_NO_DIGITS)])
-        is_blank = ~images.any(axis=(1, 2))
-        confidence = np.where(is_blank, 0, classifier.predict_proba(as_rows(images)).max(axis=1))
-        rows.append(
-            [name, f"{is_blank.mean():.1%}", *(f"{np.mean(confidence >= least):.1%}" for least in CONFIDENCES[1:])]
-        )
-    columns = ["", "found to be blank", *(f"{least:g}" for least in CONFIDENCES[1:])]
-    print_table(
-        f"pictures of no digit, {N_NO_DIGITS:,} of each kind, taken for a digit with at least this confidence",
-        columns,
-        rows,
-    )
+    rows = [
+        [name, f"{1 - found.mean():.1%}", f"{is_sure.mean():.1%}",
+         *(f"{np.mean(confidence >= least):.1%}" for least in CONFIDENCES[1:])]
+        for name, (found, is_sure, confidence) in answers.items()
+    ]  # fmt: skip
+    columns = ["", "no digit", "sure", *(f"{least:g}" for least in CONFIDENCES[1:])]
+    title = f"pictures of no digit, {N_NO_DIGITS:,} of each kind, taken for a digit with at least this confidence"
+    print_table(title, columns, rows)
 
 
 if __name__ == "__main__":
