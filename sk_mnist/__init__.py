@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sk_mnist.preprocessing import ImageFlattener as ImageFlattener
     from sk_mnist.preprocessing import PixelScaler as PixelScaler
     from sk_mnist.pretrained import load_pretrained as load_pretrained
+    from sk_mnist.reading import read_digits as read_digits
 
 __version__ = "0.2.0.dev0"
 
@@ -37,6 +38,7 @@ _HOME = {
     "PixelScaler": "sk_mnist.preprocessing",
     "make_mnist_pipeline": "sk_mnist.pipeline",
     "load_pretrained": "sk_mnist.pretrained",
+    "read_digits": "sk_mnist.reading",
     "evaluate": "sk_mnist.metrics",
     "start_tensorflow": "sk_mnist._tensorflow",
     "show_versions": "sk_mnist._versions",
@@ -55,6 +57,7 @@ _MODULES = (
     "plotting",
     "preprocessing",
     "pretrained",
+    "reading",
 )
 
 __all__ = sorted([*_HOME, *_MODULES, "__version__"])

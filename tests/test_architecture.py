@@ -22,10 +22,21 @@ ROOMS = {
     "plotting": {"metrics"},
     "pipeline": {"preprocessing", "augmentation", "neural_network"},
     "pretrained": {"preprocessing", "augmentation", "neural_network"},
+    "reading": {"preprocessing", "pretrained"},
     "model_selection": {"metrics"},
     "persistence": {"preprocessing", "augmentation", "neural_network"},
-    "demo": {"preprocessing", "neural_network", "pretrained"},
-    "cli": {"datasets", "metrics", "plotting", "pipeline", "pretrained", "model_selection", "persistence", "demo"},
+    "demo": {"preprocessing", "neural_network", "pretrained", "reading"},
+    "cli": {
+        "datasets",
+        "metrics",
+        "plotting",
+        "pipeline",
+        "pretrained",
+        "reading",
+        "model_selection",
+        "persistence",
+        "demo",
+    },
 }
 
 # The only folder that imports Keras, TensorFlow and scikeras.

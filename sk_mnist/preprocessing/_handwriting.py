@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -232,10 +233,13 @@ class DigitInPicture(NamedTuple):
         Left, top, right and bottom in pixels of the picture.
     levels : ndarray of uint8 of shape (height, width)
         Only this digit, white on black, without a margin.
+    line : int
+        Number of its line of text, from 0.
     """
 
     box: tuple[int, int, int, int]
     levels: NDArray[np.uint8]
+    line: int
 
     def normalized(self) -> NDArray[np.uint8]:
         """Return the digit in the form of MNIST's images: uint8 of shape (28, 28)."""
@@ -264,17 +268,39 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     digits : list of DigitInPicture
         Line by line and from left to right. Empty if the picture is blank.
     """
-    levels = grey_levels(picture, name)
+    proposal = next(propose_digits(grey_levels(picture, name), split=split))
+    return [] if isinstance(proposal, str) else proposal
+
+
+def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[list[DigitInPicture] | str]:
+    """Interpret a picture in several ways, the most likely one first.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        Grey levels.
+    split : bool
+        Whether the picture may contain several digits. If not, all ink is one digit.
+
+    Yields
+    ------
+    proposal : list of DigitInPicture or str
+        The digits, line by line and from left to right; or the reason why there are none.
+    """
     ink = find_ink(levels)
     if ink is None:
-        return []
+        yield "the contrast is too low"
+        return
     scale, (height, width) = ink.shrunk, levels.shape
-    pieces = find_digits(ink) if split else [piece_of(ink, ink.components)]
-    return [
+    lines = find_digits(ink) if split else [[piece_of(ink, ink.components)]]
+    yield [
         DigitInPicture(
-            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)), p.levels
+            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)),
+            p.levels,
+            number,
         )
-        for p in pieces
+        for number, line in enumerate(lines)
+        for p in line
     ]
 
 

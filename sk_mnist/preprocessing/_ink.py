@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sk_mnist.preprocessing._pictures import shrink
+
 # Longest side, in pixels, of the image in which ink is detected, and of the one in which paper is estimated.
 FINE_SIDE = 1024
 COARSE_SIDE = 96
@@ -117,7 +119,7 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
     ink : Ink or None
         None if the picture is blank.
     """
-    levels, shrunk = _shrink(levels, FINE_SIDE)
+    levels, shrunk = shrink(levels, FINE_SIDE)
     contrast = _without_paper(levels)
     threshold = _otsu(np.maximum(contrast, 0))
     if threshold is None:
@@ -137,30 +139,9 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
     return Ink(inked, labels, _without_lines_and_specks(components, labels), shrunk)
 
 
-def _shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], int]:
-    """Average blocks of pixels so that the longest side is at most ``side``; also return the side of a block."""
-    factor = -(-max(levels.shape) // side)
-    if factor == 1:
-        return levels, 1
-    # The longer side first, so that pictures of one pixel in width also work.
-    sums: NDArray = levels
-    for axis in sorted((0, 1), key=lambda axis: -levels.shape[axis]):
-        sums = _sums_of_blocks(sums, factor, axis)
-    return ((sums + factor**2 // 2) // factor**2).astype(np.uint8), factor
-
-
-def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64]:
-    """Sum blocks of ``factor`` pixels along an axis; the last pixel is repeated to fill the last block."""
-    n_pixels = levels.shape[axis]
-    sums = np.add.reduceat(levels, np.arange(0, n_pixels, factor), axis=axis, dtype=np.int64)
-    last = levels[-1] if axis == 0 else levels[:, -1]
-    (sums if axis == 0 else sums.T)[-1] += -n_pixels % factor * last.astype(np.int64)
-    return sums
-
-
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the difference of each pixel from the surrounding paper; higher where there is ink."""
-    coarse, factor = _shrink(levels, COARSE_SIDE)
+    coarse, factor = shrink(levels, COARSE_SIDE)
     if _is_dark_on_light(coarse):
         levels, coarse = 255 - levels, 255 - coarse
     size = int(WIDEST_STROKE * max(coarse.shape)) | 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import threading
@@ -50,9 +51,10 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    picture : str, path-like, binary file, PIL.Image.Image or array-like
-        A file that Pillow reads; or an image; or an array of shape (height, width), (height, width, 1) for grey,
-        (height, width, 3) for RGB or (height, width, 4) for RGBA, with integers of 0 to 255 or floats of 0 to 1.
+    picture : str, path-like, bytes-like, binary file, PIL.Image.Image or array-like
+        A file that Pillow reads, or its bytes; or an image; or an array of shape (height, width), (height, width, 1)
+        for grey, (height, width, 3) for RGB or (height, width, 4) for RGBA, with integers of 0 to 255 or floats of 0
+        to 1.
     name : str
         Name of the picture in error messages.
 
@@ -67,6 +69,8 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     ValueError
         If it is not a picture, is damaged, or is too large.
     """
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        picture = io.BytesIO(picture)
     if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read"):
         with _decoding, warnings.catch_warnings():
             # Pillow warns of sizes below our own limit, and of damaged metadata.
@@ -75,6 +79,13 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
                 return _levels_of_image(image, name)
     image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     return _levels_of_image(image, name)
+
+
+def is_picture(item: Any) -> bool:
+    """Whether an item of a sequence is a whole picture, and not a row of pixels."""
+    if isinstance(item, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)) or hasattr(item, "read"):
+        return True
+    return getattr(item, "ndim", 0) > 1
 
 
 def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
@@ -170,3 +181,24 @@ def _grey_on_plain_paper(image: Image.Image) -> NDArray[np.uint8]:
     paper = Image.new("L", image.size, _BLACK if is_bright else _WHITE)
     paper.paste(levels, mask=opacity)
     return np.asarray(paper)
+
+
+def shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], int]:
+    """Average blocks of pixels so that the longest side is at most ``side``; also return the side of a block."""
+    factor = -(-max(levels.shape) // side)
+    if factor == 1:
+        return levels, 1
+    # The longer side first, so that pictures of one pixel in width also work.
+    sums: NDArray = levels
+    for axis in sorted((0, 1), key=lambda axis: -levels.shape[axis]):
+        sums = _sums_of_blocks(sums, factor, axis)
+    return ((sums + factor**2 // 2) // factor**2).astype(np.uint8), factor
+
+
+def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64]:
+    """Sum blocks of ``factor`` pixels along an axis; the last pixel is repeated to fill the last block."""
+    n_pixels = levels.shape[axis]
+    sums = np.add.reduceat(levels, np.arange(0, n_pixels, factor), axis=axis, dtype=np.int64)
+    last = levels[-1] if axis == 0 else levels[:, -1]
+    (sums if axis == 0 else sums.T)[-1] += -n_pixels % factor * last.astype(np.int64)
+    return sums

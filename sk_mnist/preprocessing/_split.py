@@ -55,8 +55,8 @@ class Piece:
         return self.left + self.levels.shape[1]
 
 
-def find_digits(ink: Ink) -> list[Piece]:
-    """Return the digits, line by line and from left to right.
+def find_digits(ink: Ink) -> list[list[Piece]]:
+    """Return the digits of each line, from left to right.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def find_digits(ink: Ink) -> list[Piece]:
     """
     pieces = [piece_of(ink, components) for components in _joined(ink.components)]
     pieces = [piece for piece in pieces if piece.levels.shape[0] > FLATTEST * piece.levels.shape[1]] or pieces
-    return _in_reading_order([part for piece in pieces for part in _cut(piece)])
+    return _in_lines([part for piece in pieces for part in _cut(piece)])
 
 
 def piece_of(ink: Ink, components: list[Component]) -> Piece:
@@ -142,14 +142,14 @@ def _tight(top: int, left: int, levels: NDArray[np.uint8]) -> Piece:
     )
 
 
-def _in_reading_order(pieces: list[Piece]) -> list[Piece]:
+def _in_lines(pieces: list[Piece]) -> list[list[Piece]]:
     lines: list[list[Piece]] = []
     for piece in sorted(pieces, key=lambda piece: piece.top + piece.bottom):
         if lines and _share_a_line(lines[-1], piece):
             lines[-1].append(piece)
         else:
             lines.append([piece])
-    return [piece for line in lines for piece in sorted(line, key=lambda piece: piece.left + piece.right)]
+    return [sorted(line, key=lambda piece: piece.left + piece.right) for line in lines]
 
 
 def _share_a_line(line: list[Piece], piece: Piece) -> bool:

@@ -1,0 +1,385 @@
+"""read_digits: read the numbers in a picture, with the shipped network as the judge of what is a digit."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from sklearn.pipeline import Pipeline
+
+from sk_mnist._images import SIDE
+from sk_mnist._optional import import_optional
+from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
+from sk_mnist.preprocessing._handwriting import DigitInPicture, propose_digits
+from sk_mnist.preprocessing._pictures import grey_levels, is_picture, shrink
+from sk_mnist.pretrained import SURE, load_pretrained
+
+__all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
+
+# A piece of which the network believes less than this, in several digits, is not a digit.
+LEAST_CONFIDENCE = 0.5
+
+# Limits on the work that a picture can cause.
+MAX_PROPOSALS, MAX_PIECES = 8, 300
+
+# Longest side of the picture that a reading keeps to draw itself.
+_SHOWN_SIDE = 1024
+_SURE_COLOR, _UNSURE_COLOR, _REJECTED_COLOR = "#0072B2", "#D55E00", "#999999"
+
+
+class Digit(NamedTuple):
+    """A digit that was read.
+
+    Attributes
+    ----------
+    label : object
+        The answer of the model: one of its ``classes_``, as a Python object.
+    confidence : float
+        Its probability.
+    is_sure : bool
+        Whether the answer can be relied on: the probability is at least ``sk_mnist.pretrained.SURE``.
+    runner_up : object
+        The second most probable label.
+    box : tuple of (int, int, int, int)
+        Left, top, right and bottom in pixels of the picture, as in Pillow.
+    image : ndarray of uint8 of shape (28, 28)
+        What the model saw: the digit in the form of MNIST's images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import read_digits
+    >>> paper = np.full((300, 400), 0.9)
+    >>> paper[50:250, 90:105] = 0.2
+    >>> (digit,) = read_digits(paper).digits
+    >>> digit.label, digit.is_sure, digit.box
+    (1, True, (90, 50, 105, 250))
+    """
+
+    label: Any
+    confidence: float
+    is_sure: bool
+    runner_up: Any
+    box: tuple[int, int, int, int]
+    image: NDArray[np.uint8]
+
+
+class RejectedPiece(NamedTuple):
+    """Ink that is not a digit.
+
+    Attributes
+    ----------
+    box : tuple of (int, int, int, int)
+        Left, top, right and bottom in pixels of the picture, as in Pillow.
+    image : ndarray of uint8 of shape (28, 28)
+        The ink, brought into the form of MNIST's images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import read_digits
+    >>> read_digits(np.zeros((28, 28))).rejected
+    []
+    """
+
+    box: tuple[int, int, int, int]
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class DigitReading:
+    """What was read in a picture.
+
+    Its ``str`` is the text. Notebooks show the picture with the boxes and the answers.
+
+    Attributes
+    ----------
+    text : str
+        The digits, with a line for each line in the picture. Empty if there are none.
+    digits : list of Digit
+        Line by line, and from left to right.
+    rejected : list of RejectedPiece
+        Pieces that are not digits, and not in ``text``.
+    reason : str or None
+        Why there are no digits; None if there are.
+    picture : ndarray of uint8 of shape (height, width)
+        Grey levels of the picture, reduced to at most 1,024 pixels along each side.
+    scale : int
+        Number of pixels in the picture, along each side, for each pixel of ``picture``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import read_digits
+    >>> paper = np.full((200, 300), 255, dtype=np.uint8)
+    >>> paper[40:160, 100:110] = paper[40:160, 200:210] = 0
+    >>> reading = read_digits(paper)
+    >>> print(reading)
+    11
+    >>> [digit.box for digit in reading.digits]
+    [(100, 40, 110, 160), (200, 40, 210, 160)]
+    """
+
+    text: str
+    digits: list[Digit]
+    rejected: list[RejectedPiece]
+    reason: str | None
+    picture: NDArray[np.uint8] = field(repr=False)
+    scale: int = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the picture, with a box around each piece and the answers above.
+
+        Answers that are not sure end in a question mark and have a dashed box. Boxes of rejected pieces are dotted.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        ax : matplotlib Axes
+            The axes with the picture.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_mnist import read_digits
+        >>> ax = read_digits(np.zeros((28, 28))).plot()
+        """
+        plt = import_optional("matplotlib.pyplot", f"{type(self).__name__}.plot")
+        from matplotlib.patches import Rectangle
+
+        if ax is None:
+            ax = plt.subplots(layout="constrained")[1]
+        height, width = (self.scale * length for length in self.picture.shape)
+        ax.imshow(self.picture, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
+        for (left, top, right, bottom), caption, color, line in self._frames():
+            ax.add_patch(
+                Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linestyle=line)
+            )
+            ax.text(left, top, caption, color=color, ha="left", va="bottom", fontweight="bold")
+        ax.set_axis_off()
+        if self.reason:
+            ax.set_title(self.reason)
+        return ax
+
+    def _frames(self) -> Iterator[tuple[tuple[int, int, int, int], str, str, str]]:
+        """Yield the box, caption, colour and style of line of each piece."""
+        for digit in self.digits:
+            if digit.is_sure:
+                yield digit.box, str(digit.label), _SURE_COLOR, "-"
+            else:
+                yield digit.box, f"{digit.label}?", _UNSURE_COLOR, "--"
+        for piece in self.rejected:
+            yield piece.box, "", _REJECTED_COLOR, ":"
+
+    def _repr_png_(self) -> bytes:
+        # Pillow draws it, because matplotlib may be missing.
+        zoom = max(1, 400 // max(self.picture.shape))
+        image = Image.fromarray(self.picture).convert("RGB")
+        image = image.resize((zoom * image.width, zoom * image.height), Image.Resampling.NEAREST)
+        draw = ImageDraw.Draw(image)
+        for box, caption, color, _ in self._frames():
+            left, top, right, bottom = (zoom * value // self.scale for value in box)
+            draw.rectangle((left, top, right, bottom), outline=color, width=2)
+            draw.text((left + 1, max(0, top - 20)), caption, fill=color, font_size=18)
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        return file.getvalue()
+
+
+def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> DigitReading:
+    """Read the digits in a picture.
+
+    The picture is interpreted in several ways, and the shipped network decides in which of them the ink looks most
+    like digits.
+
+    Parameters
+    ----------
+    picture : str, path-like, bytes-like, binary file, PIL.Image.Image or array-like
+        A photograph, a scan or a drawing, dark on light or light on dark. Files, and the bytes of files, may be PNG,
+        JPEG, GIF, BMP, TIFF or WebP. Arrays have shape (height, width) or (height, width, 1) for grey,
+        (height, width, 3) for RGB, (height, width, 4) for RGBA, with integers of 0 to 255, floats of 0 to 1, or
+        booleans.
+    model : classifier, default=None
+        Fitted on MNIST's images, with ``predict_proba``: it reads the pieces that the shipped network has chosen. In a
+        Pipeline, also nested or in a search, a PixelScaler sets the value of white; other models take pixels in [0, 1].
+        None means the shipped network, :func:`~sk_mnist.load_pretrained`.
+    split : bool, default=True
+        Whether the picture may contain several digits. If not, it is read as one digit.
+
+    Returns
+    -------
+    reading : DigitReading
+        With ``text``, ``digits``, ``rejected`` and ``reason``.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be opened.
+    ValueError
+        If the picture is damaged, has more than 50 million pixels, or is a stack of pictures, or if ``model`` is not
+        such a classifier.
+
+    Warns
+    -----
+    UserWarning
+        If the picture is a TIFF with several pages. Only the first is read.
+
+    See Also
+    --------
+    DigitImageNormalizer : Brings pictures of one digit each into the form of MNIST's images, for any model.
+    load_pretrained : Loads the shipped network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_mnist import fetch_mnist, read_digits
+    >>> digits = fetch_mnist(subset="test", normalize=False).images[:3]
+    >>> reading = read_digits(255 - np.hstack(digits))
+    >>> reading.text
+    '721'
+    >>> all(digit.is_sure for digit in reading.digits)
+    True
+    """
+    _check_is_one(picture)
+    judge = _shipped()
+    reader = judge if model is None else _Model(model)
+    name = os.fspath(picture) if isinstance(picture, (str, os.PathLike)) else "picture"
+    levels = grey_levels(picture, str(name))
+    shown, scale = shrink(levels, _SHOWN_SIDE)
+    best, reason = _best_proposal(levels, judge, split=split)
+    lines: list[str] = []
+    digits: list[Digit] = []
+    rejected: list[RejectedPiece] = []
+    if best is not None:
+        answers = best.probabilities if reader is judge else reader.probabilities(best.images)
+        for number, (piece, image) in enumerate(zip(best.pieces, best.images, strict=True)):
+            if split and best.confidence[number] < LEAST_CONFIDENCE:
+                rejected.append(RejectedPiece(piece.box, image))
+                continue
+            digits.append(reader.digit(piece, image, answers[number], float(best.confidence[number])))
+            while len(lines) <= piece.line:
+                lines.append("")
+            lines[piece.line] += str(digits[-1].label)
+        if not digits:
+            reason = "no digit: looks like something else"
+    return DigitReading("\n".join(filter(None, lines)), digits, rejected, reason, shown, scale)
+
+
+class _Model:
+    """A classifier of MNIST's images, whatever pixels it takes."""
+
+    def __init__(self, model: Any) -> None:
+        model = getattr(model, "best_estimator_", model)  # of a search
+        if isinstance(model, Pipeline) and isinstance(model[0], DigitImageNormalizer):
+            model = model[1:]  # pictures are normalised before they reach the model
+        n_features = getattr(model, "n_features_in_", SIDE**2)
+        if not (hasattr(model, "predict_proba") and hasattr(model, "classes_")) or n_features != SIDE**2:
+            raise ValueError(
+                f"The model is a {type(model).__name__} for {n_features} pixels; it must be a fitted "
+                f"classifier with predict_proba for images of {SIDE} x {SIDE} pixels, such as sk-mnist train writes."
+            )
+        self._model = model
+        self._classes = np.asarray(model.classes_).tolist()
+        self._white = _white_of(model) or 1.0
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray:
+        """Return the probability of each class, of shape (n_images, n_classes)."""
+        rows = images.reshape(len(images), -1).astype(np.float32) * np.float32(self._white / 255)
+        return self._model.predict_proba(rows)
+
+    def digit(self, piece: DigitInPicture, image: NDArray[np.uint8], probabilities: NDArray, judged: float) -> Digit:
+        """Return the answer for a piece; ``judged`` is how sure the judge is that it is a digit."""
+        first, second = np.argsort(-probabilities, kind="stable")[:2]
+        confidence = float(probabilities[first])
+        is_sure = min(confidence, judged) >= SURE
+        return Digit(self._classes[first], confidence, is_sure, self._classes[second], piece.box, image)
+
+
+@cache
+def _shipped() -> _Model:
+    return _Model(load_pretrained())
+
+
+def _white_of(model: Any) -> float | None:
+    """Return the value of a white pixel in floats that a model takes; None if no scaler sets it."""
+    model = getattr(model, "best_estimator_", model)  # of a search
+    if isinstance(model, PixelScaler):
+        return model._white_in(np.dtype(np.float32), model.float_pixel_max_)
+    whites = (_white_of(step) for _, step in getattr(model, "steps", []))
+    return next((white for white in whites if white is not None), None)
+
+
+class _Judged(NamedTuple):
+    """A proposal, and what the shipped network thinks of it."""
+
+    pieces: list[DigitInPicture]
+    images: NDArray[np.uint8]
+    probabilities: NDArray
+
+    @property
+    def confidence(self) -> NDArray:
+        return self.probabilities.max(axis=1)
+
+
+def _best_proposal(levels: NDArray[np.uint8], judge: _Model, *, split: bool) -> tuple[_Judged | None, str | None]:
+    """Return the proposal whose pieces look most like digits, or the reason why there is none."""
+    best, best_score, reason, n_pieces = None, -np.inf, None, 0
+    for proposal in islice(propose_digits(levels, split=split), MAX_PROPOSALS):
+        if isinstance(proposal, str):
+            reason = reason or proposal
+            continue
+        n_pieces += len(proposal)
+        if n_pieces > MAX_PIECES and best is not None:
+            break
+        images = np.stack([piece.normalized() for piece in proposal])
+        judged = _Judged(proposal, images, judge.probabilities(images))
+        score = _score(judged.confidence)
+        if score > best_score:
+            best, best_score = judged, score
+        if (judged.confidence >= SURE).all():
+            break
+    return best, None if best is not None else reason
+
+
+def _score(confidence: NDArray) -> float:
+    """Return how much the pieces look like digits: the number of sure ones minus that of the others."""
+    is_sure = confidence >= SURE
+    return float(is_sure.sum() - (~is_sure).sum())
+
+
+def _check_is_one(picture: Any) -> None:
+    """Raise an error if several pictures are given."""
+    if isinstance(picture, np.ndarray):
+        several = picture.ndim > 3 or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4))
+        given = f"an array of shape {picture.shape}"
+    else:
+        several = isinstance(picture, (list, tuple)) and any(map(is_picture, picture))
+        given = f"a {type(picture).__name__} of {len(picture)} pictures" if several else ""
+    if several:
+        raise ValueError(
+            f"picture is {given}; read_digits takes one picture. For several: [read_digits(image) for image in images]."
+        )
+
+
+def __dir__() -> list[str]:
+    return __all__
