@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sk_mnist._images import SIDE
 from sk_mnist import reading
+from sk_mnist._images import SIDE
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.preprocessing import _handwriting, _split
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_mnist.reading import Digit, DigitReading, _Model, _shipped, read_digits
+from sk_mnist.reading import DigitModel, DigitReading, lines_of, read_digits, shipped_model
 
 
 class Reader:
@@ -26,7 +26,7 @@ class Reader:
 
     def __init__(self, model: Any = None) -> None:
         self.model = model
-        self._network = _shipped() if model is None else _Model(model)
+        self._network = shipped_model() if model is None else DigitModel(model)
 
     def read(self, picture: Any) -> dict[str, Any]:
         """Read the digits in a picture.
@@ -52,7 +52,7 @@ class Reader:
 
     def _digits(self, reading: DigitReading) -> list[dict[str, Any]]:
         probabilities = self._network.probabilities(np.stack([digit.image for digit in reading.digits])).tolist()
-        labels = self._network._classes
+        labels = self._network.classes
         return [
             {
                 **digit._asdict(),
@@ -63,18 +63,6 @@ class Reader:
             for number, line in enumerate(lines_of(reading))
             for digit in line
         ]
-
-
-def lines_of(reading: DigitReading) -> list[list[Digit]]:
-    """Return the digits of each line of the text."""
-    digits = iter(reading.digits)
-    lines = []
-    for text in reading.text.splitlines():
-        line: list[Digit] = []
-        while len("".join(str(digit.label) for digit in line)) < len(text):
-            line.append(next(digits))
-        lines.append(line)
-    return lines
 
 
 def _listed(image: NDArray[np.uint8]) -> list[int]:
