@@ -356,19 +356,18 @@ class _Judged(NamedTuple):
 def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool) -> tuple[_Judged | None, str | None]:
     """Return the proposal whose pieces look most like digits, or the reason why there is none."""
     best, best_score, reason, n_pieces = None, -np.inf, None, 0
-    for proposal in islice(propose_digits(levels, split=split), MAX_PROPOSALS):
-        if isinstance(proposal, str):
-            reason = reason or proposal
+    for number, proposal in enumerate(islice(propose_digits(levels, split=split), MAX_PROPOSALS)):
+        reason = reason or proposal.reason
+        n_pieces += len(proposal.digits)
+        if not proposal.digits or n_pieces > MAX_PIECES:
             continue
-        n_pieces += len(proposal)
-        if n_pieces > MAX_PIECES and best is not None:
-            break
-        images = np.stack([piece.normalized() for piece in proposal])
-        judged = _Judged(proposal, images, judge.probabilities(images))
+        images = np.stack([digit.normalized() for digit in proposal.digits])
+        judged = _Judged(proposal.digits, images, judge.probabilities(images))
         score = _score(judged.confidence)
         if score > best_score:
             best, best_score = judged, score
-        if (judged.confidence >= SURE).all():
+        # On paper with noise, faint digits may be missing between clear ones.
+        if (judged.confidence >= SURE).all() and (number or proposal.is_clean or not split):
             break
     return best, None if best is not None else reason
 

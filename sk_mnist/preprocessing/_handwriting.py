@@ -16,15 +16,18 @@ from sklearn.utils import Tags
 
 from sk_mnist._images import SIDE
 from sk_mnist._sklearn import begin_fit, with_callbacks
-from sk_mnist.preprocessing._ink import find_ink
+from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
 from sk_mnist.preprocessing._pictures import grey_levels
-from sk_mnist.preprocessing._split import find_digits, piece_of
+from sk_mnist.preprocessing._split import TooManyStrokesError, find_digits, find_single
 
 # Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
 
 # MNIST's strokes are 2 to 3 pixels wide. Thinner strokes are widened to this.
 LEAST_STROKE = 2.0
+
+# Longer side, in pixels, that a digit is enlarged to before its strokes are widened.
+LEAST_SIDE_TO_WIDEN = 80
 
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -251,6 +254,24 @@ class DigitInPicture(NamedTuple):
         return image
 
 
+class Proposal(NamedTuple):
+    """One interpretation of a picture.
+
+    Attributes
+    ----------
+    digits : list of DigitInPicture
+        Line by line, and from left to right.
+    is_clean : bool
+        Whether the paper has no noise at all, as in a drawing, so that no faint ink can be overlooked.
+    reason : str or None
+        Why there are no digits.
+    """
+
+    digits: list[DigitInPicture]
+    is_clean: bool
+    reason: str | None = None
+
+
 def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     """Find the digits in a picture.
 
@@ -268,11 +289,12 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
     digits : list of DigitInPicture
         Line by line and from left to right. Empty if the picture is blank.
     """
-    proposal = next(propose_digits(grey_levels(picture, name), split=split))
-    return [] if isinstance(proposal, str) else proposal
+    levels = grey_levels(picture, name)
+    ink = find_ink(levels)
+    return [] if ink is None else _digits_of(ink, levels.shape, split=split)
 
 
-def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[list[DigitInPicture] | str]:
+def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Proposal]:
     """Interpret a picture in several ways, the most likely one first.
 
     Parameters
@@ -284,16 +306,21 @@ def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[list[D
 
     Yields
     ------
-    proposal : list of DigitInPicture or str
-        The digits, line by line and from left to right; or the reason why there are none.
+    proposal : Proposal
+        Without digits, it says why.
     """
-    ink = find_ink(levels)
-    if ink is None:
-        yield "the contrast is too low"
-        return
-    scale, (height, width) = ink.shrunk, levels.shape
-    lines = find_digits(ink) if split else [[piece_of(ink, ink.components)]]
-    yield [
+    for interpretation in interpretations(levels):
+        try:
+            ink = interpretation()
+            yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_clean)
+        except (NoInkError, TooManyStrokesError) as error:
+            yield Proposal([], False, str(error))
+
+
+def _digits_of(ink: Ink, shape: tuple[int, ...], *, split: bool) -> list[DigitInPicture]:
+    scale, (height, width) = ink.shrunk, shape
+    lines = find_digits(ink) if split else [[find_single(ink)]]
+    return [
         DigitInPicture(
             (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)),
             p.levels,
@@ -326,14 +353,25 @@ def _may_be_picture(X: Any) -> bool:
 
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    scale = DIGIT_SIDE / max(levels.shape)
-    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
-    edges = np.hypot(*np.gradient(np.pad(levels, 1))).sum()
-    missing = LEAST_STROKE / scale - 2 * levels.sum() / edges
-    margin = int(missing / 2 + 0.5)
+    if _missing_width(levels) <= 0:
+        return levels
+    # Strokes grow by whole pixels, which would be too much in a tiny picture.
+    if max(levels.shape) < LEAST_SIDE_TO_WIDEN:
+        factor = -(-LEAST_SIDE_TO_WIDEN // max(levels.shape))
+        size = (factor * levels.shape[1], factor * levels.shape[0])
+        levels = np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR))
+    margin = int(_missing_width(levels) / 2 + 0.5)
     if margin <= 0:
         return levels
     return ndimage.maximum_filter(np.pad(levels, margin), size=2 * margin + 1, mode="constant")
+
+
+def _missing_width(levels: NDArray[np.float32]) -> float:
+    """Return how many pixels the strokes are narrower than the thinnest ones of MNIST."""
+    # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
+    padded = np.pad(levels, 1)
+    edges = np.hypot(np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]).sum()
+    return LEAST_STROKE * max(levels.shape) / DIGIT_SIDE - 2 * float(levels.sum() / edges)
 
 
 def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:

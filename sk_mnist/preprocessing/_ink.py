@@ -1,11 +1,14 @@
-"""Find the ink of a picture: subtract the paper, find strokes, remove specks and isolated lines.
+"""Find the ink of a picture: several interpretations, because no single one is right for every picture.
 
-All steps use integer grey levels, so that the same steps in another language give the same image.
+Each interpretation is a contrast, which is high on ink and 0 on paper, and two masks: strong pixels, which are ink, and
+weak pixels, which are ink if they are near a strong one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,8 @@ COARSE_SIDE = 96
 
 # Width of the widest stroke as a share of the picture's longest side. Anything wider is paper.
 WIDEST_STROKE = 0.4
+# A drawing has no lighting: at least this share of its pixels are of exactly the same level, the paper's.
+PLAIN_PAPER = 0.3
 
 # Least contrast between paper and ink, in grey levels and as a multiple of the noise. Below either, a picture is blank.
 MIN_CONTRAST = 24
@@ -27,6 +32,14 @@ MIN_CONTRAST_TO_NOISE = 4
 # The weakest grey that belongs to a stroke, as a share of the ink level: on clean paper, and on other paper.
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
+# A weak pixel is no farther from a strong one than this share of the longer side, and may always be a neighbour of a
+# neighbour. Farther ones are rulings.
+WEAK_REACH, LEAST_REACH = 0.05, 2
+
+# The local contrast: window of the mean as a share of the longer side, and contrast in units of the local noise of a
+# pixel that may be ink, and of one that is. In smaller pictures, the window has too few pixels.
+WINDOW, WEAK_TO_NOISE, STRONG_TO_NOISE = 1 / 16, 4.5, 9.0
+LEAST_SIDE_FOR_NOISE = 100
 
 # A line is at most this wide, as a share of its length. It is horizontal or touches the border, and is longer than
 # everything else by this factor. A 1 is neither.
@@ -37,7 +50,29 @@ EDGE_RUN, INNER_SIZE = 0.5, 0.1
 # Specks are smaller and have less ink than these shares of the largest size and amount of ink.
 SPECK_SIZE, SPECK_INK = 0.12, 0.03
 
+# A picture with more separate strokes than this is a text or a photograph.
+MAX_COMPONENTS = 1000
+
+# A straight run is at least this long, as a share of the longer side, and this many times as long as it is wide.
+RUN_LENGTH, LEAST_RUN, RUN_SLENDERNESS = 0.3, 24, 12
+# A region covers between these shares of the picture, and at least a share of the box around it.
+LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
+# How far from the edge of a region its inside begins, as a share of the longer side of the picture.
+REGION_MARGIN = 0.01
+# Not a digit: longer than this share of the picture, and thin or with little ink in its box.
+LONG, THIN, SPARSE = 0.45, 0.3, 0.15
+# Not a digit: lower than this share of the median height, weighted by ink.
+LEAST_HEIGHT = 0.3
+# A frame encloses something that is at least this share of its size.
+ENCLOSED = 0.3
+# The outer frame of a picture is at most this wide, as a share of each side, and inked along this share of the side.
+FRAME_WIDTH, FRAME_RUN = 0.1, 0.9
+
 _DIAGONALS_TOO = np.ones((3, 3), dtype=bool)
+
+
+class NoInkError(Exception):
+    """Says why an interpretation has no ink."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +87,8 @@ class Component:
         Its bounding box, in pixels; bottom and right are the first row and column after it.
     ink : int
         Sum of its grey levels.
+    area : int
+        Number of its pixels.
     """
 
     label: int
@@ -60,6 +97,7 @@ class Component:
     left: int
     right: int
     ink: int
+    area: int
 
     @property
     def height(self) -> int:
@@ -76,6 +114,12 @@ class Component:
         """The longer side."""
         return max(self.height, self.width)
 
+    def encloses(self, other: Component) -> bool:
+        """Whether the box of another component lies inside the box of this one."""
+        return (
+            self.top < other.top and self.left < other.left and self.bottom > other.bottom and self.right > other.right
+        )
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -91,12 +135,15 @@ class Ink:
         Components that may be digits or parts of digits.
     shrunk : int
         Factor by which the picture was shrunk, along each side.
+    is_clean : bool
+        Whether the paper has no noise at all, as in a drawing.
     """
 
     levels: NDArray[np.uint8]
     labels: NDArray[np.intp]
     components: list[Component]
     shrunk: int
+    is_clean: bool
 
     def crop(self, components: list[Component]) -> NDArray[np.uint8]:
         """Return the levels in the box around the given components, with all other components set to 0."""
@@ -106,8 +153,31 @@ class Ink:
         return np.where(chosen, self.levels[rows, columns], 0).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """An interpretation, before its ink is divided into components.
+
+    Attributes
+    ----------
+    contrast : ndarray of shape (height, width)
+        Difference of each pixel from the paper, 0 on paper.
+    strong, weak : ndarray of bool of shape (height, width)
+        Pixels that are ink, and those that are ink if they are near a strong one.
+    full : float
+        The contrast of full ink.
+    is_clean : bool
+        Whether the paper has no noise at all.
+    """
+
+    contrast: NDArray
+    strong: NDArray[np.bool_]
+    weak: NDArray[np.bool_]
+    full: float
+    is_clean: bool = False
+
+
 def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
-    """Find the strokes of a picture.
+    """Find the strokes of a picture, by the most likely interpretation.
 
     Parameters
     ----------
@@ -119,24 +189,230 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
     ink : Ink or None
         None if the picture is blank.
     """
-    levels, shrunk = shrink(levels, FINE_SIDE)
-    contrast = _without_paper(levels)
+    try:
+        return interpretations(levels)[0]()
+    except NoInkError:
+        return None
+
+
+def interpretations(levels: NDArray[np.uint8]) -> list[Callable[[], Ink]]:
+    """Return functions that find the strokes of a picture in different ways, the most likely one first.
+
+    Each raises NoInkError if it finds none. All are computed only when they are called.
+    """
+    fine, shrunk = shrink(levels, FINE_SIDE)
+    above_paper = cache(lambda: _above_paper(fine))
+    above_noise = cache(lambda: _above_noise(fine))
+    return [
+        lambda: _divided(above_paper(), shrunk),
+        lambda: _without_margins(_divided(above_noise(), shrunk)),
+        lambda: _divided(_above_one_level(fine), shrunk),
+        lambda: _without_enclosures(_divided(_without_runs(above_paper()), shrunk)),
+        lambda: _without_enclosures(_without_margins(_divided(_without_runs(above_noise()), shrunk))),
+        lambda: _divided(_inside_region(fine, of_rarer=True), shrunk),
+        lambda: _divided(_inside_region(fine, of_rarer=False), shrunk),
+        lambda: _divided(_without_frame(fine), shrunk),
+    ]
+
+
+def _above_paper(levels: NDArray[np.uint8]) -> Contrast:
+    """Subtract the paper, which may be unevenly lit, and separate the ink by Otsu's threshold."""
+    return _thresholded(_without_paper(levels))
+
+
+def _above_one_level(levels: NDArray[np.uint8]) -> Contrast:
+    """Take the larger one of two classes of levels for the paper, so that strokes may be of any width."""
+    threshold = _otsu(levels)
+    if threshold is None:
+        raise NoInkError("the contrast is too low")
+    is_dark = levels <= threshold
+    if is_dark.mean() > 0.5:
+        return _thresholded(levels.astype(np.int64) - _quantile(levels[is_dark].astype(np.int64), 0.5))
+    return _thresholded(_quantile(levels[~is_dark].astype(np.int64), 0.5) - levels.astype(np.int64))
+
+
+def _thresholded(contrast: NDArray[np.int64]) -> Contrast:
     threshold = _otsu(np.maximum(contrast, 0))
     if threshold is None:
-        return None
+        raise NoInkError("the contrast is too low")
     paper = contrast[contrast <= threshold]
     offset = _quantile(paper, 0.5)
     noise = 1.4826 * _quantile(np.abs(paper - offset), 0.5)
     contrast = np.maximum(contrast - offset, 0)
     strong = contrast > threshold - offset
     if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
-        return None
+        raise NoInkError("the contrast is too low")
     full = _quantile(contrast[strong], 0.9)
     weakest = max(WEAKEST_TO_NOISE * noise, WEAKEST * full) if noise else WEAKEST_ON_CLEAN * full
-    labels, _ = ndimage.label(contrast > min(weakest, threshold - offset), _DIAGONALS_TOO)
-    inked = np.minimum((2 * 255 * contrast + full) // (2 * full), 255).astype(np.uint8)
-    components = _components(inked, labels, np.unique(labels[strong]))
-    return Ink(inked, labels, _without_lines_and_specks(components, labels), shrunk)
+    return Contrast(contrast, strong, contrast > min(weakest, threshold - offset), full, noise == 0)
+
+
+def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> Contrast:
+    """Compare each pixel with the local mean, in units of the local noise, so that light and paper do not matter."""
+    side = max(levels.shape)
+    if side < LEAST_SIDE_FOR_NOISE:
+        raise NoInkError("the picture is too small to measure its noise")
+    window = int(side * WINDOW) | 1
+    exact = levels.astype(np.float32)
+    difference = ndimage.uniform_filter(exact, window) - ndimage.gaussian_filter(exact, side / 900)
+    squares = (exact - ndimage.gaussian_filter(exact, 1.5)) ** 2
+    # Edges of strokes are no noise.
+    squares = np.minimum(squares, 4 * np.median(squares) + 1e-3)
+    # Rounding makes a mean of nothing negative.
+    in_noise = difference / (np.sqrt(np.maximum(ndimage.uniform_filter(squares, window), 0)) + 1)
+    if np.percentile(-in_noise, 99.8) > np.percentile(in_noise, 99.8):
+        difference, in_noise = -difference, -in_noise
+    strong = in_noise > STRONG_TO_NOISE
+    if not strong.any():
+        raise NoInkError("the contrast is too low")
+    full = float(np.percentile(difference[strong], 90))
+    return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
+
+
+def _without_frame(levels: NDArray[np.uint8]) -> Contrast:
+    """Leave out rows and columns along the border of the picture that differ from the rest as a whole."""
+    is_ink = _rarer_class(levels)
+    inside = np.ones(levels.shape, dtype=bool)
+    for axis in (0, 1):
+        is_frame = is_ink.mean(axis=1 - axis) >= FRAME_RUN
+        for end in (1, -1):
+            width = int((~is_frame[::end]).argmax())
+            if 0 < width <= max(1, FRAME_WIDTH * len(is_frame)):
+                # The pixel next to a frame is a mixture.
+                np.moveaxis(inside, axis, 0)[::end][: width + 1] = False
+    if inside.all():
+        raise NoInkError("there is no frame")
+    return _inside(levels, inside)
+
+
+def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
+    """Look only inside the largest region of one of two classes of levels: a sheet on a desk, a figure on a page."""
+    is_rarer = _rarer_class(levels)
+    labels, n_labels = ndimage.label(is_rarer if of_rarer else ~is_rarer)
+    sizes = np.bincount(labels.ravel(), minlength=n_labels + 1)
+    sizes[0] = 0
+    largest = int(sizes.argmax())
+    box = ndimage.find_objects((labels == largest).astype(np.int8))[0]
+    region = ndimage.binary_fill_holes(np.pad(labels[box] == largest, 1))
+    margin = max(1, int(REGION_MARGIN * max(levels.shape)))
+    share = region.sum() / levels.size
+    if not LEAST_REGION <= share <= LARGEST_REGION or region.mean() < REGION_IN_BOX:
+        raise NoInkError("there is no region that encloses others")
+    inside = np.zeros(levels.shape, dtype=bool)
+    inside[box] = ndimage.minimum_filter(region, 2 * margin + 1)[1:-1, 1:-1]
+    return _inside(levels, inside)
+
+
+def _rarer_class(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    threshold = _otsu(levels)
+    if threshold is None:
+        raise NoInkError("the contrast is too low")
+    is_bright = levels > threshold
+    return ~is_bright if is_bright.mean() > 0.5 else is_bright
+
+
+def _inside(levels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Contrast:
+    """Find contrast in a part of the picture, as if the rest was paper."""
+    if not inside.any():
+        raise NoInkError("the picture is too small")
+    box = ndimage.find_objects(inside.astype(np.int8))[0]
+    part = np.where(inside[box], levels[box], _quantile(levels[inside].astype(np.int64), 0.5)).astype(np.uint8)
+    found = _above_paper(part)
+    contrast = np.zeros(levels.shape, found.contrast.dtype)
+    strong, weak = np.zeros(levels.shape, dtype=bool), np.zeros(levels.shape, dtype=bool)
+    contrast[box], strong[box], weak[box] = found.contrast, found.strong & inside[box], found.weak & inside[box]
+    return Contrast(contrast, strong, weak, found.full)
+
+
+def _without_runs(found: Contrast) -> Contrast:
+    """Remove long, thin and straight runs of ink along rows and columns, but not the strokes that cross them."""
+    ink = found.weak & _near(found)
+    removed = _straight_runs(ink) | _straight_runs(ink.T).T
+    if not removed.any():
+        raise NoInkError("there are no lines")
+    # The blurred edges of a line go with it.
+    around = ndimage.maximum_filter(removed, 3) & ~found.strong | removed
+    return replace(found, strong=found.strong & ~around, weak=found.weak & ~around)
+
+
+def _straight_runs(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of long and thin runs along rows."""
+    length = max(LEAST_RUN, int(RUN_LENGTH * max(ink.shape)))
+    if length > ink.shape[1]:
+        return np.zeros_like(ink)
+    # A line that rises by a pixel now and then is a run of its neighbourhood.
+    thick = ndimage.maximum_filter1d(ink, 3, axis=0)
+    runs = ndimage.maximum_filter1d(ndimage.minimum_filter1d(thick, length, axis=1), length, axis=1) & ink
+    height = _run_lengths(ink)
+    on_line = runs & (height <= length / RUN_SLENDERNESS)
+    if not on_line.any():
+        return on_line
+    # Where the ink is much higher than elsewhere on the line, a stroke crosses it.
+    return on_line & (height <= 1.5 * np.median(height[on_line]) + 1)
+
+
+def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return, for each pixel of ink, the length of the vertical run that it is in; 0 elsewhere."""
+    rows = np.arange(1, len(ink) + 1)[:, np.newaxis]
+    above = np.maximum.accumulate(np.where(ink, 0, rows), axis=0)
+    below = np.minimum.accumulate(np.where(ink, len(ink) + 1, rows)[::-1], axis=0)[::-1]
+    return np.where(ink, below - above - 1, 0)
+
+
+def _near(found: Contrast) -> NDArray[np.bool_]:
+    """Return the pixels that are not farther from a strong one than the width of a stroke."""
+    strong = found.strong
+    n_edges = np.count_nonzero(np.diff(strong, axis=0)) + np.count_nonzero(np.diff(strong, axis=1))
+    width = 2.5 * strong.sum() / max(1, n_edges)
+    reach = int(max(LEAST_REACH, min(width, WEAK_REACH * max(strong.shape))))
+    return ndimage.maximum_filter(strong, 2 * reach + 1)
+
+
+def _divided(found: Contrast, shrunk: int) -> Ink:
+    """Divide the ink into components."""
+    labels, _ = ndimage.label(found.weak & _near(found), _DIAGONALS_TOO)
+    inked = np.minimum(255 * found.contrast / found.full + 0.5, 255).astype(np.uint8)
+    areas, sums = np.bincount(labels.ravel()), np.bincount(labels.ravel(), inked.ravel())
+    wanted = np.unique(labels[found.strong])
+    wanted = wanted[np.argsort(-sums[wanted], kind="stable")[:MAX_COMPONENTS]]
+    if not len(wanted):
+        raise NoInkError("the contrast is too low")
+    boxes = ndimage.find_objects(labels)
+    components = [
+        Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
+        for label, (rows, columns) in ((int(label), boxes[label - 1]) for label in wanted)
+    ]
+    return Ink(inked, labels, _without_lines_and_specks(components, labels), shrunk, found.is_clean)
+
+
+def _without_margins(ink: Ink) -> Ink:
+    """Leave out what no digit is: long and thin or sparse, along the border, or much lower than most ink."""
+    height, width = ink.levels.shape
+    kept = [
+        c
+        for c in ink.components
+        if not (
+            c.size > LONG * max(height, width)
+            and (min(c.height, c.width) < THIN * c.size or c.area < SPARSE * c.height * c.width)
+        )
+        and not (c.top == 0 or c.left == 0 or c.bottom == height or c.right == width)
+    ]
+    if not kept:
+        raise NoInkError("only lines and edges were found")
+    heights, inks = np.array([c.height for c in kept]), np.array([c.ink for c in kept])
+    order = np.argsort(heights)
+    middle = heights[order][np.searchsorted(inks[order].cumsum(), inks.sum() / 2)]
+    return replace(ink, components=[c for c in kept if c.height >= LEAST_HEIGHT * middle])
+
+
+def _without_enclosures(ink: Ink) -> Ink:
+    """Leave out the frames around others: boxes of forms, circles, tables."""
+    kept = [
+        c
+        for c in ink.components
+        if not any(c.encloses(other) and other.size >= ENCLOSED * c.size for other in ink.components)
+    ]
+    return replace(ink, components=kept)
 
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -192,15 +468,6 @@ def _quantile(values: NDArray[np.int64], share: float) -> int:
     least = int(values.min())
     counts = np.bincount(values.ravel() - least)
     return least + int(np.searchsorted(counts.cumsum(), share * values.size))
-
-
-def _components(levels: NDArray[np.uint8], labels: NDArray[np.intp], wanted: NDArray[np.intp]) -> list[Component]:
-    boxes = ndimage.find_objects(labels)
-    sums = ndimage.sum_labels(levels, labels, wanted)
-    return [
-        Component(int(label), rows.start, rows.stop, columns.start, columns.stop, int(ink))
-        for label, ink, (rows, columns) in zip(wanted, sums, (boxes[label - 1] for label in wanted), strict=True)
-    ]
 
 
 def _without_lines_and_specks(components: list[Component], labels: NDArray[np.intp]) -> list[Component]:

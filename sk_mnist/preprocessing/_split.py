@@ -13,6 +13,8 @@ from sk_mnist.preprocessing._ink import Component, Ink
 
 # A part is smaller than the first share of the size of its digit, and no farther away than the second.
 PART_SIZE, PART_DISTANCE = 0.7, 0.25
+# Ink is near a single digit if it is no farther away than this share of the size of its main stroke.
+NEAR = 0.25
 # Two halves of a broken digit, one above the other: their least horizontal overlap, as a share of the width of the
 # narrower one, and the largest gap, as a share of their total height.
 HALF_OVERLAP, HALF_GAP = 0.5, 0.06
@@ -26,6 +28,10 @@ TOUCHING_WIDTH, CUT_INK, LEAST_WIDTH, LEAST_HEIGHT = 1.2, 0.25, 0.3, 0.7
 
 # A picture with more separate strokes than this is a text or a photograph.
 MAX_COMPONENTS = 1000
+
+
+class TooManyStrokesError(ValueError):
+    """The picture has more separate strokes than a page of digits."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,22 @@ def find_digits(ink: Ink) -> list[list[Piece]]:
     return _in_lines([part for piece in pieces for part in _cut(piece)])
 
 
+def find_single(ink: Ink) -> Piece:
+    """Return the only digit: the component with the most ink, and what is near it."""
+    others = sorted(ink.components, key=lambda component: -component.ink)
+    group = [others.pop(0)]
+    while near := [c for c in others if any(_distance(c, member) <= NEAR * group[0].size for member in group)]:
+        group += near
+        others = [c for c in others if c not in near]
+    return piece_of(ink, group)
+
+
+def _distance(a: Component, b: Component) -> float:
+    below = max(a.top, b.top) - min(a.bottom, b.bottom)
+    beside = max(a.left, b.left) - min(a.right, b.right)
+    return float(np.hypot(max(below, 0), max(beside, 0)))
+
+
 def piece_of(ink: Ink, components: list[Component]) -> Piece:
     """Join components into one piece."""
     top, left = min(c.top for c in components), min(c.left for c in components)
@@ -77,7 +99,7 @@ def piece_of(ink: Ink, components: list[Component]) -> Piece:
 def _joined(components: list[Component]) -> list[list[Component]]:
     """Group the components that are parts of the same digit."""
     if len(components) > MAX_COMPONENTS:
-        raise ValueError(
+        raise TooManyStrokesError(
             f"The picture has {len(components):,} separate strokes; at most {MAX_COMPONENTS:,} are supported."
         )
     top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
