@@ -197,10 +197,8 @@ function withWideStrokes(levels) {
   const { width, height, data } = levels;
   const at = (x, y) => (x < 0 || y < 0 || x >= width || y >= height ? 0 : data[y * width + x]);
   let edges = 0;
-  for (let y = -1; y <= height; y++) {
-    for (let x = -1; x <= width; x++) {
-      edges += Math.hypot(at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1)) / 2;
-    }
+  for (let y = -1; y < height; y++) {
+    for (let x = -1; x < width; x++) edges += Math.hypot(at(x + 1, y) - at(x, y), at(x, y + 1) - at(x, y));
   }
   const missing = (LEAST_STROKE * Math.max(width, height)) / DIGIT_SIDE - (2 * sum(data)) / edges;
   const margin = Math.floor(missing / 2 + 0.5);
