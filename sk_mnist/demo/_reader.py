@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_mnist._images import SIDE
 from sk_mnist.reading import DigitModel, DigitReading, lines_of, read_digits, shipped_model
 
 
@@ -27,6 +28,8 @@ class Reader:
     def __init__(self, model: Any = None) -> None:
         self.model = model
         self._network = shipped_model() if model is None else DigitModel(model)
+        # Fail now, and not at the first picture, if the model cannot predict.
+        self._network.probabilities(np.full((1, SIDE, SIDE), 255, dtype=np.uint8))
 
     def read(self, picture: Any) -> dict[str, Any]:
         """Read the digits in a picture.
