@@ -29,7 +29,9 @@ class Reader:
         self.model = model
         self._network = shipped_model() if model is None else DigitModel(model)
         # Fail now, and not at the first picture, if the model cannot predict.
-        self._network.probabilities(np.full((1, SIDE, SIDE), 255, dtype=np.uint8))
+        probe = np.zeros((1, SIDE, SIDE), dtype=np.uint8)
+        probe[0, SIDE // 2, SIDE // 2] = 255
+        self._network.probabilities(probe)
 
     def read(self, picture: Any) -> dict[str, Any]:
         """Read the digits in a picture.
