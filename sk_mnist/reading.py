@@ -366,8 +366,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
         score = _score(judged.confidence)
         if score > best_score:
             best, best_score = judged, score
-        # On paper with noise, faint digits may be missing between clear ones.
-        if (judged.confidence >= SURE).all() and (number or proposal.is_clean or not split):
+        if (judged.confidence >= SURE).all() and (number or proposal.is_complete or not split):
             break
     return best, None if best is not None else reason
 

@@ -261,14 +261,14 @@ class Proposal(NamedTuple):
     ----------
     digits : list of DigitInPicture
         Line by line, and from left to right.
-    is_clean : bool
-        Whether the paper has no noise at all, as in a drawing, so that no faint ink can be overlooked.
+    is_complete : bool
+        Whether no ink was left out and, because the paper has no noise, none was overlooked.
     reason : str or None
         Why there are no digits.
     """
 
     digits: list[DigitInPicture]
-    is_clean: bool
+    is_complete: bool
     reason: str | None = None
 
 
@@ -309,10 +309,10 @@ def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Propos
     proposal : Proposal
         Without digits, it says why.
     """
-    for interpretation in interpretations(levels):
+    for interpretation in interpretations(levels, alone=not split):
         try:
             ink = interpretation()
-            yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_clean)
+            yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_complete)
         except (NoInkError, TooManyStrokesError) as error:
             yield Proposal([], False, str(error))
 

@@ -36,6 +36,9 @@ WEAKEST_TO_NOISE = 4
 # neighbour. Farther ones are rulings.
 WEAK_REACH, LEAST_REACH = 0.05, 2
 
+# Ink has so many times the contrast of rulings, and covers less than this share of the border of the picture.
+RULING_CONTRAST, RULING_BORDER = 3.0, 0.02
+
 # The local contrast: window of the mean as a share of the longer side, and contrast in units of the local noise of a
 # pixel that may be ink, and of one that is. In smaller pictures, the window has too few pixels.
 WINDOW, WEAK_TO_NOISE, STRONG_TO_NOISE = 1 / 16, 4.5, 9.0
@@ -50,11 +53,15 @@ EDGE_RUN, INNER_SIZE = 0.5, 0.1
 # Specks are smaller and have less ink than these shares of the largest size and amount of ink.
 SPECK_SIZE, SPECK_INK = 0.12, 0.03
 
+# A share of the ink that is nearly all.
+COMPLETE = 0.95
+
 # A picture with more separate strokes than this is a text or a photograph.
 MAX_COMPONENTS = 1000
 
-# A straight run is at least this long, as a share of the longer side, and this many times as long as it is wide.
-RUN_LENGTH, LEAST_RUN, RUN_SLENDERNESS = 0.3, 24, 12
+# A straight run is at least this long, as a share of the picture's width or height, and this many times as long as it
+# is wide. Gaps of a share of its length are closed.
+RUN_LENGTH, RUN_LENGTH_IF_ALONE, LEAST_RUN, RUN_SLENDERNESS, RUN_GAP = 0.5, 0.9, 24, 12, 0.05
 # A region covers between these shares of the picture, and at least a share of the box around it.
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
@@ -135,15 +142,15 @@ class Ink:
         Components that may be digits or parts of digits.
     shrunk : int
         Factor by which the picture was shrunk, along each side.
-    is_clean : bool
-        Whether the paper has no noise at all, as in a drawing.
+    is_complete : bool
+        Whether no ink was left out and, because the paper has no noise, none was overlooked.
     """
 
     levels: NDArray[np.uint8]
     labels: NDArray[np.intp]
     components: list[Component]
     shrunk: int
-    is_clean: bool
+    is_complete: bool
 
     def crop(self, components: list[Component]) -> NDArray[np.uint8]:
         """Return the levels in the box around the given components, with all other components set to 0."""
@@ -190,16 +197,24 @@ def find_ink(levels: NDArray[np.uint8]) -> Ink | None:
         None if the picture is blank.
     """
     try:
-        return interpretations(levels)[0]()
+        return interpretations(levels, alone=True)[0]()
     except NoInkError:
         return None
 
 
-def interpretations(levels: NDArray[np.uint8]) -> list[Callable[[], Ink]]:
+def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[[], Ink]]:
     """Return functions that find the strokes of a picture in different ways, the most likely one first.
 
-    Each raises NoInkError if it finds none. All are computed only when they are called.
+    Each raises NoInkError if it finds none.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8 of shape (height, width)
+        Grey levels.
+    alone : bool
+        Whether the picture is of a single digit. Then straight strokes may be long.
     """
+    run_length = RUN_LENGTH_IF_ALONE if alone else RUN_LENGTH
     fine, shrunk = shrink(levels, FINE_SIDE)
     above_paper = cache(lambda: _above_paper(fine))
     above_noise = cache(lambda: _above_noise(fine))
@@ -207,8 +222,8 @@ def interpretations(levels: NDArray[np.uint8]) -> list[Callable[[], Ink]]:
         lambda: _divided(above_paper(), shrunk),
         lambda: _without_margins(_divided(above_noise(), shrunk)),
         lambda: _divided(_above_one_level(fine), shrunk),
-        lambda: _without_enclosures(_divided(_without_runs(above_paper()), shrunk)),
-        lambda: _without_enclosures(_without_margins(_divided(_without_runs(above_noise()), shrunk))),
+        lambda: _without_enclosures(_divided(_without_runs(above_paper(), run_length), shrunk)),
+        lambda: _without_enclosures(_without_margins(_divided(_without_runs(above_noise(), run_length), shrunk))),
         lambda: _divided(_inside_region(fine, of_rarer=True), shrunk),
         lambda: _divided(_inside_region(fine, of_rarer=False), shrunk),
         lambda: _divided(_without_frame(fine), shrunk),
@@ -242,9 +257,29 @@ def _thresholded(contrast: NDArray[np.int64]) -> Contrast:
     strong = contrast > threshold - offset
     if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
+    least_weak = threshold - offset
+    if (above := _above_rulings(contrast, strong)) is not None:
+        strong, least_weak = contrast > above, above // 2
+        noise = max(noise, least_weak / WEAKEST_TO_NOISE)
     full = _quantile(contrast[strong], 0.9)
     weakest = max(WEAKEST_TO_NOISE * noise, WEAKEST * full) if noise else WEAKEST_ON_CLEAN * full
-    return Contrast(contrast, strong, contrast > min(weakest, threshold - offset), full, noise == 0)
+    return Contrast(contrast, strong, contrast > min(weakest, least_weak), full, noise == 0)
+
+
+def _above_rulings(contrast: NDArray[np.int64], strong: NDArray[np.bool_]) -> int | None:
+    """Return the level that separates ink from faint rulings; None if there are none.
+
+    Rulings may have so many pixels that Otsu's threshold separates them and the ink from the paper.
+    """
+    threshold = _otsu(contrast[strong])
+    if threshold is None:
+        return None
+    is_ink = contrast > threshold
+    if contrast[is_ink].mean() < RULING_CONTRAST * contrast[strong & ~is_ink].mean():
+        return None
+    # A desk around the paper is not ink.
+    sides = np.concatenate([is_ink[0], is_ink[-1], is_ink[:, 0], is_ink[:, -1]])
+    return threshold if sides.mean() < RULING_BORDER else None
 
 
 def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> Contrast:
@@ -324,10 +359,10 @@ def _inside(levels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Contrast:
     return Contrast(contrast, strong, weak, found.full)
 
 
-def _without_runs(found: Contrast) -> Contrast:
+def _without_runs(found: Contrast, share: float) -> Contrast:
     """Remove long, thin and straight runs of ink along rows and columns, but not the strokes that cross them."""
     ink = found.weak & _near(found)
-    removed = _straight_runs(ink) | _straight_runs(ink.T).T
+    removed = _straight_runs(ink, share) | _straight_runs(ink.T, share).T
     if not removed.any():
         raise NoInkError("there are no lines")
     # The blurred edges of a line go with it.
@@ -335,13 +370,15 @@ def _without_runs(found: Contrast) -> Contrast:
     return replace(found, strong=found.strong & ~around, weak=found.weak & ~around)
 
 
-def _straight_runs(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _straight_runs(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """Return the pixels of long and thin runs along rows."""
-    length = max(LEAST_RUN, int(RUN_LENGTH * max(ink.shape)))
+    length = max(LEAST_RUN, int(share * ink.shape[1]))
     if length > ink.shape[1]:
         return np.zeros_like(ink)
     # A line that rises by a pixel now and then is a run of its neighbourhood.
     thick = ndimage.maximum_filter1d(ink, 3, axis=0)
+    gap = int(RUN_GAP * length) | 1
+    thick = ndimage.minimum_filter1d(ndimage.maximum_filter1d(thick, gap, axis=1), gap, axis=1)
     runs = ndimage.maximum_filter1d(ndimage.minimum_filter1d(thick, length, axis=1), length, axis=1) & ink
     height = _run_lengths(ink)
     on_line = runs & (height <= length / RUN_SLENDERNESS)
@@ -382,7 +419,9 @@ def _divided(found: Contrast, shrunk: int) -> Ink:
         Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
         for label, (rows, columns) in ((int(label), boxes[label - 1]) for label in wanted)
     ]
-    return Ink(inked, labels, _without_lines_and_specks(components, labels), shrunk, found.is_clean)
+    kept = _without_lines_and_specks(components, labels)
+    is_complete = found.is_clean and sum(c.ink for c in kept) >= COMPLETE * sum(c.ink for c in components)
+    return Ink(inked, labels, kept, shrunk, is_complete)
 
 
 def _without_margins(ink: Ink) -> Ink:
@@ -417,6 +456,10 @@ def _without_enclosures(ink: Ink) -> Ink:
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the difference of each pixel from the surrounding paper; higher where there is ink."""
+    counts = np.bincount(levels.ravel())
+    if counts.max() >= PLAIN_PAPER * levels.size:
+        difference = levels.astype(np.int64) - int(counts.argmax())
+        return -difference if (difference**3).sum() < 0 else difference
     coarse, factor = shrink(levels, COARSE_SIDE)
     if _is_dark_on_light(coarse):
         levels, coarse = 255 - levels, 255 - coarse

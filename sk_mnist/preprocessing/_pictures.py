@@ -51,6 +51,10 @@ _decoding = threading.Lock()
 
 _WHITE, _BLACK = 255, 0
 
+# Colours are compared in a picture of about this size. A picture without a difference of so many levels between the
+# channels of a pixel is grey. A channel replaces the brightness if its contrast is so many times as high.
+_SMALL_SIDE, _LEAST_COLOUR, _MUCH_MORE = 256, 40, 1.25
+
 
 def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     """Return the grey levels of a picture.
@@ -224,14 +228,43 @@ def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
         return _bytes(np.asarray(image), name)
     if image.has_transparency_data:
         return _grey_on_plain_paper(image.convert("RGBA"))
-    return np.asarray(image.convert("L"))
+    return np.asarray(_projected(image))
+
+
+def _projected(image: Image.Image) -> Image.Image:
+    """Return the brightness or, if that hides the ink of a picture, the colour channel with the most contrast."""
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    image = image.convert("RGB")
+    small = np.asarray(image.reduce(max(1, max(image.size) // _SMALL_SIDE)))
+    if (small.max(axis=2) - small.min(axis=2)).max() < _LEAST_COLOUR:
+        return image.convert("L")
+    channels = small.reshape(-1, 3).T
+    contrasts = [_contrast(channel) for channel in channels]
+    if max(contrasts) > _MUCH_MORE * _contrast(np.array([0.299, 0.587, 0.114]) @ channels):
+        return image.getchannel(int(np.argmax(contrasts)))
+    return image.convert("L")
+
+
+def _contrast(levels: NDArray) -> float:
+    """Return the difference between the paper, which is most of a picture, and what differs most from it."""
+    return float(np.percentile(np.abs(levels - np.median(levels)), 99))
 
 
 def _grey_on_plain_paper(image: Image.Image) -> NDArray[np.uint8]:
-    """Paste the opaque pixels on white if they are dark on average, and on black if they are bright."""
-    levels, opacity = image.convert("L"), image.getchannel("A")
-    is_bright = opacity.getbbox() is not None and ImageStat.Stat(levels, opacity).mean[0] > 127
-    paper = Image.new("L", image.size, _BLACK if is_bright else _WHITE)
+    """Paste the opaque pixels on the level of the paper.
+
+    If most pixels are opaque, they are a picture with its paper. If not, they are ink, and the paper is white if the
+    ink is dark on average, and black if it is bright.
+    """
+    levels, opacity = _projected(image), image.getchannel("A")
+    opaque = np.asarray(opacity) > 127
+    if opaque.mean() > 0.5:
+        level = int(np.median(np.asarray(levels)[opaque]))
+    else:
+        is_bright = opacity.getbbox() is not None and ImageStat.Stat(levels, opacity).mean[0] > 127
+        level = _BLACK if is_bright else _WHITE
+    paper = Image.new("L", image.size, level)
     paper.paste(levels, mask=opacity)
     return np.asarray(paper)
 
