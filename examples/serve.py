@@ -2,40 +2,42 @@
 Serve a model over HTTP
 =======================
 
-The server takes POST requests with images as JSON, lists of 784 numbers from 0 to 255, and answers with digits and
-their probabilities. It needs neither TensorFlow nor a web framework::
+The server takes POST requests with a picture each, and answers with the digits in it as JSON. It needs neither
+TensorFlow nor a web framework::
 
-    python examples/serve.py model.skops --port 8000  # without a file, the pretrained model
-    curl --data @images.json http://127.0.0.1:8000/
+    python examples/serve.py --port 8000
+    curl --data-binary @photo.jpg http://127.0.0.1:8000/
+
+Without a model file, it uses the pretrained model.
 """
 
 import argparse
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
+from sk_mnist import load, read_digits
 
-from sk_mnist import load, load_pretrained
-
-MAX_BYTES = 10 * 2**20
+MAX_BYTES = 25 * 2**20
 
 
 class Handler(BaseHTTPRequestHandler):
     """Answers requests."""
 
     def do_POST(self):
-        """Read images and send their digits."""
+        """Read the digits in a picture."""
         try:
             length = int(self.headers["Content-Length"])
             if not 0 <= length <= MAX_BYTES:
                 raise ValueError(f"the length of the request is {length}; at most {MAX_BYTES} bytes are read")
-            images = np.asarray(json.loads(self.rfile.read(length)), dtype=np.uint8)
-            proba = self.server.model.predict_proba(images)
-        except (TypeError, ValueError, OverflowError) as error:
+            reading = read_digits(self.rfile.read(length), self.server.model)
+        except (TypeError, ValueError, OSError) as error:
             self.answer(400, {"error": str(error)})
         else:
-            labels = self.server.model.classes_[proba.argmax(axis=1)]
-            self.answer(200, {"digits": labels.tolist(), "probabilities": proba.max(axis=1).tolist()})
+            digits = [
+                {"label": digit.label, "confidence": digit.confidence, "is_sure": digit.is_sure, "box": digit.box}
+                for digit in reading.digits
+            ]
+            self.answer(200, {"text": reading.text, "digits": digits, "reason": reading.reason})
 
     def answer(self, status, content):
         """Send JSON."""
@@ -54,7 +56,7 @@ def main():
     parser.add_argument("--port", type=int, default=8000, help="0 picks a free port (default: 8000)")
     options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
-    server.model = load(options.model) if options.model else load_pretrained()
+    server.model = load(options.model) if options.model else None
     print(f"Listening on http://127.0.0.1:{server.server_port}/", flush=True)
     server.serve_forever()
 

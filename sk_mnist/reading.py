@@ -261,8 +261,8 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
     True
     """
     _check_is_one(picture)
-    judge = _shipped()
-    reader = judge if model is None else _Model(model)
+    judge = shipped_model()
+    reader = judge if model is None else DigitModel(model)
     name = os.fspath(picture) if isinstance(picture, (str, os.PathLike)) else "picture"
     levels = grey_levels(picture, str(name))
     shown, scale = shrink(levels, _SHOWN_SIDE)
@@ -285,7 +285,19 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
     return DigitReading("\n".join(filter(None, lines)), digits, rejected, reason, shown, scale)
 
 
-class _Model:
+def lines_of(reading: DigitReading) -> list[list[Digit]]:
+    """Return the digits of each line of the text."""
+    digits = iter(reading.digits)
+    lines = []
+    for text in reading.text.splitlines():
+        line: list[Digit] = []
+        while len("".join(str(digit.label) for digit in line)) < len(text):
+            line.append(next(digits))
+        lines.append(line)
+    return lines
+
+
+class DigitModel:
     """A classifier of MNIST's images, whatever pixels it takes."""
 
     def __init__(self, model: Any) -> None:
@@ -299,7 +311,7 @@ class _Model:
                 f"classifier with predict_proba for images of {SIDE} x {SIDE} pixels, such as sk-mnist train writes."
             )
         self._model = model
-        self._classes = np.asarray(model.classes_).tolist()
+        self.classes = np.asarray(model.classes_).tolist()
         self._white = _white_of(model) or 1.0
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray:
@@ -312,12 +324,12 @@ class _Model:
         first, second = np.argsort(-probabilities, kind="stable")[:2]
         confidence = float(probabilities[first])
         is_sure = min(confidence, judged) >= SURE
-        return Digit(self._classes[first], confidence, is_sure, self._classes[second], piece.box, image)
+        return Digit(self.classes[first], confidence, is_sure, self.classes[second], piece.box, image)
 
 
 @cache
-def _shipped() -> _Model:
-    return _Model(load_pretrained())
+def shipped_model() -> DigitModel:
+    return DigitModel(load_pretrained())
 
 
 def _white_of(model: Any) -> float | None:
@@ -341,7 +353,7 @@ class _Judged(NamedTuple):
         return self.probabilities.max(axis=1)
 
 
-def _best_proposal(levels: NDArray[np.uint8], judge: _Model, *, split: bool) -> tuple[_Judged | None, str | None]:
+def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool) -> tuple[_Judged | None, str | None]:
     """Return the proposal whose pieces look most like digits, or the reason why there is none."""
     best, best_score, reason, n_pieces = None, -np.inf, None, 0
     for number, proposal in enumerate(islice(propose_digits(levels, split=split), MAX_PROPOSALS)):

@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import skops.io
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (makes the import below work)
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import HalvingGridSearchCV
@@ -32,6 +32,7 @@ from sk_mnist.cli._candidates import ScoreRecorder
 from sk_mnist.cli._progress import Clock
 from sk_mnist.cli._searches import halving_rounds
 from sk_mnist.datasets._dataset import MNIST
+from sk_mnist.demo import draw_page
 from sk_mnist.pipeline import RECIPES
 from tests.helpers.processes import last_line_printed, run_python
 from tests.helpers.terminals import on_a_terminal
@@ -633,23 +634,47 @@ def test_fetch_without_a_network_says_so_in_one_line(tmp_path, monkeypatch, caps
 def test_predict_draws_no_preview_if_the_terminal_lacks_the_characters(pictures, monkeypatch):
     terminal = on_a_terminal(monkeypatch, encoding="cp1252")
     assert main(["predict", str(pictures / "seven.png")]) == 0
-    assert "seven.png: 7 " in terminal.text
+    assert "seven.png: 7\n" in terminal.text
+    assert "second choice" in terminal.text
     assert "\\u2580" not in terminal.text
+
+
+def test_predict_shows_what_the_network_sees_side_by_side_on_a_terminal(pictures, monkeypatch):
+    terminal = on_a_terminal(monkeypatch, columns=100)
+    assert main(["predict", str(pictures / "row.png")]) == 0
+    number, *preview, captions = [line.rstrip() for line in terminal.lines if line.strip()]
+    assert number.endswith("row.png: 721")
+    assert preview == ["  " + "  ".join(3 * [28 * "\N{UPPER HALF BLOCK}"])] * 14
+    assert [caption.split()[0] for caption in re.split(r"(?<=second choice \d)", captions)[:3]] == ["7", "2", "1"]
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """Pictures of a 7, and of a row of 7 2 1; a file that is not a picture; nothing."""
+    """Pictures of a 7, of a row of 7 2 1, of two lines, and of a scribble beside a 7; no picture; nothing."""
     directory = tmp_path_factory.mktemp("pictures")
     test = sk_mnist.fetch_mnist(subset="test", normalize=False)
     images = [np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8)) for image in test.images[:3]]
     Image.fromarray(255 - images[0]).save(directory / "seven.png")
     Image.fromarray(255 - np.hstack(images)).save(directory / "row.png")
+    row = np.hstack(images)
+    (directory / "more").mkdir()
+    Image.fromarray(255 - np.vstack([row, row])).save(directory / "more" / "lines.png")
+    mixed = Image.fromarray(255 - np.hstack([images[0], np.zeros((176, 176), dtype=np.uint8)]))
+    scribble = [(190, 30), (330, 140), (200, 150), (320, 20), (250, 160), (200, 80), (340, 90), (240, 15), (300, 165)]
+    ImageDraw.Draw(mixed).line(scribble, fill=0, width=7)
+    mixed.save(directory / "more" / "mixed.png")
     (directory / "text.jpg").write_text("no picture")
     (directory / "empty.png").write_bytes(b"")
     (directory / "notes.txt").write_text("not even by its name")
     Image.new("L", (100, 100), 200).save(directory / "blank.png")
     return directory
+
+
+@pytest.fixture
+def pages():
+    """Pictures of 7, 2 and 1."""
+    images = sk_mnist.fetch_mnist(subset="test", normalize=False).images[:3]
+    return [Image.fromarray(255 - np.kron(np.pad(image, 8), np.ones((4, 4), dtype=np.uint8))) for image in images]
 
 
 class TestPredict:
@@ -662,20 +687,51 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
         process = run_python(code)
         assert process.returncode == 0, process.stderr
-        assert re.fullmatch(r".*seven\.png: 7  \(\d+\.\d%, second choice \d\)\n", process.stdout)
+        assert re.fullmatch(r".*seven\.png: 7\n  7   +\d+\.\d%, second choice \d\n", process.stdout)
+
+    def test_each_line_of_digits_has_its_own_line(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures / "more")
+        assert main(["predict", "lines.png"]) == 0
+        first, second, *digits = capfd.readouterr().out.splitlines()
+        assert (first, second) == ("lines.png: 721", "           721")
+        assert [line.split()[0] for line in digits] == ["7", "2", "1"] * 2
+
+    def test_what_is_no_digit_is_listed_but_not_in_the_number(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures / "more")
+        assert main(["predict", "mixed.png"]) == 0
+        number, seven, scribble = capfd.readouterr().out.splitlines()
+        assert number == "mixed.png: 7"
+        assert seven.startswith("  7 ")
+        assert re.fullmatch("  no digit, at 1[89][0-9], 1[0-9]", scribble)
+
+    def test_digits_that_the_network_is_not_sure_of_are_marked(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        monkeypatch.setattr("sk_mnist.reading.SURE", 1.1)
+        assert main(["predict", "row.png"]) == 0
+        number, *digits = capfd.readouterr().out.splitlines()
+        assert number == "row.png: 7?2?1?"
+        assert [line.split()[0] for line in digits] == ["7?", "2?", "1?"]
+
+    def test_with_single_a_picture_is_read_as_one_digit(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        assert main(["predict", "--single", "--json", "seven.png", "row.png"]) == 0
+        seven, row = json.loads(capfd.readouterr().out)
+        assert seven["text"] == "7"
+        assert len(row["digits"]) == 1
 
     def test_with_json_nothing_else_is_printed(self, pictures, monkeypatch, capfd):
         monkeypatch.chdir(pictures)
-        assert main(["predict", "--json", "--split", "row.png", "blank.png"]) == 0
+        assert main(["predict", "--json", "row.png", "blank.png"]) == 0
         output, errors = capfd.readouterr()
         row, blank = json.loads(output)
         assert errors == ""
-        assert blank == {"file": "blank.png", "digits": []}
-        assert row["file"] == "row.png"
+        nothing = {"text": "", "digits": [], "rejected": [], "reason": "the contrast is too low"}
+        assert blank == {"file": "blank.png", **nothing}
+        assert (row["file"], row["text"], row["rejected"], row["reason"]) == ("row.png", "721", [], None)
         assert [digit["label"] for digit in row["digits"]] == [7, 2, 1]
         for digit in row["digits"]:
-            assert digit.keys() == {"label", "confidence", "runner_up", "box", "sure"}
-            assert digit["sure"] == (digit["confidence"] >= 0.9)
+            assert digit.keys() == {"label", "confidence", "runner_up", "box", "is_sure"}
+            assert digit["is_sure"] == (digit["confidence"] >= 0.9)
         boxes = [digit["box"] for digit in row["digits"]]
         assert all(left < right for left, _, right, _ in boxes)
         assert boxes == sorted(boxes)
@@ -685,12 +741,76 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         unreadable = ["missing.png", "empty.png", str(tmp_path)]
         assert main(["predict", "text.jpg", "seven.png", *unreadable, "blank.png"]) == 1
         output, errors = capfd.readouterr()
-        assert re.fullmatch(r"seven\.png: 7 .*\nblank\.png: no digit found\n", output)
+        assert re.fullmatch(r"seven\.png: 7\n  7 .*\nblank\.png: no digit: the contrast is too low\n", output)
         text, missing, empty, directory = errors.splitlines()
         assert text.startswith("sk-mnist: text.jpg is not a picture in a supported format")
         assert missing == "sk-mnist: missing.png: No such file or directory"
         assert empty.startswith("sk-mnist: empty.png is not a picture")
         assert directory == f"sk-mnist: {tmp_path}: no pictures in this directory"
+
+    def test_in_json_every_picture_has_its_entry_in_order(self, pictures, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        assert main(["predict", "--json", "text.jpg", "seven.png", "missing.png", "blank.png"]) == 1
+        output, errors = capfd.readouterr()
+        text, seven, missing, blank = json.loads(output)
+        assert errors == ""
+        assert text.keys() == {"file", "error"}
+        assert text["error"].startswith("text.jpg is not a picture in a supported format")
+        assert missing == {"file": "missing.png", "error": "missing.png: No such file or directory"}
+        assert (seven["file"], seven["text"], blank["file"], blank["text"]) == ("seven.png", "7", "blank.png", "")
+
+    def test_all_pages_of_a_tiff_are_read(self, pages, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        pages[0].save("scan.tif", save_all=True, append_images=pages[1:])
+        pages[0].save("one.tif")
+        assert main(["predict", "--json", "scan.tif", "one.tif"]) == 0
+        output, errors = capfd.readouterr()
+        read = [(picture["file"], picture["text"]) for picture in json.loads(output)]
+        assert read == [("scan.tif[1]", "7"), ("scan.tif[2]", "2"), ("scan.tif[3]", "1"), ("one.tif", "7")]
+        assert errors == ""
+
+    def test_a_damaged_page_does_not_stop_the_others(self, pages, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        pages[0].save("scan.tif", save_all=True, append_images=pages[1:], compression="tiff_deflate")
+        content = Path("scan.tif").read_bytes()
+        with Image.open("scan.tif") as image:
+            image.seek(1)
+            (start,) = image.tag_v2[273]  # of the pixels
+        Path("scan.tif").write_bytes(content[:start] + bytes(50) + content[start + 50 :])
+        assert main(["predict", "scan.tif"]) == 1
+        output, errors = capfd.readouterr()
+        assert re.fullmatch(r"scan\.tif\[1\]: 7\n.*\nscan\.tif\[3\]: 1\n.*\n", output)
+        assert errors.startswith("sk-mnist: scan.tif[2]: ")
+
+    def test_at_most_100_pages_of_a_tiff_are_read(self, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        page = Image.new("L", (20, 20), 200)
+        page.save("scan.tif", save_all=True, append_images=[page] * 101)
+        assert main(["predict", "--json", "scan.tif"]) == 1
+        *read, last = json.loads(capfd.readouterr().out)
+        assert [picture["file"] for picture in read] == [f"scan.tif[{number}]" for number in range(1, 101)]
+        assert last == {"file": "scan.tif", "error": "scan.tif has more than 100 pages. The others are not read."}
+
+    @pytest.mark.parametrize(
+        ("name", "kind"), [("a.gif", "GIF"), ("a.webp", "WEBP"), ("a.png", "PNG"), ("a.jpg", "MPO")]
+    )
+    def test_a_picture_that_moves_counts_as_one(self, name, kind, pages, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        first, *others = [page.convert("RGB") for page in pages]
+        first.save(name, save_all=True, append_images=others)
+        with Image.open(name) as image:
+            assert image.n_frames == 3
+        assert main(["predict", "--json", name]) == 0
+        output, errors = capfd.readouterr()
+        (picture,) = json.loads(output)
+        assert (picture["file"], picture["text"], errors) == (name, "7", "")
+
+    def test_heic_is_named_with_a_way_out(self, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        Path("photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+        assert main(["predict", "photo.heic"]) == 1
+        error = capfd.readouterr().err
+        assert error.startswith("sk-mnist: photo.heic is a HEIC picture, which is not supported. Save it as JPEG")
 
     @pytest.mark.parametrize("argument", [".", "*.png", "*e*n*.png"])
     def test_directories_and_patterns_expand_to_their_pictures(self, argument, pictures, monkeypatch, capsys):
@@ -706,13 +826,13 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         for name in (b"\xff.png", b"a.png"):
             (tmp_path / os.fsdecode(name)).write_bytes((pictures / "seven.png").read_bytes())
         process = run("predict", ".", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
-        assert [line[:9] for line in process.stdout.splitlines()] == ["a.png: 7 ", "\\xff.png:"[:9]]
+        assert process.stdout.splitlines()[::2] == ["a.png: 7", "\\xff.png: 7"]
 
     def test_standard_input_is_read(self, pictures):
         command = [sys.executable, "-m", "sk_mnist", "predict", "-"]
         picture = (pictures / "seven.png").read_bytes()
         process = subprocess.run(command, input=picture, capture_output=True, timeout=300)
-        assert process.stdout.startswith(b"-: 7 ")
+        assert process.stdout.split()[:2] == [b"-:", b"7"]
 
     @pytest.mark.parametrize("model", [RidgeClassifier(), LogisticRegression()])
     def test_a_model_that_cannot_classify_digit_images_is_rejected(self, model, pictures, tmp_path, capsys):
@@ -728,7 +848,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
             pipeline = make_pipeline(sk_mnist.DigitImageNormalizer(), sk_mnist.load(model))
             model = sk_mnist.save(pipeline, tmp_path / "model.skops")
         assert main(["predict", "--model", str(model), str(pictures / "seven.png")]) == 0
-        assert "seven.png: 7 " in capfd.readouterr().out
+        assert "seven.png: 7\n" in capfd.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
@@ -746,6 +866,21 @@ def test_demo_serves_its_page_until_it_is_interrupted():
     finally:
         process.kill()
     assert (process.returncode, output, errors) == (0, "Stopped.\n", "")
+
+
+def test_demo_saves_its_page(tmp_path, capsys):
+    path = tmp_path / "page.html"
+    path.write_text("earlier")
+    assert main(["demo", "--save", str(path)]) == 0
+    assert capsys.readouterr().out.split() == ["Wrote", str(path)]
+    assert path.read_text(encoding="utf-8") == draw_page(sk_mnist.load_pretrained()["mlp"])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_demo_saves_the_page_with_the_pretrained_model_only(tmp_path, capsys):
+    refusal = error_of(capsys, "demo", "--save", str(tmp_path / "page.html"), "--model", "model.skops")
+    assert "--save writes the page with the pretrained model; --model needs the server" in refusal
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_demo_rejects_a_port_that_is_in_use(capsys):

@@ -1,5 +1,6 @@
 """The examples that are programs do what they say."""
 
+import io
 import json
 import signal
 import subprocess
@@ -123,28 +124,50 @@ def service():
         yield address
 
 
-def answer_to(address, images):
-    with urlopen(address, json.dumps(images.tolist()).encode(), timeout=300) as response:
+def row_of_digits(*, n_digits):
+    """A picture with the first test images in a row, as PNG, and its number."""
+    test = fetch_mnist(subset="test", normalize=False)
+    row = np.hstack([np.kron(np.pad(image, 4), np.ones((3, 3), dtype=np.uint8)) for image in test.images[:n_digits]])
+    file = io.BytesIO()
+    Image.fromarray(255 - row).save(file, "PNG")
+    return file.getvalue(), "".join(map(str, test.target[:n_digits]))
+
+
+def answer_to(address, picture):
+    with urlopen(address, picture, timeout=300) as response:
         return json.load(response)
 
 
-def test_a_service_reads_digits(service):
-    mnist = fetch_mnist(subset="test", normalize=False)
-    answer = answer_to(service, mnist.data[:20])
-    assert answer["digits"] == mnist.target[:20].tolist()
-    assert min(answer["probabilities"]) > 0.5
+def test_a_service_reads_the_digits_in_a_picture(service):
+    picture, number = row_of_digits(n_digits=5)
+    answer = answer_to(service, picture)
+    assert (answer["text"], answer["reason"]) == (number, None)
+    assert [str(digit["label"]) for digit in answer["digits"]] == list(number)
+    assert all(digit["is_sure"] and digit["confidence"] >= 0.9 for digit in answer["digits"])
+    lefts = [digit["box"][0] for digit in answer["digits"]]
+    assert lefts == sorted(lefts)
+
+
+def test_a_service_says_why_there_is_no_digit(service):
+    file = io.BytesIO()
+    Image.new("L", (100, 100), 200).save(file, "PNG")
+    answer = answer_to(service, file.getvalue())
+    assert answer == {"text": "", "digits": [], "reason": "the contrast is too low"}
 
 
 def test_a_service_reads_digits_with_a_model_of_the_train_command(tmp_path):
     train = ["train", "--epochs", "1", "--rows", "5000", "--no-plots", "--quiet", "--output", str(tmp_path)]
     assert main(train) == 0
-    mnist = fetch_mnist(subset="test", normalize=False)
-    with serving(tmp_path / "model.skops") as address:
-        answer = answer_to(address, mnist.data[:200])
-    assert np.mean(np.equal(answer["digits"], mnist.target[:200])) > 0.8
+    picture, number = row_of_digits(n_digits=8)
+    with serving(tmp_path / "model.skops") as address, serving() as pretrained:
+        answers = [answer_to(of, picture) for of in (address, pretrained)]
+    for answer in answers:
+        read = [str(digit["label"]) for digit in answer["digits"]]
+        assert np.mean(np.equal(read, list(number))) > 0.7
+    assert answers[0] != answers[1]  # the file is used
 
 
-@pytest.mark.parametrize("body", [b"", b"[1, 2", b"[[1, 2]]", b'"text"', b"{}", b"[[-1]]", b"null"])
+@pytest.mark.parametrize("body", [b"", b"no picture", b"[[0, 255]]", b"\x89PNG\r\n\x1a\n" + bytes(100)])
 def test_a_service_says_what_is_wrong_with_a_request(service, body):
     with pytest.raises(HTTPError) as caught:
         urlopen(service, body, timeout=300)
@@ -153,7 +176,7 @@ def test_a_service_says_what_is_wrong_with_a_request(service, body):
         assert json.load(caught.value)["error"]
 
 
-@pytest.mark.parametrize("length", ["11000000", "-1", "many"])
+@pytest.mark.parametrize("length", ["27000000", "-1", "many"])
 def test_a_service_rejects_requests_of_excessive_or_invalid_length(service, length):
     connection = HTTPConnection(service.removeprefix("http://").rstrip("/"), timeout=300)
     connection.putrequest("POST", "/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -12,8 +12,6 @@ from sk_mnist.cli._terminal import waiting
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
-
-    from sk_mnist.demo import Reader
 
 
 def read_images(console: Console, data_home: Path | None, rows: int | None) -> tuple[Bunch, Bunch]:
@@ -29,14 +27,19 @@ def read_images(console: Console, data_home: Path | None, rows: int | None) -> t
     return train, test
 
 
-def make_reader(path: Path | None) -> Reader:
-    """Return a reader of pictures with the model from a file, or with the pretrained model."""
-    from sk_mnist.demo import Reader
+def read_model(path: Path | None) -> Any:
+    """Return the model for read_digits from a file; None, the shipped network, without a file.
 
+    Raises
+    ------
+    ValueError
+        If it is not a classifier of MNIST's images.
+    """
     if path is None:
-        from sk_mnist.pretrained import load_pretrained
-
-        return Reader(load_pretrained())
+        return None
     from sk_mnist.persistence import load
+    from sk_mnist.reading import DigitModel
 
-    return Reader(load(path))
+    model = load(path)
+    DigitModel(model)  # now, and not at each picture
+    return model

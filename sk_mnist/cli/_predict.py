@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import argparse
 import glob
-import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.text import Text
 
 from sk_mnist._images import SIDE
-from sk_mnist.cli._input import make_reader
+from sk_mnist.cli._input import read_model
 from sk_mnist.cli._options import add_model
 from sk_mnist.cli._terminal import make_console, print_json, say
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sk_mnist.reading import DigitReading
 
 STANDARD_INPUT = "-"
 # Suffixes of the pictures to read in a directory.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-
-# The values of a digit that --json prints.
-FIELDS = ("label", "confidence", "runner_up", "box", "sure")
+# The most pages of a TIFF that are read.
+MAX_PAGES = 100
 
 
 def add_command(commands: Any) -> None:
@@ -39,28 +44,27 @@ def add_command(commands: Any) -> None:
         help="a picture, a directory of pictures, a pattern such as '*.png', or - for standard input",
     )
     add_model(predict)
-    predict.add_argument("--split", action="store_true", help="read several digits per picture instead of one")
+    predict.add_argument("--single", action="store_true", help="read each picture as one digit")
     predict.add_argument("--json", action="store_true", help="print only JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return 1 if a picture could not be read."""
-    reader = make_reader(options.model)
+    model = read_model(options.model)
     console = make_console()
     errors = make_console(stderr=True)
     results = []
     status = 0
     for name in _names(options.images):
-        try:
-            digits = reader.read(_opened(name), _shown(name), split=options.split)["digits"]
-        except (OSError, ValueError) as error:
-            status = 1
-            say(errors, f"sk-mnist: {_reason(error, _shown(name))}")
-            continue
-        if options.json:
-            results.append({"file": name, "digits": [{key: digit[key] for key in FIELDS} for digit in digits]})
-        else:
-            _print_digits(console, _shown(name), digits)
+        for page, outcome in _read(name, model, split=not options.single):
+            if isinstance(outcome, Exception):
+                status = 1
+            if options.json:
+                results.append({"file": page, **_content(outcome, page)})
+            elif isinstance(outcome, Exception):
+                say(errors, f"sk-mnist: {_reason(outcome, page)}")
+            else:
+                _print_reading(console, _shown(page), outcome)
     if options.json:
         print_json(results)
     return status
@@ -80,12 +84,35 @@ def _names(images: list[str]) -> Iterator[str]:
             yield name
 
 
-def _opened(name: str) -> Any:
-    if name == STANDARD_INPUT:
-        return io.BytesIO(sys.stdin.buffer.read())
+def _read(name: str, model: Any, *, split: bool) -> Iterator[tuple[str, DigitReading | Exception]]:
+    """Yield the names of the pictures in a file, each with what was read in it or why it could not be read."""
+    from sk_mnist.reading import read_digits
+
+    try:
+        for page, picture in _pages(name):
+            try:
+                yield page, read_digits(picture, model, split=split)
+            except (OSError, ValueError) as error:
+                yield page, error
+    except (OSError, ValueError) as error:
+        yield name, error
+
+
+def _pages(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the pages of a TIFF as name[1], name[2] and so on; any other file as it is."""
+    from sk_mnist.preprocessing._pictures import pages_of_tiff
+
     if Path(name).is_dir():
         raise ValueError(f"{name}: no pictures in this directory")
-    return name
+    file = sys.stdin.buffer.read() if name == STANDARD_INPUT else name
+    n_pages = 0
+    for page in pages_of_tiff(file, name):
+        n_pages += 1
+        if n_pages > MAX_PAGES:
+            raise ValueError(f"{name} has more than {MAX_PAGES} pages. The others are not read.")
+        yield f"{name}[{n_pages}]", page
+    if not n_pages:
+        yield name, file
 
 
 def _shown(name: str) -> str:
@@ -95,35 +122,62 @@ def _shown(name: str) -> str:
 
 def _reason(error: Exception, name: str) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{name}: {error.strerror}"
-    return str(error) if str(error).startswith(name) else f"{name}: {error}"
+        return f"{_shown(name)}: {error.strerror}"
+    text = str(error)
+    return _shown(name) + text[len(name) :] if text.startswith(name) else f"{_shown(name)}: {text}"
 
 
-def _print_digits(console: Console, name: str, digits: list[dict[str, Any]]) -> None:
-    if not digits:
-        console.print(Text(f"{name}: no digit found"), soft_wrap=True)
-    for number, digit in enumerate(digits, start=1):
-        place = f"{name}, digit {number}" if len(digits) > 1 else name
-        sure = "" if digit["sure"] else "not sure, "
-        text = f"{place}: {digit['label']}  ({sure}{digit['confidence']:.1%}, second choice {digit['runner_up']})"
-        if _shows_pictures(console):
-            grid = Table.grid(padding=(0, 2))
-            grid.add_row(_half_blocks(digit["image"]), Text(text))
-            console.print(grid)
-        else:
-            console.print(Text(text), soft_wrap=True)
+def _content(outcome: DigitReading | Exception, name: str) -> dict[str, Any]:
+    """Return what --json prints of a picture."""
+    if isinstance(outcome, Exception):
+        return {"error": _reason(outcome, name)}
+    # Without the images, which would be most of the output.
+    digits = [{key: value for key, value in digit._asdict().items() if key != "image"} for digit in outcome.digits]
+    rejected = [{"box": piece.box} for piece in outcome.rejected]
+    return {"text": outcome.text, "digits": digits, "rejected": rejected, "reason": outcome.reason}
+
+
+def _print_reading(console: Console, name: str, reading: DigitReading) -> None:
+    """Print the number, and the pieces below it."""
+    console.print(Text(f"{name}: {_number(reading, len(name))}"), soft_wrap=True)
+    captions = [
+        f"{_marked(digit):3} {digit.confidence:6.1%}, second choice {digit.runner_up}" for digit in reading.digits
+    ]
+    captions += [f"no digit, at {piece.box[0]}, {piece.box[1]}" for piece in reading.rejected]
+    if _shows_pictures(console) and captions:
+        images = [piece.image for piece in (*reading.digits, *reading.rejected)]
+        cells = [Group(_half_blocks(image), Text(text)) for image, text in zip(images, captions, strict=True)]
+        console.print(Padding(Columns(cells, padding=(1, 2)), (0, 0, 1, 2)))
+    else:
+        for text in captions:
+            console.print(Text(f"  {text}"), soft_wrap=True)
+
+
+def _number(reading: DigitReading, indent: int) -> str:
+    """Return the digits, each line below the other, or why there are none."""
+    from sk_mnist.reading import lines_of
+
+    if reading.reason is not None:
+        return reading.reason if reading.reason.startswith("no digit") else f"no digit: {reading.reason}"
+    lines = ["".join(map(_marked, line)) for line in lines_of(reading)]
+    return ("\n" + " " * (indent + 2)).join(lines)
+
+
+def _marked(digit: Any) -> str:
+    return f"{digit.label}" if digit.is_sure else f"{digit.label}?"
 
 
 def _shows_pictures(console: Console) -> bool:
     return console.color_system is not None and not console.no_color and not console.options.ascii_only
 
 
-def _half_blocks(image: list[int]) -> Text:
+def _half_blocks(image: NDArray[np.uint8]) -> Text:
     """Draw two rows of pixels per line of text: the upper one in the foreground, the lower one in the background."""
     text = Text()
     for row in range(0, SIDE, 2):
         for column in range(SIDE):
-            upper, lower = image[row * SIDE + column], image[(row + 1) * SIDE + column]
+            upper, lower = image[row, column], image[row + 1, column]
             text.append("\N{UPPER HALF BLOCK}", style=f"rgb({upper},{upper},{upper}) on rgb({lower},{lower},{lower})")
-        text.append("\n")
+        if row + 2 < SIDE:
+            text.append("\n")
     return text

@@ -12,12 +12,27 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sk_mnist import reading
 from sk_mnist._images import SIDE
-from sk_mnist.demo._reader import SURE
 from sk_mnist.neural_network import KerasMLPClassifier
-from sk_mnist.preprocessing import _handwriting, _ink, _split
+from sk_mnist.preprocessing import _handwriting, _split
 
 FILES = Path(__file__).parent
+
+HELP_WITH_PICTURES = "Draw one digit or several in a row. Or drop, paste or open a picture of digits."
+HELP = "Draw one digit or several in a row. To read pictures, run <code>sk-mnist demo</code>."
+OPEN = """<label class="button" for="file">Open a picture</label>
+      <input type="file" id="file" accept="image/*">"""
+
+# What reader.js shares with the Python modules.
+_SHARED = {
+    _split: (
+        "PART_SIZE", "PART_DISTANCE", "HALF_OVERLAP", "HALF_GAP", "FLATTEST", "LINE_OVERLAP", "TOUCHING_WIDTH",
+        "CUT_INK", "LEAST_WIDTH", "LEAST_HEIGHT",
+    ),
+    _handwriting: ("DIGIT_SIDE", "LEAST_STROKE"),
+    reading: ("SURE", "LEAST_CONFIDENCE"),
+}  # fmt: skip
 
 
 def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
@@ -26,8 +41,8 @@ def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
     Parameters
     ----------
     classifier : KerasMLPClassifier, default=None
-        A fitted network of dense layers with "relu" for 784 pixels in [0, 1], which the page itself runs. If None, the
-        page sends pictures to its server.
+        A fitted network of dense layers with "relu" for 784 pixels in [0, 1]. The page runs it by itself, and reads
+        what is drawn on it. If None, the page sends drawings and pictures to its server.
 
     Returns
     -------
@@ -43,11 +58,17 @@ def draw_page(classifier: KerasMLPClassifier | None = None) -> str:
     """
     if classifier is not None:
         _check_runs_in_page(classifier)
-    parts = {name: (FILES / name).read_text(encoding="utf-8") for name in ("page.css", "reader.js", "page.js")}
-    parts["constants"] = "\n".join(f"const {name} = {value};" for name, value in _constants().items())
-    parts["model"] = f"const MODEL = {'null' if classifier is None else _model(classifier)};"
-    page = (FILES / "page.html").read_text(encoding="utf-8")
-    return re.sub("@@([a-z.]+)@@", lambda match: parts[match[1]], page)
+    parts = {name: _text(name) for name in ("page.css", "page.js", "pictures.js", "reader.js")} | {"side": str(SIDE)}
+    if classifier is None:
+        parts |= {"help": HELP_WITH_PICTURES, "open": OPEN, "reader": parts["pictures.js"]}
+    else:
+        constants = "".join(f"const {name} = {value};\n" for name, value in _constants().items())
+        parts |= {"help": HELP, "open": "", "reader": constants + parts["reader.js"] + _model(classifier)}
+    return re.sub("@@([a-z.]+)@@", lambda match: parts[match[1]], _text("page.html"))
+
+
+def _text(name: str) -> str:
+    return (FILES / name).read_text(encoding="utf-8")
 
 
 def content_security_policy(page: str) -> str:
@@ -65,13 +86,8 @@ def _digest(match: re.Match[str] | None) -> str:
 
 
 def _constants() -> dict[str, float]:
-    """Return the constants that the page's script shares with the Python modules."""
-    return {"SIDE": SIDE} | {
-        name: value
-        for module in (_ink, _split, _handwriting)
-        for name, value in vars(module).items()
-        if name.isupper() and not name.startswith("_") and isinstance(value, (int, float))
-    }
+    """Return the constants that reader.js shares with the Python modules."""
+    return {name: getattr(module, name) for module, names in _SHARED.items() for name in names}
 
 
 def _check_runs_in_page(classifier: Any) -> None:
@@ -93,9 +109,9 @@ def _model(classifier: KerasMLPClassifier) -> str:
         {"weights": _encoded(weights), "biases": _encoded(biases)}
         for weights, biases in zip(classifier.coefs_, classifier.intercepts_, strict=True)
     ]
-    model = json.dumps({"layers": layers, "classes": classifier.classes_.tolist(), "sure": SURE})
+    model = json.dumps({"layers": layers, "classes": classifier.classes_.tolist()})
     escaped = model.replace("<", "\\u003c")  # a label such as "</script>" would end the script
-    return f"decoded({escaped})"
+    return f"const MODEL = decoded({escaped});"
 
 
 def _encoded(values: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import socket
@@ -128,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with self.server.readers:
             try:
-                content = self.server.reader.read(io.BytesIO(picture), "The picture")
+                content = self.server.reader.read(picture)
             except (OSError, ValueError) as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
                 return

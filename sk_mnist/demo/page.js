@@ -1,10 +1,7 @@
-
-// ------------------------------------------------------------------------------------------------------ the page
-
 const PEN = 22; // width of a stroke on paper, in pixels of the canvas
 const STEP = 12; // of the pen for each arrow key, in pixels of the canvas
 const PAUSE = 40; // before each reading, in milliseconds
-const LARGEST_PICTURE = 1024;
+const NO_DIGIT = "no digit: looks like something else";
 
 const element = (id) => document.getElementById(id);
 const paper = element("paper");
@@ -13,18 +10,21 @@ const blank = { width: paper.width, height: paper.height };
 
 let strokes = []; // each a list of { x, y, width }
 let picture = null; // the opened picture, under the strokes
-let colours = { paper: "white", ink: "black" };
-let readings = [];
+let version = 0; // of what is on the paper
+let request = new AbortController(); // of the reading that is under way
+let pieces = []; // digits, then what is no digit
 let chosen = 0;
 
 // Drawing
 
 function draw() {
-  context.fillStyle = colours.paper;
-  context.fillRect(0, 0, paper.width, paper.height);
+  // Transparent pixels of a picture stay transparent.
+  context.clearRect(0, 0, paper.width, paper.height);
+  context.fillStyle = "white";
   context.imageSmoothingQuality = "high";
-  if (picture) context.drawImage(picture, 0, 0, paper.width, paper.height);
-  context.strokeStyle = context.fillStyle = colours.ink;
+  if (picture) context.drawImage(picture.image, 0, 0, paper.width, paper.height);
+  else context.fillRect(0, 0, paper.width, paper.height);
+  context.strokeStyle = context.fillStyle = "black";
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
     const [first, ...others] = stroke;
@@ -41,11 +41,13 @@ function draw() {
       last = point;
     }
   }
-  const empty = !strokes.length && !picture;
+  paper.classList.toggle("picture", picture !== null);
   element("undo").disabled = !strokes.length;
-  element("clear").disabled = empty;
+  element("clear").disabled = isEmpty();
   readSoon();
 }
+
+const isEmpty = () => !strokes.length && !picture;
 
 // Only pens report their pressure, not mice and fingers.
 function pointOf(event) {
@@ -92,7 +94,6 @@ function clear() {
   letGo();
   strokes = [];
   picture = null;
-  colours = { paper: "white", ink: "black" };
   resize(blank);
   draw();
 }
@@ -147,173 +148,105 @@ paper.addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
   showPen();
-  draw();
+  if (pen.isDown) draw();
 });
 paper.addEventListener("focus", showPen);
 paper.addEventListener("blur", liftPen);
 
-// Pictures
+// Reading
 
-async function openPicture(file) {
-  let image;
-  try {
-    image = await createImageBitmap(file);
-  } catch {
-    say(`${file.name || "This"} is not a picture that the browser can show.`);
-    return;
-  }
-  letGo();
-  const scale = Math.min(1, LARGEST_PICTURE / Math.max(image.width, image.height));
-  const [width, height] = [image.width, image.height].map((length) => Math.max(1, Math.round(length * scale)));
-  strokes = [];
-  picture = image;
-  resize({ width, height });
-  colours = coloursFor(image);
-  draw();
+// Call this as soon as the paper will change: an old answer must not stay.
+function expectAnswer() {
+  version++;
+  request.abort();
+  request = new AbortController();
+  if (element("reading").getAttribute("aria-busy") !== "true") say("reading \u2026");
+  element("reading").setAttribute("aria-busy", "true");
+  return version;
 }
-
-// Transparent pixels are paper, which is black if the other pixels are bright on average.
-function coloursFor(image) {
-  context.clearRect(0, 0, paper.width, paper.height);
-  context.drawImage(image, 0, 0, paper.width, paper.height);
-  const pixels = context.getImageData(0, 0, paper.width, paper.height);
-  const levels = greyLevels(pixels).data.filter((_, i) => pixels.data[4 * i + 3] > 0);
-  const isTransparent = pixels.data.some((value, i) => i % 4 === 3 && value < 255);
-  const isBright = isTransparent && levels.length > 0 && mean(levels) > 127;
-  return isBright ? { paper: "black", ink: "white" } : { paper: "white", ink: "black" };
-}
-
-element("file").addEventListener("change", (event) => {
-  if (event.target.files.length) openPicture(event.target.files[0]);
-  event.target.value = "";
-});
-document.addEventListener("paste", (event) => {
-  const file = [...event.clipboardData.files].find((item) => item.type.startsWith("image/"));
-  if (file) openPicture(file);
-});
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  element("frame").classList.add("over");
-});
-document.addEventListener("dragleave", () => element("frame").classList.remove("over"));
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  element("frame").classList.remove("over");
-  if (event.dataTransfer.files.length) openPicture(event.dataTransfer.files[0]);
-});
-
-// Reading: one picture at a time, and always the latest
-
-let isReading = false;
-let hasChanged = false;
 
 async function readSoon() {
-  hasChanged = true;
-  if (isReading) return;
-  isReading = true;
-  while (hasChanged) {
-    hasChanged = false;
-    // Drawing has priority: reading takes longer than the time between two events of a pen.
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
-    try {
-      show(!strokes.length && !picture ? [] : await read());
-    } catch (error) {
-      show([]);
-      say(error.message);
-    }
+  const expected = expectAnswer();
+  if (isEmpty()) {
+    show({ digits: [], rejected: [], reason: "Nothing to read yet." });
+    return;
   }
-  isReading = false;
+  await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  if (expected !== version) return;
+  const reading = await Promise.resolve().then(() => read(request.signal)).catch(failed);
+  if (expected === version) show(reading);
 }
 
-const read = () => (MODEL ? readHere() : readThere());
-
-function readHere() {
-  const ink = findInk(greyLevels(context.getImageData(0, 0, paper.width, paper.height)));
-  return ink ? findDigits(ink).map(({ levels }) => reading(normalized(levels))) : [];
-}
-
-function reading(image) {
-  const values = probabilities(MODEL.layers, image);
-  const order = values.map((_, k) => k).sort((a, b) => values[b] - values[a]);
-  return {
-    label: MODEL.classes[order[0]],
-    confidence: values[order[0]],
-    runner_up: MODEL.classes[order[1]],
-    sure: values[order[0]] >= MODEL.sure,
-    probabilities: values.map((value, k) => [MODEL.classes[k], value]),
-    image: [...image],
-  };
-}
-
-async function readThere() {
-  const body = await new Promise((resolve) => paper.toBlob(resolve, "image/png"));
-  const answer = await fetch("/predict", { method: "POST", body }).catch(() => {
-    throw new Error("The server does not answer. Is sk-mnist demo still running?");
-  });
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
-  return content.digits;
-}
+const failed = (error) => ({ digits: [], rejected: [], reason: error.message });
 
 // Showing
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const isDigit = (piece) => "label" in piece;
+const nameOf = (piece) => (isDigit(piece) ? piece.label + (piece.is_sure ? "" : "?") : "no digit");
 
 function say(text) {
   element("answer").textContent = text;
 }
 
-function show(digits) {
-  readings = digits;
-  chosen = Math.min(chosen, Math.max(digits.length - 1, 0));
-  const answer = element("answer");
-  if (!digits.length) {
-    say(picture || strokes.length ? "No digit found." : "Nothing to read yet.");
-  } else {
-    const text = document.createElement("strong");
-    text.textContent = digits.map((digit) => digit.label + (digit.sure ? "" : "?")).join(" ");
-    answer.replaceChildren(text, document.createElement("br"), explanation(digits));
-  }
-  showDigits();
+function show({ digits, rejected, reason }) {
+  element("reading").setAttribute("aria-busy", "false");
+  pieces = [...digits, ...rejected];
+  chosen = Math.min(chosen, Math.max(pieces.length - 1, 0));
+  if (digits.length) showText(digits, rejected);
+  else say(asSentence(reason));
+  showPieces();
   showDetails();
 }
 
-function explanation(digits) {
-  if (digits.length === 1) {
-    const { confidence, runner_up, sure } = digits[0];
-    return `${sure ? "" : "Not sure: "}${percent(confidence)}, second choice ${runner_up}`;
-  }
-  const n_unsure = digits.filter((digit) => !digit.sure).length;
-  return n_unsure ? `${digits.length} digits, not sure of ${n_unsure}` : `${digits.length} digits`;
+const asSentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
+
+function showText(digits, rejected) {
+  const text = document.createElement("strong");
+  const gap = (k) => (k === 0 ? "" : digits[k].line === digits[k - 1].line ? " " : "\n");
+  text.textContent = digits.map((digit, k) => gap(k) + nameOf(digit)).join("");
+  element("answer").replaceChildren(text, explanation(digits, rejected));
 }
 
-function showDigits() {
-  const buttons = readings.length < 2 ? [] : readings.map((digit, k) => {
+function explanation(digits, rejected) {
+  const { confidence, runner_up, is_sure } = digits[0];
+  const nUnsure = digits.filter((digit) => !digit.is_sure).length;
+  const one = `${is_sure ? "" : "not sure: "}${percent(confidence)}, second choice ${runner_up}`;
+  const parts = digits.length === 1 ? [one] : [`${digits.length} digits`];
+  if (digits.length > 1 && nUnsure) parts.push(`not sure of ${nUnsure}`);
+  if (rejected.length) parts.push(`${rejected.length} ${rejected.length > 1 ? "pieces are" : "piece is"} no digit`);
+  return parts.join(", ");
+}
+
+function showPieces() {
+  const buttons = pieces.length < 2 ? [] : pieces.map((piece, k) => {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-pressed", k === chosen);
     const canvas = document.createElement("canvas");
-    paint(canvas, digit.image);
+    paint(canvas, piece.image);
     const label = document.createElement("span");
-    label.textContent = digit.label + (digit.sure ? "" : "?");
+    label.textContent = nameOf(piece);
     button.append(canvas, label);
     button.addEventListener("click", () => {
       chosen = k;
-      showDigits();
+      showPieces();
       showDetails();
-      element("digits").children[k].focus();
+      element("pieces").children[k].focus();
     });
     return button;
   });
-  element("digits").replaceChildren(...buttons);
+  element("pieces").replaceChildren(...buttons);
 }
 
 function showDetails() {
-  const digit = readings[chosen];
-  element("details").hidden = !digit;
-  if (!digit) return;
-  paint(element("seen"), digit.image);
-  element("bars").replaceChildren(...digit.probabilities.map(([label, value]) => {
+  const piece = pieces[chosen];
+  element("details").hidden = !piece;
+  if (!piece) return;
+  paint(element("seen"), piece.image);
+  element("verdict").textContent = isDigit(piece) ? "" : asSentence(NO_DIGIT);
+  element("shares").hidden = !isDigit(piece);
+  element("bars").replaceChildren(...(piece.probabilities ?? []).map(([label, value]) => {
     const row = document.createElement("tr");
     const head = document.createElement("th");
     head.scope = "row";
@@ -335,5 +268,3 @@ function paint(canvas, image) {
   image.forEach((level, i) => pixels.data.set([level, level, level, 255], 4 * i));
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
-
-draw();

@@ -8,16 +8,22 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
+from itertools import count
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
+from sk_mnist._files import open_regular
 from sk_mnist.preprocessing._pixels import ABOVE_WHITE
 
 # Pillow reads many more formats, some of them by starting other programs: EPS starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
+
+# How a HEIC file begins, after its first 8 bytes.
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # An image of 100 kB may take gigabytes once it is decoded.
 MAX_PIXELS = 50_000_000
@@ -85,6 +91,39 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     return _levels_of_image(image, name)
 
 
+def pages_of_tiff(picture: Any, name: str) -> Iterator[Image.Image]:
+    """Yield the pages of a TIFF, before they are decoded; nothing if the file has one page or is no TIFF.
+
+    Parameters
+    ----------
+    picture : str, path-like or bytes
+        The file, or what it contains.
+    name : str
+        Name of the file in error messages.
+    """
+    try:
+        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
+    except _DAMAGE:  # grey_levels says why
+        return
+    with image:
+        try:
+            image.seek(1)
+        except EOFError:
+            return
+        except _DAMAGE:  # reported below, after the first page
+            pass
+        for number in count():
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of damaged metadata
+                    image.seek(number)
+            except EOFError:
+                return
+            except _DAMAGE as error:
+                raise ValueError(f"{name} is damaged after page {number}: {error}") from error
+            yield image
+
+
 def is_picture(item: Any) -> bool:
     """Whether an item of a sequence is a whole picture, and not a row of pixels."""
     if isinstance(item, (str, bytes, bytearray, memoryview, os.PathLike, Image.Image)) or hasattr(item, "read"):
@@ -96,6 +135,11 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
+        if _is_heic(file):
+            raise ValueError(
+                f"{name} is a HEIC picture, which is not supported. Save it as JPEG; or open it with pillow-heif, and "
+                "give the Pillow image to read_digits."
+            ) from error
         raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
@@ -103,6 +147,15 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{name} is damaged: {error}") from error
+
+
+def _is_heic(file: str | os.PathLike[str] | IO[bytes]) -> bool:
+    if isinstance(file, (str, os.PathLike)):
+        with open_regular(file) as opened:
+            return _is_heic(opened)
+    file.seek(0)
+    start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS
 
 
 def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:

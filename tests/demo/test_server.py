@@ -97,8 +97,10 @@ def test_a_class_label_cannot_close_the_script_of_the_page():
 def test_the_server_reads_a_picture(server, seven):
     response, content = ask(server, "POST", "/predict", seven)
     assert response.status == 200
-    (digit,) = json.loads(content)["digits"]
-    assert (digit["label"], digit["sure"]) == (7, True)
+    reading = json.loads(content)
+    assert (reading["text"], reading["rejected"], reading["reason"]) == ("7", [], None)
+    (digit,) = reading["digits"]
+    assert (digit["label"], digit["is_sure"], digit["line"]) == (7, True, 0)
     assert digit["confidence"] == max(share for _, share in digit["probabilities"])
     assert sum(share for _, share in digit["probabilities"]) == pytest.approx(1)
     assert len(digit["image"]) == 784
@@ -120,14 +122,26 @@ def test_the_server_reads_a_picture(server, seven):
 def test_the_pixel_scale_is_found_in_nested_pipelines_and_searches(model, seven):
     train = fetch_mnist(subset="train", normalize=False)
     reader = Reader(clone(model).fit(train.images[:2000], train.target[:2000]))
-    (digit,) = reader.read(io.BytesIO(seven), "seven")["digits"]
+    (digit,) = reader.read(seven)["digits"]
     assert digit["label"] == 7
+    assert dict(digit["probabilities"])[7] == digit["confidence"]
 
 
-def test_a_model_for_another_pixel_scale_fails_when_the_reader_is_created():
+def test_the_server_says_why_there_is_no_digit(server):
+    file = io.BytesIO()
+    Image.new("L", (100, 100), 200).save(file, "PNG")
+    response, content = ask(server, "POST", "/predict", file.getvalue())
+    assert response.status == 200
+    assert json.loads(content) == {"text": "", "digits": [], "rejected": [], "reason": "the contrast is too low"}
+
+
+def test_a_model_that_cannot_read_digits_fails_when_the_reader_is_created():
+    with pytest.raises(ValueError, match="The model is a KerasMLPClassifier for 64 pixels; it must be a fitted"):
+        Reader(small_network(64))
+
     class Picky(KNeighborsClassifier):
         def predict_proba(self, X):
-            assert X.max() in (0, 255), "bytes are wanted"
+            assert X.max() == 255, "bytes are wanted"
             return super().predict_proba(X)
 
     train = fetch_mnist(subset="train", normalize=False)
@@ -146,10 +160,10 @@ def test_a_connection_takes_several_requests(server, seven):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "The picture is not a picture in a supported format"),
-        (b"no picture", "The picture is not a picture in a supported format"),
-        (b"/etc/passwd", "The picture is not a picture in a supported format"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "The picture is"),
+        (b"", "picture is not a picture in a supported format"),
+        (b"no picture", "picture is not a picture in a supported format"),
+        (b"/etc/passwd", "picture is not a picture in a supported format"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "picture is"),
     ],
 )
 def test_a_body_that_is_not_a_picture_is_a_bad_request(server, body, reason):
@@ -238,7 +252,7 @@ class Broken(Reader):
 
 
 def test_an_error_in_the_model_is_answered_with_status_500(seven):
-    with served(Broken(load_pretrained())) as server:
+    with served(Broken()) as server:
         response, content = ask(server, "POST", "/predict", seven)
     assert response.status == 500
     assert json.loads(content) == {"error": "The picture could not be read."}
@@ -248,7 +262,7 @@ def test_an_error_in_the_model_is_answered_with_status_500(seven):
 def test_a_request_that_arrives_too_slowly_is_cut_off(monkeypatch):
     monkeypatch.setattr(_server, "LONGEST_REQUEST", 0.5)
     with (
-        served(Reader(load_pretrained())) as server,
+        served(Reader()) as server,
         socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection,
     ):
         connection.sendall(f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n".encode())
@@ -270,7 +284,7 @@ def test_a_connection_whose_thread_cannot_start_does_not_count_towards_the_limit
     def start(self):
         raise RuntimeError("can't start new thread")
 
-    with served(Reader(load_pretrained())) as server:
+    with served(Reader()) as server:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", start)
             for _ in range(MAX_CONNECTIONS + 1):
@@ -281,7 +295,7 @@ def test_a_connection_whose_thread_cannot_start_does_not_count_towards_the_limit
 
 @pytest.mark.slow
 def test_the_number_of_connections_is_limited():
-    with served(Reader(load_pretrained())) as server:
+    with served(Reader()) as server:
         idle = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(MAX_CONNECTIONS)]
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             ask(server, "GET", "/")
