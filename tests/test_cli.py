@@ -780,7 +780,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert main(["predict", "scan.tif"]) == 1
         output, errors = capfd.readouterr()
         assert re.fullmatch(r"scan\.tif\[1\]: 7\n.*\nscan\.tif\[3\]: 1\n.*\n", output)
-        assert errors.startswith("sk-mnist: scan.tif[2]: ")
+        assert errors.splitlines()[-1].startswith("sk-mnist: scan.tif[2]: ")  # libtiff prints its own line before
 
     def test_at_most_100_pages_of_a_tiff_are_read(self, tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(tmp_path)
@@ -791,10 +791,8 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert [picture["file"] for picture in read] == [f"scan.tif[{number}]" for number in range(1, 101)]
         assert last == {"file": "scan.tif", "error": "scan.tif has more than 100 pages. The others are not read."}
 
-    @pytest.mark.parametrize(
-        ("name", "kind"), [("a.gif", "GIF"), ("a.webp", "WEBP"), ("a.png", "PNG"), ("a.jpg", "MPO")]
-    )
-    def test_a_picture_that_moves_counts_as_one(self, name, kind, pages, tmp_path, monkeypatch, capfd):
+    @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png", "a.mpo"])
+    def test_several_pictures_in_one_file_count_as_one(self, name, pages, tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(tmp_path)
         first, *others = [page.convert("RGB") for page in pages]
         first.save(name, save_all=True, append_images=others)
@@ -817,8 +815,8 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         monkeypatch.chdir(pictures)
         main(["predict", "--json", argument])
         read = {os.path.basename(result["file"]) for result in json.loads(capsys.readouterr().out)}
-        expected = {".": {"blank.png", "row.png", "seven.png"}, "*.png": {"blank.png", "row.png", "seven.png"}}
-        assert read == expected.get(argument, {"seven.png"})
+        pngs = {"blank.png", "empty.png", "row.png", "seven.png"}
+        assert read == {".": pngs | {"text.jpg"}, "*.png": pngs, "*e*n*.png": {"seven.png"}}[argument]
 
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")

@@ -22,7 +22,7 @@ async function openPicture(file) {
   const image = await createImageBitmap(file).catch(() => null);
   if (expected !== version) return; // another drawing or picture has come
   if (!image) {
-    show(failed(new Error(`${file.name || "This"} is not a picture that the browser can show.`)));
+    show(failed(new Error(`The browser cannot show ${file.name || "this"} as a picture.`)));
     return;
   }
   strokes = [];

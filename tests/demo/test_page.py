@@ -256,7 +256,7 @@ class TestPictures:
         path = tmp_path / "text.png"
         path.write_text("no picture")
         page.locator("#file").set_input_files(path)
-        answer_is(page, "text.png is not a picture that the browser can show.")
+        answer_is(page, "The browser cannot show text.png as a picture.")
 
     def test_a_picture_without_a_digit_is_reported(self, page, tmp_path):
         path = tmp_path / "empty.png"
@@ -354,9 +354,8 @@ class TestSavedPage:
 
     def test_it_reads_no_pictures_and_says_what_does(self, page, open_page, server):
         assert page.locator("#help").inner_text().endswith("To read pictures, run sk-mnist demo.")
-        for kind, n in ((page, 0), (open_page(server.url), 1)):
-            assert kind.get_by_text("Open a picture").count() == n
-            assert kind.locator("input[type=file]").count() == n
+        for kind, n in ((page, 0), (open_page(server.url), 2)):
+            assert kind.locator("label[for=file], input[type=file]").count() == n
         assert page.evaluate("typeof openPicture") == "undefined"
 
     def test_probabilities_match_python(self, page, model):
@@ -370,7 +369,7 @@ class TestSavedPage:
         # removes specks, which the page does not.
         test = fetch_mnist(subset="test", normalize=False)
         generator = np.random.default_rng(0)
-        n_compared = 0
+        differences = []
         for _ in range(40):
             drawn = []
             for place in range(3):
@@ -384,16 +383,15 @@ class TestSavedPage:
             )
             if there["rejected"] or not all(digit["is_sure"] for digit in there["digits"]):
                 continue
-            n_compared += 1
             here = read_digits(base64.b64decode(picture.partition(",")[2]))
             assert [(digit["label"], digit["line"]) for digit in there["digits"]] == [
                 (digit.label, number) for number, line in enumerate(lines_of(here)) for digit in line
             ]
-            difference = np.array([digit["image"] for digit in there["digits"]]) - [
-                digit.image.ravel() for digit in here.digits
-            ]
-            assert np.abs(difference).mean() <= 0.5
-        assert n_compared >= 20
+            for digit, same in zip(there["digits"], here.digits, strict=True):
+                differences.append(np.abs(np.subtract(digit["image"], same.image.ravel(), dtype=float)).mean())
+        assert len(differences) >= 60
+        # The others are shifted by a pixel, or lack a speck.
+        assert np.quantile(differences, 0.9) <= 0.1
 
 
 def test_digits_of_mnist_drawn_with_the_mouse_are_recognised(open_page, static_page):
