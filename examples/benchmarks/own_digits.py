@@ -8,6 +8,7 @@ many pictures no digit is found::
 
     python examples/benchmarks/own_digits.py                 # 500 pictures of each kind
     python examples/benchmarks/own_digits.py --images 50
+    python examples/benchmarks/own_digits.py --picture surroundings.png  # only show what is read in one of each kind
 
 The first table has digits alone: on canvases of any size, anywhere on them, large and small, dark on light, with thick
 and thin strokes, blurred, on unevenly lit paper, as JPEG. The second has them in surroundings: on a sheet on a desk, on
@@ -289,7 +290,11 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="test", help="which images (default: %(default)s)")
     help_text = "read with this network in place of the pretrained one, which has learned from all training images"
     parser.add_argument("--network", type=Path, help=help_text)
+    parser.add_argument("--picture", type=Path, help="only draw a picture of each kind in surroundings to this file")
     options = parser.parse_options()
+    if options.picture:
+        draw_examples(options.picture)
+        return
     if options.split == "validation" and options.network is None:
         parser.error("--split validation needs --network")
     n_images = {name: options.images * (MORE_ALONE if name in PICTURES else 1) for name in KINDS}
@@ -355,6 +360,20 @@ def small_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's images of 8 x 8 pixels, in [0, 1], and their labels."""
     small = load_digits()
     return small.images / 16, small.target
+
+
+def draw_examples(path: Path) -> None:
+    """Draw a picture of each kind in surroundings, with what is read in it."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(4, 6, figsize=(12, 8.6), layout="constrained")
+    images, _ = digits("test")
+    for k, (ax, (kind, make)) in enumerate(zip(axes.flat, SURROUNDINGS.items(), strict=False)):
+        reading = sk_mnist.read_digits(as_bytes(make(images[k], np.random.default_rng(k))), split=False)
+        reading.plot(ax).set_title(kind)
+    for ax in axes.flat[len(SURROUNDINGS) :]:
+        ax.set_axis_off()
+    figure.savefig(path, dpi=80)
 
 
 def print_answers(title: str, answers: dict[str, Answers]) -> None:
