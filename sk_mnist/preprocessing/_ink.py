@@ -254,7 +254,7 @@ def _thresholded(contrast: NDArray[np.int64]) -> Contrast:
     paper = contrast[contrast <= threshold]
     offset = _quantile(paper, 0.5)
     noise = 1.4826 * _quantile(np.abs(paper - offset), 0.5)
-    contrast = np.maximum(contrast - offset, 0)
+    contrast = np.clip(contrast - offset, 0, 255)
     strong = contrast > threshold - offset
     if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
@@ -301,7 +301,7 @@ def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = N
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
-    full = float(np.percentile(difference[strong], 90))
+    full = float(np.percentile(difference[strong], 75))
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
 
 
@@ -408,13 +408,15 @@ def _near(found: Contrast) -> NDArray[np.bool_]:
 
 def _divided(found: Contrast, shrunk: int) -> Ink:
     """Divide the ink into components."""
+    if not found.strong.any():
+        raise NoInkError("the contrast is too low")
     labels, _ = ndimage.label(found.weak & _near(found), _DIAGONALS_TOO)
     inked = np.minimum(255 * found.contrast / found.full + 0.5, 255).astype(np.uint8)
-    areas, sums = np.bincount(labels.ravel()), np.bincount(labels.ravel(), inked.ravel())
+    of_ink = labels > 0
+    areas = np.bincount(labels[of_ink])
+    sums = np.bincount(labels[of_ink], inked[of_ink])
     wanted = np.unique(labels[found.strong])
     wanted = wanted[np.argsort(-sums[wanted], kind="stable")[: MAX_COMPONENTS + 1]]
-    if not len(wanted):
-        raise NoInkError("the contrast is too low")
     boxes = ndimage.find_objects(labels)
     components = [
         Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
@@ -482,15 +484,22 @@ def _plain_paper(levels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     threshold = _otsu(levels)
     if threshold is None:
         return None
-    bright = levels > threshold
-    share = bright.mean()
-    between = share * (1 - share) * (levels[bright].mean() - levels[~bright].mean()) ** 2
-    if between < TWO_CLASSES * levels.var():
+    counts = np.bincount(levels.ravel(), minlength=256)
+    dark, light = counts[: threshold + 1], counts[threshold + 1 :]
+    share = light.sum() / levels.size
+    between = share * (1 - share) * (_mean(light) + threshold + 1 - _mean(dark)) ** 2
+    if between < TWO_CLASSES * (_mean(counts, 2) - _mean(counts) ** 2):
         return None
+    bright = levels > threshold
     paper = bright if bright[0, 0] else ~bright
     sides = np.concatenate([paper[0], paper[-1], paper[:, 0], paper[:, -1]])
     corners = paper[[0, 0, -1, -1], [0, -1, 0, -1]]
     return paper if corners.all() and sides.mean() >= PAPER_ON_BORDER else None
+
+
+def _mean(counts: NDArray[np.intp], power: int = 1) -> float:
+    """Return the mean level of a histogram, or that of its squares."""
+    return float((counts * np.arange(len(counts)) ** power).sum() / counts.sum())
 
 
 def _is_dark_on_light(levels: NDArray[np.uint8]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import threading
 import warnings
@@ -80,7 +81,11 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
             # Pillow warns of sizes below our own limit, and of damaged metadata.
             warnings.simplefilter("ignore")
             with _opened(picture, name) as image:
-                return _levels_of_image(image, name)
+                n_pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                levels = _levels_of_image(image, name)
+        if n_pages > 1:
+            warnings.warn(f"{name} has {n_pages} pages; only the first is read.")
+        return levels
     image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     return _levels_of_image(image, name)
 
@@ -96,6 +101,11 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
+        if _is_heic(file):
+            raise ValueError(
+                f"{name} is a HEIC picture, which Pillow cannot read. Export it as JPEG, set the camera to "
+                '"Most Compatible", or install pillow-heif and give the Pillow image that it opens.'
+            ) from error
         raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
@@ -103,6 +113,14 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{name} is damaged: {error}") from error
+
+
+def _is_heic(file: str | os.PathLike[str] | IO[bytes]) -> bool:
+    if isinstance(file, (str, os.PathLike)):
+        with open(file, "rb") as opened:
+            return _is_heic(opened)
+    file.seek(0)
+    return re.match(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", file.read(12), re.DOTALL) is not None
 
 
 def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
