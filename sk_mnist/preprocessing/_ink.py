@@ -33,9 +33,10 @@ MIN_CONTRAST_TO_NOISE = 4
 # The weakest grey that belongs to a stroke, as a share of the ink level: on clean paper, and on other paper.
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
-# A weak pixel is no farther from a strong one than this share of the longer side, and may always be a neighbour of a
-# neighbour. Farther ones are rulings.
-WEAK_REACH, LEAST_REACH = 0.05, 2
+# A grey pixel has at least this share of full contrast, and is no farther from a strong one than a stroke is wide, or
+# than this
+# share of the longer side. A weak pixel is only so many pixels away from a grey one. Others are rulings.
+GREY, WEAK_REACH, LEAST_REACH = 0.25, 0.05, 2
 
 # Ink has so many times the contrast of rulings, and covers less than this share of the border of the picture.
 RULING_CONTRAST, RULING_BORDER = 3.0, 0.02
@@ -301,7 +302,8 @@ def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = N
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
-    full = float(np.percentile(difference[strong], 75))
+    # On noisy paper, strokes are uneven, and most of each is full ink.
+    full = float(np.percentile(difference[strong], 60 if np.median(squares) > 1 else 90))
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
 
 
@@ -398,12 +400,13 @@ def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _near(found: Contrast) -> NDArray[np.bool_]:
-    """Return the pixels that are not farther from a strong one than the width of a stroke."""
+    """Return the pixels that are near enough to strong ones."""
     strong = found.strong
     n_edges = np.count_nonzero(np.diff(strong, axis=0)) + np.count_nonzero(np.diff(strong, axis=1))
     width = 2.5 * strong.sum() / max(1, n_edges)
     reach = int(max(LEAST_REACH, min(width, WEAK_REACH * max(strong.shape))))
-    return ndimage.maximum_filter(strong, 2 * reach + 1)
+    grey = (found.contrast > GREY * found.full) & ndimage.maximum_filter(strong, 2 * reach + 1)
+    return ndimage.maximum_filter(grey | strong, 2 * LEAST_REACH + 1)
 
 
 def _divided(found: Contrast, shrunk: int) -> Ink:
