@@ -71,7 +71,7 @@ REGION_MARGIN = 0.01
 # Not a digit: longer than this share of the picture, and thin or with little ink in its box.
 LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
-LEAST_HEIGHT = 0.3
+LOWEST = 0.3
 # A frame encloses something that is at least this share of its size.
 ENCLOSED = 0.3
 # The outer frame of a picture is at most this wide, as a share of each side, and inked along this share of the side.
@@ -447,7 +447,7 @@ def _without_margins(ink: Ink) -> Ink:
     heights, inks = np.array([c.height for c in kept]), np.array([c.ink for c in kept])
     order = np.argsort(heights)
     middle = heights[order][np.searchsorted(inks[order].cumsum(), inks.sum() / 2)]
-    return replace(ink, components=[c for c in kept if c.height >= LEAST_HEIGHT * middle])
+    return replace(ink, components=[c for c in kept if c.height >= LOWEST * middle])
 
 
 def _without_enclosures(ink: Ink) -> Ink:
