@@ -231,7 +231,7 @@ def _shadow(row):
 
 
 def _faint(row):
-    return 200 - 30 * row + noise(row.shape, 2)
+    return 200 - 50 * row + noise(row.shape, 2)
 
 
 def _vignette(row):
