@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -24,8 +24,8 @@ from sk_mnist.pretrained import SURE, load_pretrained
 
 __all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
 
-# A piece of which the network believes less than this is not a digit. If the piece is the only one, or of about the same
-# height as a sure digit on its line, a badly written digit is more likely than anything else, and the limit is lower.
+# A piece of which the network believes less than this is not a digit. If the piece is the only one, or about as high as
+# a sure digit on its line, a badly written digit is more likely than anything else, and the limit is lower.
 LEAST_CONFIDENCE, LEAST_IF_LIKELY = 0.5, 0.2
 SAME_HEIGHT = 1.5
 
@@ -96,7 +96,7 @@ class RejectedPiece(NamedTuple):
     image: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DigitReading:
     """What was read in a picture.
 
@@ -134,11 +134,15 @@ class DigitReading:
     digits: list[Digit]
     rejected: list[RejectedPiece]
     reason: str | None
-    picture: NDArray[np.uint8] = field(repr=False)
-    scale: int = field(repr=False)
+    picture: NDArray[np.uint8]
+    scale: int
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        about = f"{len(self.digits)} digits, {len(self.rejected)} rejected"
+        return f"{type(self).__name__}({self.text!r}, {about}, reason={self.reason!r})"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the picture, with a box around each piece and the answers above.

@@ -48,14 +48,18 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
 
     See Also
     --------
+    read_digits : Reads a picture, with the pretrained network.
     split_digits : Splits a picture of several digits into pictures of one digit each.
     sk_mnist.load_pretrained : Loads a network that classifies the result.
 
     Notes
     -----
     The lowest grey level that counts as ink depends on Otsu's threshold [2]_ and on the noise of the paper. The
-    lighting may vary smoothly across the picture, but the edge of a hard shadow may be mistaken for ink. Solid shapes
-    on more than a fifth of the picture, and strokes wider than 0.4 of its longer side, may be mistaken for paper.
+    lighting may vary smoothly across the picture, but the edge of a hard shadow may be mistaken for ink. In uneven
+    light, solid shapes on more than a fifth of the picture, and strokes wider than 0.4 of its longer side, may be
+    mistaken for paper. Ink that is far from the largest part of the digit is left out. A picture of 28 x 28 pixels that
+    is already in MNIST's form stays as it is. There is only one interpretation of each picture;
+    :func:`~sk_mnist.read_digits` tries several.
 
     References
     ----------
@@ -113,9 +117,9 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         Parameters
         ----------
         X : sequence of n_samples pictures
-            A list, a tuple, a Series or a 1-D array. Each picture is a file name (str or path-like), a binary file, a
-            ``PIL.Image.Image``, or an array of shape (height, width) or (height, width, 1) for grey, (height, width, 3)
-            for RGB, (height, width, 4) for RGBA.
+            A list, a tuple, a Series or a 1-D array. Each picture is a file name (str or path-like), the bytes of a
+            file, a binary file, a ``PIL.Image.Image``, or an array of shape (height, width) or (height, width, 1) for
+            grey, (height, width, 3) for RGB, (height, width, 4) for RGBA.
             Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans; masks of 0 and 1 must be booleans. ``X`` may
             also be an array of shape (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be
             PNG, JPEG, GIF, BMP, TIFF or WebP; only the first image in a file is used.
@@ -194,7 +198,7 @@ def split_digits(image: Any) -> list[DigitCrop]:
 
     Parameters
     ----------
-    image : str, path-like, binary file, PIL.Image.Image or array-like
+    image : str, path-like, bytes-like, binary file, PIL.Image.Image or array-like
         A picture in any form that :meth:`DigitImageNormalizer.transform` accepts.
 
     Returns
@@ -287,12 +291,12 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
 
     Parameters
     ----------
-    picture : str, path-like, binary file, PIL.Image.Image or array-like
+    picture : str, path-like, bytes-like, binary file, PIL.Image.Image or array-like
         The picture, in any form that :meth:`DigitImageNormalizer.transform` accepts.
     name : str
         Name of the picture in error messages.
     split : bool
-        Whether the picture may contain several digits. If not, all ink is one digit.
+        Whether the picture may contain several digits. If not, the main group of ink is one digit.
 
     Returns
     -------
@@ -314,7 +318,7 @@ def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Propos
     levels : ndarray of uint8 of shape (height, width)
         Grey levels.
     split : bool
-        Whether the picture may contain several digits. If not, all ink is one digit.
+        Whether the picture may contain several digits. If not, the main group of ink is one digit.
 
     Yields
     ------
@@ -385,7 +389,7 @@ def _as_sequence(X: Any, caller: str) -> Any:
 def _may_be_picture(X: Any) -> bool:
     if isinstance(X, np.ndarray):
         return X.ndim in (2, 3) and X.dtype.kind in "biuf"
-    return isinstance(X, (str, os.PathLike, Image.Image)) or hasattr(X, "read")
+    return isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)) or hasattr(X, "read")
 
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,9 +33,10 @@ MIN_CONTRAST_TO_NOISE = 4
 # The weakest grey that belongs to a stroke, as a share of the ink level: on clean paper, and on other paper.
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
-# A weak pixel is no farther from a strong one than this share of the longer side, and may always be a neighbour of a
-# neighbour. Farther ones are rulings.
-WEAK_REACH, LEAST_REACH = 0.05, 2
+# A grey pixel has at least this share of full contrast, and is no farther from a strong one than a stroke is wide, or
+# than this
+# share of the longer side. A weak pixel is only so many pixels away from a grey one. Others are rulings.
+GREY, WEAK_REACH, LEAST_REACH = 0.25, 0.05, 2
 
 # Ink has so many times the contrast of rulings, and covers less than this share of the border of the picture.
 RULING_CONTRAST, RULING_BORDER = 3.0, 0.02
@@ -70,7 +71,7 @@ REGION_MARGIN = 0.01
 # Not a digit: longer than this share of the picture, and thin or with little ink in its box.
 LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
-LEAST_HEIGHT = 0.3
+LOWEST = 0.3
 # A frame encloses something that is at least this share of its size.
 ENCLOSED = 0.3
 # The outer frame of a picture is at most this wide, as a share of each side, and inked along this share of the side.
@@ -254,7 +255,7 @@ def _thresholded(contrast: NDArray[np.int64]) -> Contrast:
     paper = contrast[contrast <= threshold]
     offset = _quantile(paper, 0.5)
     noise = 1.4826 * _quantile(np.abs(paper - offset), 0.5)
-    contrast = np.maximum(contrast - offset, 0)
+    contrast = np.clip(contrast - offset, 0, 255)
     strong = contrast > threshold - offset
     if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
@@ -301,7 +302,8 @@ def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = N
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
-    full = float(np.percentile(difference[strong], 90))
+    # On noisy paper, strokes are uneven, and most of each is full ink.
+    full = float(np.percentile(difference[strong], 60 if np.median(squares) > 1 else 90))
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
 
 
@@ -398,23 +400,26 @@ def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _near(found: Contrast) -> NDArray[np.bool_]:
-    """Return the pixels that are not farther from a strong one than the width of a stroke."""
+    """Return the pixels that are near enough to strong ones."""
     strong = found.strong
     n_edges = np.count_nonzero(np.diff(strong, axis=0)) + np.count_nonzero(np.diff(strong, axis=1))
     width = 2.5 * strong.sum() / max(1, n_edges)
     reach = int(max(LEAST_REACH, min(width, WEAK_REACH * max(strong.shape))))
-    return ndimage.maximum_filter(strong, 2 * reach + 1)
+    grey = (found.contrast > GREY * found.full) & ndimage.maximum_filter(strong, 2 * reach + 1)
+    return ndimage.maximum_filter(grey | strong, 2 * LEAST_REACH + 1)
 
 
 def _divided(found: Contrast, shrunk: int) -> Ink:
     """Divide the ink into components."""
+    if not found.strong.any():
+        raise NoInkError("the contrast is too low")
     labels, _ = ndimage.label(found.weak & _near(found), _DIAGONALS_TOO)
     inked = np.minimum(255 * found.contrast / found.full + 0.5, 255).astype(np.uint8)
-    areas, sums = np.bincount(labels.ravel()), np.bincount(labels.ravel(), inked.ravel())
+    of_ink = labels > 0
+    areas = np.bincount(labels[of_ink])
+    sums = np.bincount(labels[of_ink], inked[of_ink])
     wanted = np.unique(labels[found.strong])
     wanted = wanted[np.argsort(-sums[wanted], kind="stable")[: MAX_COMPONENTS + 1]]
-    if not len(wanted):
-        raise NoInkError("the contrast is too low")
     boxes = ndimage.find_objects(labels)
     components = [
         Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
@@ -442,7 +447,7 @@ def _without_margins(ink: Ink) -> Ink:
     heights, inks = np.array([c.height for c in kept]), np.array([c.ink for c in kept])
     order = np.argsort(heights)
     middle = heights[order][np.searchsorted(inks[order].cumsum(), inks.sum() / 2)]
-    return replace(ink, components=[c for c in kept if c.height >= LEAST_HEIGHT * middle])
+    return replace(ink, components=[c for c in kept if c.height >= LOWEST * middle])
 
 
 def _without_enclosures(ink: Ink) -> Ink:
@@ -482,15 +487,22 @@ def _plain_paper(levels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     threshold = _otsu(levels)
     if threshold is None:
         return None
-    bright = levels > threshold
-    share = bright.mean()
-    between = share * (1 - share) * (levels[bright].mean() - levels[~bright].mean()) ** 2
-    if between < TWO_CLASSES * levels.var():
+    counts = np.bincount(levels.ravel(), minlength=256)
+    dark, light = counts[: threshold + 1], counts[threshold + 1 :]
+    share = light.sum() / levels.size
+    between = share * (1 - share) * (_mean(light) + threshold + 1 - _mean(dark)) ** 2
+    if between < TWO_CLASSES * (_mean(counts, 2) - _mean(counts) ** 2):
         return None
+    bright = levels > threshold
     paper = bright if bright[0, 0] else ~bright
     sides = np.concatenate([paper[0], paper[-1], paper[:, 0], paper[:, -1]])
     corners = paper[[0, 0, -1, -1], [0, -1, 0, -1]]
     return paper if corners.all() and sides.mean() >= PAPER_ON_BORDER else None
+
+
+def _mean(counts: NDArray[np.intp], power: int = 1) -> float:
+    """Return the mean level of a histogram, or that of its squares."""
+    return float((counts * np.arange(len(counts)) ** power).sum() / counts.sum())
 
 
 def _is_dark_on_light(levels: NDArray[np.uint8]) -> bool:
