@@ -163,6 +163,16 @@ class TestDrawing:
         page.mouse.up()
         answer_is(page, "Nothing to read yet.")
 
+    def test_touching_digits_are_cut_apart(self, page):
+        draw(page, [(0.1, 0.38), (0.18, 0.3), (0.25, 0.42), (0.1, 0.85), (0.4, 0.85)])
+        draw(page, [(0.36, 0.3), (0.52, 0.3), (0.4, 0.85)])
+        answer_is(page, "2 7")
+
+    def test_the_loose_bar_of_a_5_is_a_part_of_it(self, page):
+        draw(page, [(0.42, 0.24), (0.42, 0.5), (0.55, 0.5), (0.58, 0.7), (0.53, 0.85), (0.42, 0.85)])
+        draw(page, [(0.46, 0.14), (0.6, 0.14)])
+        answer_is(page, "5")
+
     def test_what_is_no_digit_is_said_and_left_out(self, page):
         draw(page, SCRIBBLE)
         answer_is(page, "No digit: looks like something else.")
