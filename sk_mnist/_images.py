@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from math import isqrt, prod
 from numbers import Integral
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,12 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
         raise TypeError(
             f"X is a Pillow image of {X.width} x {X.height} pixels; {caller} takes arrays of shape {batch}. For an "
             "image in MNIST's form, white on black, use np.asarray(X.convert('L')).reshape(1, -1); for any other "
-            "picture of a digit, sk_mnist.DigitImageNormalizer().fit_transform([X])."
+            "picture of digits, sk_mnist.read_digits(X)."
+        )
+    if given := _given_pictures(X):
+        raise ValueError(
+            f"X is {given}; {caller} takes arrays of shape {batch}. To read pictures of digits, use "
+            "sk_mnist.read_digits(picture) for each, which also takes a model."
         )
     shape = shape_of(X)
     if len(shape) == 1:
@@ -88,11 +94,33 @@ def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = Non
             f"Expected 2D array, got 1D array: X has shape {shape}, but {caller} takes {batch}. Reshape your data: "
             f"np.reshape(X, (1, -1)){other}."
         )
+    is_images = len(shape) == 3 or (len(shape) == 4 and shape[3] == 1)
+    if is_images and n_features is not None and prod(shape[1:]) != n_features:
+        raise ValueError(
+            f"X has {prod(shape[1:])} features, but {caller} is expecting {n_features} features as input. X has shape "
+            f"{shape}. To read pictures of digits of any size, use sk_mnist.read_digits(picture) for each."
+        )
     if len(shape) == 2 and n_features is not None and shape[1] != n_features and prod(shape) == n_features:
         raise ValueError(
             f"X has {shape[1]} features, but {caller} is expecting {n_features} features as input. X has shape "
             f"{shape}, which is one image: np.reshape(X, (1, -1)) is a batch of one."
         )
+
+
+def _given_pictures(X: Any) -> str | None:
+    """Return what ``X`` is if it is a file name, or a list of files or of pictures of several sizes."""
+    if isinstance(X, str | bytes | PathLike) or hasattr(X, "read"):
+        return f"a {type(X).__name__}"
+    if not isinstance(X, list | tuple) or not X:
+        return None
+    pillow = sys.modules.get("PIL.Image")
+    files = (str, bytes, PathLike) if pillow is None else (str, bytes, PathLike, pillow.Image)
+    if isinstance(X[0], files) or hasattr(X[0], "read"):
+        return f"a {type(X).__name__} of {type(X[0]).__name__}"
+    shapes = {item.shape for item in X if hasattr(item, "shape")}
+    if len(shapes) > 1 and min(map(len, shapes)) > 1:
+        return f"a {type(X).__name__} of pictures of shapes {', '.join(map(str, sorted(shapes)))}"
+    return None
 
 
 def look_like_bytes(X: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -24,8 +24,10 @@ from sk_mnist.pretrained import SURE, load_pretrained
 
 __all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
 
-# A piece of which the network believes less than this, in several digits, is not a digit.
-LEAST_CONFIDENCE = 0.5
+# A piece of which the network believes less than this is not a digit. If the piece is the only one, or about as high as
+# a sure digit on its line, a badly written digit is more likely than anything else, and the limit is lower.
+LEAST_CONFIDENCE, LEAST_IF_LIKELY = 0.5, 0.2
+SAME_HEIGHT = 1.5
 
 # Limits on the work that a picture can cause.
 MAX_PROPOSALS, MAX_PIECES = 8, 300
@@ -94,7 +96,7 @@ class RejectedPiece(NamedTuple):
     image: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DigitReading:
     """What was read in a picture.
 
@@ -132,11 +134,15 @@ class DigitReading:
     digits: list[Digit]
     rejected: list[RejectedPiece]
     reason: str | None
-    picture: NDArray[np.uint8] = field(repr=False)
-    scale: int = field(repr=False)
+    picture: NDArray[np.uint8]
+    scale: int
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        about = f"{len(self.digits)} digits, {len(self.rejected)} rejected"
+        return f"{type(self).__name__}({self.text!r}, {about}, reason={self.reason!r})"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the picture, with a box around each piece and the answers above.
@@ -273,10 +279,11 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
     if best is not None:
         answers = best.probabilities if reader is judge else reader.probabilities(best.images)
         for number, (piece, image) in enumerate(zip(best.pieces, best.images, strict=True)):
-            if split and best.confidence[number] < LEAST_CONFIDENCE:
+            if piece.image is None and best.confidence[number] < _least_confidence(best, piece):
                 rejected.append(RejectedPiece(piece.box, image))
                 continue
-            digits.append(reader.digit(piece, image, answers[number], float(best.confidence[number])))
+            judged = 0.0 if best.is_doubtful else float(best.confidence[number])
+            digits.append(reader.digit(piece, image, answers[number], judged))
             while len(lines) <= piece.line:
                 lines.append("")
             lines[piece.line] += str(digits[-1].label)
@@ -347,15 +354,24 @@ class _Judged(NamedTuple):
     pieces: list[DigitInPicture]
     images: NDArray[np.uint8]
     probabilities: NDArray
+    is_doubtful: bool = False  # another interpretation is another digit
 
     @property
     def confidence(self) -> NDArray:
         return self.probabilities.max(axis=1)
 
+    def is_another_digit(self, other: _Judged) -> bool:
+        """Whether another reading of a single digit has another label."""
+        return (
+            self.probabilities[0].argmax() != other.probabilities[0].argmax()
+            and other.confidence[0] >= LEAST_CONFIDENCE
+        )
+
 
 def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool) -> tuple[_Judged | None, str | None]:
     """Return the proposal whose pieces look most like digits, or the reason why there is none."""
     best, best_score, reason, n_pieces = None, -np.inf, None, 0
+    tried = []
     for number, proposal in enumerate(islice(propose_digits(levels, split=split), MAX_PROPOSALS)):
         reason = reason or proposal.reason
         n_pieces += len(proposal.digits)
@@ -363,12 +379,31 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             continue
         images = np.stack([digit.normalized() for digit in proposal.digits])
         judged = _Judged(proposal.digits, images, judge.probabilities(images))
+        tried.append(judged)
         score = _score(judged.confidence)
         if score > best_score:
             best, best_score = judged, score
         if (judged.confidence >= SURE).all() and (number or proposal.is_complete or not split):
             break
-    return best, None if best is not None else reason
+    if best is None:
+        return None, reason
+    if not split:
+        best = best._replace(is_doubtful=any(best.is_another_digit(other) for other in tried))
+    return best, None
+
+
+def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:
+    """Return the confidence below which a piece is not a digit."""
+    heights = [
+        other.levels.shape[0]
+        for other, confidence in zip(judged.pieces, judged.confidence, strict=True)
+        if other.line == piece.line and confidence >= SURE
+    ]
+    height = piece.levels.shape[0]
+    is_likely = len(judged.pieces) == 1 or any(
+        max(height, other) <= SAME_HEIGHT * min(height, other) for other in heights
+    )
+    return LEAST_IF_LIKELY if is_likely else LEAST_CONFIDENCE
 
 
 def _score(confidence: NDArray) -> float:

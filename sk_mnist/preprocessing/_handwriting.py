@@ -26,6 +26,11 @@ DIGIT_SIDE = 20
 # MNIST's strokes are 2 to 3 pixels wide. Thinner strokes are widened to this.
 LEAST_STROKE = 2.0
 
+# A picture of 28 x 28 pixels is in MNIST's form if its brightest pixel, its share of ink and its strokes are as in
+# MNIST, which has no strokes of a single pixel, and its longer side and the middle of its mass are off by at most so
+# many pixels.
+BRIGHT, MOST_INKED, NARROWEST, OFF_SIDE, OFF_MIDDLE = 160, 0.6, 1.2, 4, 1.5
+
 # Longer side, in pixels, that a digit is enlarged to before its strokes are widened.
 LEAST_SIDE_TO_WIDEN = 80
 
@@ -238,14 +243,19 @@ class DigitInPicture(NamedTuple):
         Only this digit, white on black, without a margin.
     line : int
         Number of its line of text, from 0.
+    image : ndarray of uint8 of shape (28, 28) or None
+        The whole picture, white on black, if it is already in MNIST's form.
     """
 
     box: tuple[int, int, int, int]
     levels: NDArray[np.uint8]
     line: int
+    image: NDArray[np.uint8] | None = None
 
     def normalized(self) -> NDArray[np.uint8]:
         """Return the digit in the form of MNIST's images: uint8 of shape (28, 28)."""
+        if self.image is not None:
+            return self.image
         strokes = _scaled(_with_wide_strokes((self.levels / 255).astype(np.float32)))
         pixels = np.floor(255 * (strokes / strokes.max()) + 0.5).astype(np.uint8)
         image = np.zeros((SIDE, SIDE), dtype=np.uint8)
@@ -290,6 +300,8 @@ def digits_in(picture: Any, name: str, *, split: bool) -> list[DigitInPicture]:
         Line by line and from left to right. Empty if the picture is blank.
     """
     levels = grey_levels(picture, name)
+    if (mnist := _as_in_mnist(levels)) is not None:
+        return [mnist]
     ink = find_ink(levels)
     return [] if ink is None else _digits_of(ink, levels.shape, split=split)
 
@@ -309,12 +321,36 @@ def propose_digits(levels: NDArray[np.uint8], *, split: bool) -> Iterator[Propos
     proposal : Proposal
         Without digits, it says why.
     """
+    if (mnist := _as_in_mnist(levels)) is not None:
+        yield Proposal([mnist], is_complete=True)
     for interpretation in interpretations(levels, alone=not split):
         try:
             ink = interpretation()
             yield Proposal(_digits_of(ink, levels.shape, split=split), ink.is_complete)
         except (NoInkError, TooManyStrokesError) as error:
             yield Proposal([], False, str(error))
+
+
+def _as_in_mnist(levels: NDArray[np.uint8]) -> DigitInPicture | None:
+    """Return the digit of a picture that is already in MNIST's form, white on black or inverted; None of others.
+
+    It stays as it is, because a second time in a box would change digits that have been rotated or sheared.
+    """
+    if levels.shape != (SIDE, SIDE):
+        return None
+    image = 255 - levels if levels[0, 0] == 255 else levels
+    inked = image > 0
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    if image.max() < BRIGHT or not 0 < inked.mean() < MOST_INKED:
+        return None
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    crop = image[box[1] : box[3], box[0] : box[2]]
+    middles = (np.arange(SIDE) + 0.5) @ image / image.sum(), (np.arange(SIDE) + 0.5) @ image.T / image.sum()
+    in_middle = all(abs(float(middle.sum()) - SIDE / 2) <= OFF_MIDDLE for middle in middles)
+    is_wide = _stroke_width((crop / 255).astype(np.float32)) >= NARROWEST
+    if in_middle and is_wide and abs(max(crop.shape) - DIGIT_SIDE) <= OFF_SIDE:
+        return DigitInPicture(box, crop, 0, image)
+    return None
 
 
 def _digits_of(ink: Ink, shape: tuple[int, ...], *, split: bool) -> list[DigitInPicture]:
@@ -367,11 +403,15 @@ def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _missing_width(levels: NDArray[np.float32]) -> float:
-    """Return how many pixels the strokes are narrower than the thinnest ones of MNIST."""
+    """Return how many pixels the strokes are narrower than most of MNIST's."""
+    return LEAST_STROKE * max(levels.shape) / DIGIT_SIDE - _stroke_width(levels)
+
+
+def _stroke_width(levels: NDArray[np.float32]) -> float:
     # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
     padded = np.pad(levels, 1)
     edges = np.hypot(np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]).sum()
-    return LEAST_STROKE * max(levels.shape) / DIGIT_SIDE - 2 * float(levels.sum() / edges)
+    return 2 * float(levels.sum() / edges)
 
 
 def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:

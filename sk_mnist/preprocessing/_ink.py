@@ -22,8 +22,9 @@ COARSE_SIDE = 96
 
 # Width of the widest stroke as a share of the picture's longest side. Anything wider is paper.
 WIDEST_STROKE = 0.4
-# A drawing has no lighting: at least this share of its pixels are of exactly the same level, the paper's.
-PLAIN_PAPER = 0.3
+# Evenly lit paper: two classes of levels account for this share of the variance, and the paper takes all corners and
+# this share of the border.
+TWO_CLASSES, PAPER_ON_BORDER = 0.75, 0.7
 
 # Least contrast between paper and ink, in grey levels and as a multiple of the noise. Below either, a picture is blank.
 MIN_CONTRAST = 24
@@ -253,7 +254,7 @@ def _thresholded(contrast: NDArray[np.int64]) -> Contrast:
     paper = contrast[contrast <= threshold]
     offset = _quantile(paper, 0.5)
     noise = 1.4826 * _quantile(np.abs(paper - offset), 0.5)
-    contrast = np.maximum(contrast - offset, 0)
+    contrast = np.clip(contrast - offset, 0, 255)
     strong = contrast > threshold - offset
     if contrast[strong].mean() - contrast[~strong].mean() < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
@@ -300,7 +301,7 @@ def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = N
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
-    full = float(np.percentile(difference[strong], 90))
+    full = float(np.percentile(difference[strong], 75))
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
 
 
@@ -407,13 +408,15 @@ def _near(found: Contrast) -> NDArray[np.bool_]:
 
 def _divided(found: Contrast, shrunk: int) -> Ink:
     """Divide the ink into components."""
+    if not found.strong.any():
+        raise NoInkError("the contrast is too low")
     labels, _ = ndimage.label(found.weak & _near(found), _DIAGONALS_TOO)
     inked = np.minimum(255 * found.contrast / found.full + 0.5, 255).astype(np.uint8)
-    areas, sums = np.bincount(labels.ravel()), np.bincount(labels.ravel(), inked.ravel())
+    of_ink = labels > 0
+    areas = np.bincount(labels[of_ink])
+    sums = np.bincount(labels[of_ink], inked[of_ink])
     wanted = np.unique(labels[found.strong])
-    wanted = wanted[np.argsort(-sums[wanted], kind="stable")[:MAX_COMPONENTS]]
-    if not len(wanted):
-        raise NoInkError("the contrast is too low")
+    wanted = wanted[np.argsort(-sums[wanted], kind="stable")[: MAX_COMPONENTS + 1]]
     boxes = ndimage.find_objects(labels)
     components = [
         Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
@@ -456,10 +459,11 @@ def _without_enclosures(ink: Ink) -> Ink:
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the difference of each pixel from the surrounding paper; higher where there is ink."""
-    counts = np.bincount(levels.ravel())
-    if counts.max() >= PLAIN_PAPER * levels.size:
-        difference = levels.astype(np.int64) - int(counts.argmax())
-        return -difference if (difference**3).sum() < 0 else difference
+    paper = _plain_paper(levels)
+    if paper is not None:
+        level = _quantile(levels[paper].astype(np.int64), 0.5)
+        difference = levels.astype(np.int64) - level
+        return difference if levels[~paper].mean() > level else -difference
     coarse, factor = shrink(levels, COARSE_SIDE)
     if _is_dark_on_light(coarse):
         levels, coarse = 255 - levels, 255 - coarse
@@ -470,6 +474,32 @@ def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
     if paper.min() == paper.max():
         return levels.astype(np.int64) - int(paper.min())
     return levels.astype(np.int64) - np.floor(_enlarged(paper, levels.shape, factor) + 0.5).astype(np.int64)
+
+
+def _plain_paper(levels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """Return the pixels of evenly lit paper around the ink; None if the light is uneven, or the picture is cut closely.
+
+    Then strokes may be of any width, and may touch the border.
+    """
+    threshold = _otsu(levels)
+    if threshold is None:
+        return None
+    counts = np.bincount(levels.ravel(), minlength=256)
+    dark, light = counts[: threshold + 1], counts[threshold + 1 :]
+    share = light.sum() / levels.size
+    between = share * (1 - share) * (_mean(light) + threshold + 1 - _mean(dark)) ** 2
+    if between < TWO_CLASSES * (_mean(counts, 2) - _mean(counts) ** 2):
+        return None
+    bright = levels > threshold
+    paper = bright if bright[0, 0] else ~bright
+    sides = np.concatenate([paper[0], paper[-1], paper[:, 0], paper[:, -1]])
+    corners = paper[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return paper if corners.all() and sides.mean() >= PAPER_ON_BORDER else None
+
+
+def _mean(counts: NDArray[np.intp], power: int = 1) -> float:
+    """Return the mean level of a histogram, or that of its squares."""
+    return float((counts * np.arange(len(counts)) ** power).sum() / counts.sum())
 
 
 def _is_dark_on_light(levels: NDArray[np.uint8]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import threading
 import warnings
@@ -16,14 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-from sk_mnist._files import open_regular
 from sk_mnist.preprocessing._pixels import ABOVE_WHITE
 
 # Pillow reads many more formats, some of them by starting other programs: EPS starts Ghostscript.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
-
-# How a HEIC file begins, after its first 8 bytes.
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # An image of 100 kB may take gigabytes once it is decoded.
 MAX_PIXELS = 50_000_000
@@ -86,7 +83,11 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
             # Pillow warns of sizes below our own limit, and of damaged metadata.
             warnings.simplefilter("ignore")
             with _opened(picture, name) as image:
-                return _levels_of_image(image, name)
+                n_pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                levels = _levels_of_image(image, name)
+        if n_pages > 1:
+            warnings.warn(f"{name} has {n_pages} pages; only the first is read.")
+        return levels
     image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     return _levels_of_image(image, name)
 
@@ -137,8 +138,8 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         if _is_heic(file):
             raise ValueError(
-                f"{name} is a HEIC picture, which is not supported. Save it as JPEG; or open it with pillow-heif, and "
-                "give the Pillow image to read_digits."
+                f"{name} is a HEIC picture, which Pillow cannot read. Export it as JPEG, set the camera to "
+                '"Most Compatible", or install pillow-heif and give the Pillow image that it opens.'
             ) from error
         raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
     except Image.DecompressionBombError as error:
@@ -151,11 +152,10 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
 
 def _is_heic(file: str | os.PathLike[str] | IO[bytes]) -> bool:
     if isinstance(file, (str, os.PathLike)):
-        with open_regular(file) as opened:
+        with open(file, "rb") as opened:
             return _is_heic(opened)
     file.seek(0)
-    start = file.read(12)
-    return start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS
+    return re.match(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", file.read(12), re.DOTALL) is not None
 
 
 def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:

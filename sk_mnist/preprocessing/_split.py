@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from sk_mnist.preprocessing._ink import Component, Ink
+from sk_mnist.preprocessing._ink import MAX_COMPONENTS, Component, Ink
 
 # A part is smaller than the first share of the size of its digit, and no farther away than the second.
 PART_SIZE, PART_DISTANCE = 0.7, 0.25
@@ -25,9 +25,6 @@ LINE_OVERLAP = 0.4
 # Touching digits are together wider than TOUCHING_WIDTH times their height. They are cut at a column with one stroke of
 # at most CUT_INK of the height, and both sides must have at least LEAST_WIDTH and LEAST_HEIGHT of the height.
 TOUCHING_WIDTH, CUT_INK, LEAST_WIDTH, LEAST_HEIGHT = 1.2, 0.25, 0.3, 0.7
-
-# A picture with more separate strokes than this is a text or a photograph.
-MAX_COMPONENTS = 1000
 
 
 class TooManyStrokesError(ValueError):
@@ -99,9 +96,7 @@ def piece_of(ink: Ink, components: list[Component]) -> Piece:
 def _joined(components: list[Component]) -> list[list[Component]]:
     """Group the components that are parts of the same digit."""
     if len(components) > MAX_COMPONENTS:
-        raise TooManyStrokesError(
-            f"The picture has {len(components):,} separate strokes; at most {MAX_COMPONENTS:,} are supported."
-        )
+        raise TooManyStrokesError(f"the picture has more than {MAX_COMPONENTS:,} separate strokes")
     top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
     height, width = bottom - top, right - left
     size = np.maximum(height, width)

@@ -1,0 +1,317 @@
+"""read_digits: pictures as people take them, what may be a picture, and the limit on work."""
+
+import io
+import pickle
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import sk_mnist
+from sk_mnist import DigitImageNormalizer, PixelScaler, fetch_mnist, load_pretrained, read_digits, reading
+from sk_mnist.preprocessing import _handwriting
+
+# Digits of MNIST's test images that are easy to read, by their position.
+EASY = [0, 1, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return fetch_mnist(subset="test", normalize=False).images
+
+
+def enlarged(image, side=140):
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)).astype(float)
+
+
+@pytest.fixture(scope="module")
+def row(images):
+    """Ink of the number 72104 in an array of 300 x 800 pixels, from 0 to 1."""
+    ink = np.zeros((300, 800))
+    for k, position in enumerate(EASY):
+        ink[80:220, 30 + 150 * k : 170 + 150 * k] = enlarged(images[position]) / 255
+    return ink
+
+
+def on_paper(ink, paper=220.0, contrast=150.0):
+    return np.clip(paper - contrast * ink, 0, 255).astype(np.uint8)
+
+
+def noise(shape, scale=3.0):
+    return np.random.default_rng(0).normal(0, scale, shape)
+
+
+class TestWhatAPictureMayBe:
+    @pytest.mark.parametrize(
+        "convert",
+        [
+            lambda path: path,
+            str,
+            Path.read_bytes,
+            lambda path: bytearray(path.read_bytes()),
+            lambda path: memoryview(path.read_bytes()),
+            lambda path: io.BytesIO(path.read_bytes()),
+            Image.open,
+            lambda path: np.asarray(Image.open(path)),
+            lambda path: np.asarray(Image.open(path)) / 255,
+            lambda path: np.asarray(Image.open(path)).tolist(),
+        ],
+    )
+    def test_files_bytes_images_and_arrays_are_read_alike(self, convert, row, tmp_path):
+        path = tmp_path / "row.png"
+        Image.fromarray(on_paper(row)).save(path)
+        assert read_digits(convert(path)).text == "72104"
+
+    @pytest.mark.parametrize(
+        ("stack", "given"),
+        [
+            (np.zeros((3, 28, 28)), r"an array of shape \(3, 28, 28\)"),
+            (np.zeros((3, 28, 28, 1)), r"an array of shape \(3, 28, 28, 1\)"),
+            (["a.png", "b.png"], "a list of 2 pictures"),
+            ([np.zeros((30, 30)), np.zeros((40, 40))], "a list of 2 pictures"),
+            ((Image.new("L", (9, 9)),), "a tuple of 1 pictures"),
+        ],
+    )
+    def test_a_stack_is_an_error_that_says_how_to_read_it(self, stack, given):
+        with pytest.raises(ValueError, match=rf"picture is {given}; .* \[read_digits\(image\) for image in images\]"):
+            read_digits(stack)
+
+    def test_errors_name_the_file(self, tmp_path):
+        path = tmp_path / "text.png"
+        path.write_text("text")
+        with pytest.raises(ValueError, match=r"text.png is not a picture in a supported format"):
+            read_digits(path)
+        with pytest.raises(FileNotFoundError):
+            read_digits(tmp_path / "missing.png")
+
+    def test_a_heic_picture_is_named_with_the_way_out(self):
+        with pytest.raises(ValueError, match="is a HEIC picture.*Export it as JPEG.*pillow-heif"):
+            read_digits(b"\0\0\0\x18ftypheic" + bytes(100))
+
+    def test_the_first_page_of_a_tiff_is_read_with_a_warning(self, row):
+        file = io.BytesIO()
+        Image.fromarray(on_paper(row)).save(file, "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))])
+        with pytest.warns(UserWarning, match="picture has 2 pages; only the first is read"):
+            assert read_digits(file).text == "72104"
+
+    @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
+    def test_other_files_of_several_images_are_one_picture(self, kind, row):
+        file = io.BytesIO()
+        picture = Image.fromarray(on_paper(row))
+        picture.save(file, kind, save_all=True, append_images=[Image.new("L", picture.size)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert read_digits(file.getvalue()).text == "72104"
+
+
+class TestReading:
+    def test_it_says_what_was_read_and_where(self, row, images):
+        result = read_digits(on_paper(row))
+        assert str(result) == result.text == "72104"
+        assert (result.reason, result.rejected) == (None, [])
+        for k, digit in enumerate(result.digits):
+            left, top, right, bottom = digit.box
+            assert 30 + 150 * k <= left < right <= 170 + 150 * k
+            assert 80 <= top < bottom <= 220
+            assert digit.is_sure is (digit.confidence >= sk_mnist.pretrained.SURE)
+            assert digit.runner_up != digit.label
+            assert (digit.image.shape, digit.image.dtype) == ((28, 28), np.uint8)
+
+    def test_each_line_has_its_line_of_text(self, row):
+        assert read_digits(on_paper(np.vstack([row, row[:, ::-1] * 0, row]))).text == "72104\n72104"
+
+    def test_split_false_reads_one_digit(self, images):
+        assert read_digits(on_paper(np.pad(enlarged(images[0]) / 255, 60)), split=False).text == "7"
+
+    @pytest.mark.parametrize(
+        ("picture", "reason"),
+        [
+            (np.full((50, 60), 200, np.uint8), "the contrast is too low"),
+            (on_paper(np.pad(np.ones((40, 40)), 60)), "no digit: looks like something else"),
+        ],
+    )
+    def test_it_says_why_nothing_was_found(self, picture, reason):
+        result = read_digits(picture)
+        assert (result.text, result.digits, result.reason) == ("", [], reason)
+
+    def test_what_is_no_digit_is_rejected(self, row):
+        ink = row.copy()
+        ink[5:65, 370:430] = 1  # a square above the number
+        result = read_digits(on_paper(ink))
+        assert "72104" in result.text.splitlines()
+        assert result.rejected
+        assert all(piece.box[3] <= 66 for piece in result.rejected)
+
+    def test_a_model_of_the_user_reads_the_pieces_that_the_shipped_one_chose(self, row, images):
+        rows = images[:2000].reshape(-1, 784)
+        labels = np.array(["zero one two three four five six seven eight nine".split()]).ravel()
+        y = labels[fetch_mnist(subset="test", return_X_y=True)[1][:2000]]
+        model = make_pipeline(PixelScaler(), LogisticRegression(max_iter=30, tol=0.01)).fit(rows, y)
+        ours, theirs = read_digits(on_paper(row)), read_digits(on_paper(row), model)
+        assert [digit.box for digit in theirs.digits] == [digit.box for digit in ours.digits]
+        assert [digit.label for digit in theirs.digits][:2] == ["seven", "two"]
+
+    def test_a_model_that_cannot_read_images_is_an_error(self):
+        with pytest.raises(
+            ValueError, match=r"it must be a fitted classifier with predict_proba for images of 28 x 28"
+        ):
+            read_digits(np.zeros((28, 28)), LogisticRegression())
+
+    def test_a_reading_can_be_pickled(self, row):
+        result = read_digits(on_paper(row))
+        again = pickle.loads(pickle.dumps(result))
+        assert again.text == result.text
+        assert again.digits[0].box == result.digits[0].box
+
+    def test_mnist_images_are_read_as_the_network_reads_them(self, images):
+        expected = load_pretrained().predict(images[:300])
+        assert [read_digits(image).text for image in images[:300]] == [str(label) for label in expected]
+
+
+class TestPictureOfAReading:
+    def test_the_notebook_shows_boxes_in_the_picture(self, row):
+        result = read_digits(on_paper(row))
+        shown = np.asarray(Image.open(io.BytesIO(result._repr_png_())))
+        assert shown.shape == (300, 800, 3)
+        left, top, right, _ = result.digits[0].box
+        assert (shown[top, left:right, 2] > shown[top, left:right, 0].astype(int) + 50).all()
+
+    def test_plot_draws_boxes_and_answers(self, row):
+        pytest.importorskip("matplotlib")
+        result = read_digits(on_paper(row))
+        ax = result.plot()
+        assert [text.get_text().rstrip("?") for text in ax.texts] == list("72104")
+        assert [patch.get_xy() for patch in ax.patches] == [digit.box[:2] for digit in result.digits]
+        assert result.plot(ax=ax) is ax
+
+    def test_plot_without_matplotlib_says_what_is_missing(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+        with pytest.raises(ImportError, match=r"DigitReading.plot needs matplotlib: pip install matplotlib"):
+            read_digits(np.zeros((28, 28))).plot()
+
+
+def _on_a_desk(row):
+    scene = np.full((600, 1100), 60.0)
+    scene[150:450, 150:950] = 215 - 150 * row
+    return gaussian_filter(scene, 1) + noise(scene.shape)
+
+
+def _squared(row, level=25):
+    paper = 220 - 150 * row
+    paper[::40] -= level
+    paper[:, ::40] -= level
+    return paper + noise(row.shape, 1)
+
+
+def _ruled(row):
+    paper = 220 - 150 * row
+    paper[60::90] = paper[61::90] = 120
+    return paper + noise(row.shape, 1)
+
+
+def _in_boxes(row):
+    paper = 220 - 150 * row
+    for k in range(5):
+        rows, columns = slice(60, 240), slice(24 + 150 * k, 176 + 150 * k)
+        paper[[60, 61, 238, 239], columns] = 60
+        paper[rows, [columns.start, columns.start + 1, columns.stop - 2, columns.stop - 1]] = 60
+    return paper
+
+
+def _shadow(row):
+    paper = 220 - 110 * row
+    paper[:, 380:] -= 80
+    return gaussian_filter(paper, 2) + noise(row.shape)
+
+
+def _faint(row):
+    return 200 - 30 * row + noise(row.shape, 2)
+
+
+def _vignette(row):
+    y, x = np.indices(row.shape)
+    distance = np.hypot((y - 150) / 150, (x - 400) / 400)
+    return (210 - 100 * row) * (1 - 0.35 * distance**2) + noise(row.shape)
+
+
+@pytest.mark.parametrize("scene", [_on_a_desk, _squared, _ruled, _in_boxes, _shadow, _faint, _vignette])
+def test_a_number_is_read_in_surroundings(scene, row):
+    assert read_digits(np.clip(scene(row), 0, 255).astype(np.uint8)).text == "72104"
+
+
+def test_a_figure_of_matplotlib_is_read(images):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, ax = plt.subplots()
+    ax.imshow(images[0], cmap="gray")
+    file = io.BytesIO()
+    figure.savefig(file)
+    plt.close(figure)
+    assert read_digits(file.getvalue(), split=False).text == "7"
+
+
+def _newsprint(shape):
+    generator = np.random.default_rng(0)
+    page = np.full(shape, 220.0)
+    for top in range(10, shape[0] - 10, 14):
+        letters = generator.random((9, shape[1])) < 0.5
+        letters[:, ::7] = False
+        page[top : top + 9] -= 170 * letters
+    return page
+
+
+def _checkerboard(shape):
+    return 255.0 * (np.indices(shape).sum(0) // 8 % 2)
+
+
+class TestLimitOnWork:
+    @pytest.mark.parametrize("draw", [_newsprint, _checkerboard, lambda shape: 128 + noise(shape, 60)])
+    @pytest.mark.parametrize("split", [True, False])
+    def test_few_interpretations_and_pieces_are_judged(self, draw, split, monkeypatch):
+        pieces, interpretations = [], []
+        normalized, digits_of = _handwriting.DigitInPicture.normalized, _handwriting._digits_of
+        monkeypatch.setattr(
+            _handwriting.DigitInPicture, "normalized", lambda self: (pieces.append(1), normalized(self))[1]
+        )
+        monkeypatch.setattr(
+            _handwriting, "_digits_of", lambda *a, **k: (interpretations.append(1), digits_of(*a, **k))[1]
+        )
+        read_digits(np.clip(draw((600, 800)), 0, 255).astype(np.uint8), split=split)
+        assert len(pieces) <= reading.MAX_PIECES
+        assert len(interpretations) <= reading.MAX_PROPOSALS
+
+    def test_a_clear_drawing_is_interpreted_once(self, row, monkeypatch):
+        calls = []
+        digits_of = _handwriting._digits_of
+        monkeypatch.setattr(_handwriting, "_digits_of", lambda *a, **k: (calls.append(1), digits_of(*a, **k))[1])
+        read_digits(on_paper(row))
+        assert len(calls) == 1
+
+
+class TestOtherEntrances:
+    @pytest.mark.parametrize(
+        "X",
+        [
+            "photo.jpg",
+            Path("photo.jpg"),
+            ["a.png", "b.png"],
+            [np.zeros((40, 50)), np.zeros((30, 30))],
+            np.zeros((2, 100, 100)),
+            [np.zeros((40, 40)), np.zeros((40, 40))],
+            [Image.new("L", (28, 28))],
+        ],
+    )
+    def test_predict_names_read_digits_if_it_is_given_pictures(self, X):
+        with pytest.raises(ValueError, match=r"sk_mnist.read_digits\(picture\)"):
+            load_pretrained().predict(X)
+
+    def test_the_normalizer_takes_bytes_too(self, row):
+        file = io.BytesIO()
+        Image.fromarray(on_paper(row[:, :180])).save(file, "PNG")
+        image = DigitImageNormalizer().transform([file.getvalue()])
+        assert load_pretrained().predict(image) == [7]
