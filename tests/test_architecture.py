@@ -28,6 +28,7 @@ ROOMS = {
     "demo": {"preprocessing", "neural_network", "pretrained", "reading"},
     "cli": {
         "datasets",
+        "preprocessing",
         "metrics",
         "plotting",
         "pipeline",

@@ -808,7 +808,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         Path("photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
         assert main(["predict", "photo.heic"]) == 1
         error = capfd.readouterr().err
-        assert error.startswith("sk-mnist: photo.heic is a HEIC picture, which is not supported. Save it as JPEG")
+        assert error.startswith("sk-mnist: photo.heic is a HEIC picture, which Pillow cannot read. Export it as JPEG")
 
     @pytest.mark.parametrize("argument", [".", "*.png", "*e*n*.png"])
     def test_directories_and_patterns_expand_to_their_pictures(self, argument, pictures, monkeypatch, capsys):

@@ -12,11 +12,18 @@ const mean = (values) => sum(values) / values.length;
 function read() {
   const { width, height, data } = context.getImageData(0, 0, paper.width, paper.height);
   const levels = { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => 255 - data[4 * i]) };
-  const lines = findDigits(levels).map((line) => line.map((piece) => answerTo(normalized(piece.levels))));
-  const pieces = lines.flatMap((line, number) => line.map((digit) => ({ ...digit, line: number })));
-  const digits = pieces.filter((piece) => piece.confidence >= LEAST_CONFIDENCE);
+  const pieces = findDigits(levels).flatMap((line, number) =>
+    line.map((piece) => ({ ...answerTo(normalized(piece.levels)), line: number, height: piece.levels.height })));
+  const digits = pieces.filter((piece) => piece.confidence >= leastConfidence(piece, pieces));
   const rejected = pieces.filter((piece) => !digits.includes(piece)).map(({ image }) => ({ image }));
   return { digits, rejected, reason: digits.length ? null : NO_DIGIT };
+}
+
+// As in reading.py.
+function leastConfidence({ line, height }, pieces) {
+  const hasThisHeight = (other) => Math.max(height, other.height) <= SAME_HEIGHT * Math.min(height, other.height);
+  const isLikely = pieces.length === 1 || pieces.some((other) => other.line === line && other.is_sure && hasThisHeight(other));
+  return isLikely ? LEAST_IF_LIKELY : LEAST_CONFIDENCE;
 }
 
 function answerTo(image) {

@@ -163,6 +163,11 @@ class TestDrawing:
         page.mouse.up()
         answer_is(page, "Nothing to read yet.")
 
+    def test_the_loose_bar_of_a_5_is_a_part_of_it(self, page):
+        draw(page, [(0.45, 0.3), (0.45, 0.55), (0.55, 0.58), (0.58, 0.72), (0.53, 0.88), (0.42, 0.88)])
+        draw(page, [(0.54, 0.2), (0.66, 0.2)])
+        answer_is(page, "5")
+
     def test_what_is_no_digit_is_said_and_left_out(self, page):
         draw(page, SCRIBBLE)
         answer_is(page, "No digit: looks like something else.")
@@ -357,6 +362,14 @@ class TestSavedPage:
         for kind, n in ((page, 0), (open_page(server.url), 2)):
             assert kind.locator("label[for=file], input[type=file]").count() == n
         assert page.evaluate("typeof openPicture") == "undefined"
+
+    def test_touching_digits_are_cut_apart(self, page):
+        draw(page, [(0.1, 0.38), (0.18, 0.3), (0.25, 0.42), (0.1, 0.85), (0.4, 0.85)])
+        draw(page, [(0.36, 0.3), (0.52, 0.3), (0.4, 0.85)])
+        has_read(page)
+        labels = page.evaluate("pieces.map((piece) => piece.label)")
+        assert labels[0] == 2
+        assert len(labels) == 2  # a 7 with the rest of the stroke
 
     def test_probabilities_match_python(self, page, model):
         images = fetch_mnist(subset="test", normalize=False).images[:1000]
