@@ -6,8 +6,8 @@ Turn MNIST's digits into pictures that look like people's own, read them with :f
 digit each, and print how many answers are right, how many are sure, how many of the sure ones are wrong, and in how
 many pictures no digit is found::
 
-    python examples/benchmarks/own_digits.py                 # 500 pictures of each kind
-    python examples/benchmarks/own_digits.py --images 50
+    python examples/benchmarks/own_digits.py                 # 100 pictures of each kind
+    python examples/benchmarks/own_digits.py --images 500
     python examples/benchmarks/own_digits.py --picture surroundings.png  # only show what is read in one of each kind
 
 The first table has digits alone: on canvases of any size, anywhere on them, large and small, dark on light, with thick
@@ -24,7 +24,7 @@ well, with other fonts and other code. The other kinds are only used here.
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
 
-    python examples/benchmarks/ablation.py --only "as shipped" --epochs 900
+    python examples/benchmarks/ablation.py --only "as shipped" --epochs 300
     python examples/benchmarks/own_digits.py --split validation --network FILE  # where that network is
 
 There, the pretrained network still chooses what is read, as in ``read_digits(picture, model)``.
@@ -49,7 +49,7 @@ from sklearn.datasets import load_digits
 
 import sk_mnist
 
-SIZES = {"images": 500}
+SIZES = {"images": 100}
 # As many times more images are drawn alone, without surroundings.
 MORE_ALONE = 2
 SIDE = 28
@@ -60,7 +60,7 @@ SMALL_DIGITS = "scikit-learn's digits"
 LEAST_CANVAS, LARGEST_CANVAS = 100, 800
 Generator = np.random.Generator
 CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-N_NO_DIGITS = 1000
+N_NO_DIGITS = 200
 
 
 def enlarged(image: np.ndarray, factor: int) -> np.ndarray:

@@ -284,7 +284,7 @@ def _above_rulings(contrast: NDArray[np.int64], strong: NDArray[np.bool_]) -> in
     return threshold if sides.mean() < RULING_BORDER else None
 
 
-def _above_noise(levels: NDArray[np.uint8], inside: NDArray[np.bool_] | None = None) -> Contrast:
+def _above_noise(levels: NDArray[np.uint8]) -> Contrast:
     """Compare each pixel with the local mean, in units of the local noise, so that light and paper do not matter."""
     side = max(levels.shape)
     if side < LEAST_SIDE_FOR_NOISE:
