@@ -114,10 +114,12 @@ def _given_pictures(X: Any) -> str | None:
     if not isinstance(X, list | tuple) or not X:
         return None
     pillow = sys.modules.get("PIL.Image")
-    files = (str, bytes, PathLike) if pillow is None else (str, bytes, PathLike, pillow.Image)
-    if isinstance(X[0], files) or hasattr(X[0], "read"):
+    if isinstance(X[0], str | bytes | PathLike) or hasattr(X[0], "read"):
         return f"a {type(X).__name__} of {type(X[0]).__name__}"
-    shapes = {item.shape for item in X if hasattr(item, "shape")}
+    if pillow is not None and isinstance(X[0], pillow.Image):
+        shapes = {item.size[::-1] for item in X if isinstance(item, pillow.Image)}
+    else:
+        shapes = {item.shape for item in X if hasattr(item, "shape")}
     if len(shapes) > 1 and min(map(len, shapes)) > 1:
         return f"a {type(X).__name__} of pictures of shapes {', '.join(map(str, sorted(shapes)))}"
     return None

@@ -95,7 +95,7 @@ class TestOneImage:
 
     def test_a_single_pillow_image_is_rejected(self, estimator, rows):
         image = Image.fromarray((rows[0].reshape(28, 28) * 255).astype(np.uint8))
-        message = r"X is a Pillow image of 28 x 28 pixels; \w+ takes arrays .* sk_mnist\.DigitImageNormalizer\(\)"
+        message = r"X is a Pillow image of 28 x 28 pixels; \w+ takes arrays .* sk_mnist\.read_digits\(X\)"
         with pytest.raises(TypeError, match=message):
             call(estimator, image)
         with pytest.raises(TypeError, match=message):

@@ -303,7 +303,7 @@ class TestOtherEntrances:
             [np.zeros((40, 50)), np.zeros((30, 30))],
             np.zeros((2, 100, 100)),
             [np.zeros((40, 40)), np.zeros((40, 40))],
-            [Image.new("L", (28, 28))],
+            [Image.new("L", (40, 40))],
         ],
     )
     def test_predict_names_read_digits_if_it_is_given_pictures(self, X):

@@ -34,8 +34,7 @@ MIN_CONTRAST_TO_NOISE = 4
 WEAKEST_ON_CLEAN, WEAKEST = 0.02, 0.12
 WEAKEST_TO_NOISE = 4
 # A grey pixel has at least this share of full contrast, and is no farther from a strong one than a stroke is wide, or
-# than this
-# share of the longer side. A weak pixel is only so many pixels away from a grey one. Others are rulings.
+# than this share of the longer side. A weak pixel is only so many pixels away from a grey one. Others are rulings.
 GREY, WEAK_REACH, LEAST_REACH = 0.25, 0.05, 2
 
 # Ink has so many times the contrast of rulings, and covers less than this share of the border of the picture.
