@@ -129,7 +129,7 @@ def prepare_example(gallery_conf, filename):
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "ignore_pattern": r"benchmarks|scaling|sample_photo|serve|optuna_search|reproduce_reference|train_pretrained",
+    "ignore_pattern": r"benchmarks|scaling|sample_photo|serve|optuna_search|reproduce_reference|train(ing)?_p",
     "within_subsection_order": FunctionSortKey(_GALLERY_ORDER.index),
     "backreferences_dir": "api/generated/backreferences",
     "doc_module": ("sk_mnist",),

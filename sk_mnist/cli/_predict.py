@@ -145,7 +145,7 @@ def _print_reading(console: Console, name: str, reading: DigitReading) -> None:
     ]
     captions += [f"no digit, at {piece.box[0]}, {piece.box[1]}" for piece in reading.rejected]
     if _shows_pictures(console) and captions:
-        images = [piece.image for piece in (*reading.digits, *reading.rejected)]
+        images = [*(digit.image for digit in reading.digits), *(piece.image for piece in reading.rejected)]
         cells = [Group(_half_blocks(image), Text(text)) for image, text in zip(images, captions, strict=True)]
         console.print(Padding(Columns(cells, padding=(1, 2)), (0, 0, 1, 2)))
     else:

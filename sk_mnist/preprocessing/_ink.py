@@ -523,7 +523,7 @@ def _linear(n_small: int, n_large: int, factor: int) -> NDArray[np.float64]:
     return np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(n_small)))
 
 
-def _otsu(levels: NDArray[np.int64]) -> int | None:
+def _otsu(levels: NDArray[np.integer]) -> int | None:
     """Return the level that best separates two classes; None if there is only one level."""
     counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
     below, total = counts.cumsum(), levels.size
