@@ -118,12 +118,12 @@ def test_progress_is_shown_by_epoch(trained):
 
 @pytest.mark.slow
 def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path, capsys):
-    options = ["--recipe", "accurate", "--epochs", "1", "--validation", "55000", "--no-plots"]
+    options = ["--recipe", "robust", "--epochs", "1", "--validation", "55000", "--no-plots"]
     assert main(["train", *options, "--output", str(tmp_path)]) == 0
     history = json.loads((tmp_path / "history.json").read_text())
     assert f"val acc {100 * history['val_accuracy'][-1]:.2f} %" in capsys.readouterr().out
     images, labels = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
-    network = sk_mnist.make_mnist_pipeline("accurate", epochs=1, random_state=0).fit(images[:5000], labels[:5000])
+    network = sk_mnist.make_mnist_pipeline("robust", epochs=1, random_state=0).fit(images[:5000], labels[:5000])
     assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])
 
 
@@ -259,7 +259,9 @@ def test_fits_that_end_at_the_same_time_are_shown_once_each_in_order():
 
     recorder.on_score = show
     tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
-    joblib.Parallel(n_jobs=4, backend="threading")(joblib.delayed(recorder)(tree, [[0], [1]], [0, 1]) for _ in range(20))
+    joblib.Parallel(n_jobs=4, backend="threading")(
+        joblib.delayed(recorder)(tree, [[0], [1]], [0, 1]) for _ in range(20)
+    )
     assert shown == list(range(1, 21))
 
 
