@@ -48,6 +48,8 @@ LEAST_SIDE_FOR_NOISE = 100
 # A line is at most this wide, as a share of its length. It is horizontal or touches the border, and is longer than
 # everything else by this factor. A 1 is neither.
 LINE_WIDTH, LINE_LENGTH = 0.12, 1.3
+# An underline is at most this high, as a share of its width, and at least this wide, as a share of what is above it.
+UNDERLINE_HEIGHT, UNDERLINE_WIDTH = 0.2, 0.8
 # Ink along at least this share of a side of the picture is the edge of the paper or a shadow, if there is ink away from
 # the border that is at least this large, as a share of the shorter side.
 EDGE_RUN, INNER_SIZE = 0.5, 0.1
@@ -72,7 +74,7 @@ LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
 LOWEST = 0.3
 # A frame encloses something that is at least this share of its size.
-ENCLOSED = 0.3
+ENCLOSED = 0.5
 # The outer frame of a picture is at most this wide, as a share of each side, and inked along this share of the side.
 FRAME_WIDTH, FRAME_RUN = 0.1, 0.9
 
@@ -220,8 +222,8 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
     above_paper = cache(lambda: _above_paper(fine))
     above_noise = cache(lambda: _above_noise(fine))
     return [
-        lambda: _divided(above_paper(), shrunk),
-        lambda: _without_margins(_divided(above_noise(), shrunk)),
+        lambda: _without_enclosures(_divided(above_paper(), shrunk)),
+        lambda: _without_enclosures(_without_margins(_divided(above_noise(), shrunk))),
         lambda: _divided(_above_one_level(fine), shrunk),
         lambda: _without_enclosures(_divided(_without_runs(above_paper(), run_length), shrunk)),
         lambda: _without_enclosures(_without_margins(_divided(_without_runs(above_noise(), run_length), shrunk))),
@@ -552,8 +554,19 @@ def _without_lines_and_specks(components: list[Component], labels: NDArray[np.in
     kept = [c for c in components if not (others and _may_be_a_line(c, runs) and c.size >= LINE_LENGTH * max(others))]
     if any(not runs[c.label] and c.size >= least for c in kept):
         kept = [c for c in kept if runs[c.label] < EDGE_RUN]
+    kept = [c for c in kept if not any(_underlines(c, other) for other in kept)]
     largest, most = max(c.size for c in kept), max(c.ink for c in kept)
     return [c for c in kept if c.size >= SPECK_SIZE * largest or c.ink >= SPECK_INK * most]
+
+
+def _underlines(line: Component, other: Component) -> bool:
+    return (
+        line.height <= UNDERLINE_HEIGHT * line.width
+        and other.height > UNDERLINE_HEIGHT * other.width
+        and other.bottom <= line.top
+        and line.width >= UNDERLINE_WIDTH * other.width
+        and min(line.right, other.right) - max(line.left, other.left) >= UNDERLINE_WIDTH * other.width
+    )
 
 
 def _runs_along_the_border(labels: NDArray[np.intp]) -> NDArray[np.float64]:
