@@ -26,11 +26,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         """Read the digits in a picture."""
         try:
-            length = int(self.headers["Content-Length"])
+            length = int(self.headers.get("Content-Length", -1))
             if not 0 <= length <= MAX_BYTES:
                 raise ValueError(f"the length of the request is {length}; at most {MAX_BYTES} bytes are read")
             reading = read_digits(self.rfile.read(length), self.server.model)
-        except (TypeError, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             self.answer(400, {"error": str(error)})
         else:
             digits = [

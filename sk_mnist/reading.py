@@ -47,7 +47,8 @@ class Digit(NamedTuple):
     confidence : float
         Its probability.
     is_sure : bool
-        Whether the answer can be relied on: the probability is at least ``sk_mnist.pretrained.SURE``.
+        Whether the answer can be relied on: its probability, and that of the shipped network for this piece, are at
+        least ``sk_mnist.pretrained.SURE``. With ``split=False``, also no other interpretation shows another digit.
     runner_up : object
         The second most probable label.
     box : tuple of (int, int, int, int)
@@ -312,7 +313,8 @@ class DigitModel:
         if isinstance(model, Pipeline) and isinstance(model[0], DigitImageNormalizer):
             model = model[1:]  # pictures are normalised before they reach the model
         n_features = getattr(model, "n_features_in_", SIDE**2)
-        if not (hasattr(model, "predict_proba") and hasattr(model, "classes_")) or n_features != SIDE**2:
+        is_classifier = hasattr(model, "predict_proba") and len(getattr(model, "classes_", ())) >= 2
+        if not is_classifier or n_features != SIDE**2:
             raise ValueError(
                 f"The model is a {type(model).__name__} for {n_features} pixels; it must be a fitted "
                 f"classifier with predict_proba for images of {SIDE} x {SIDE} pixels, such as sk-mnist train writes."
@@ -375,7 +377,10 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
     for number, proposal in enumerate(islice(propose_digits(levels, split=split), MAX_PROPOSALS)):
         reason = reason or proposal.reason
         n_pieces += len(proposal.digits)
-        if not proposal.digits or n_pieces > MAX_PIECES:
+        if n_pieces > MAX_PIECES:
+            reason = f"there are more than {MAX_PIECES} pieces"
+            continue
+        if not proposal.digits:
             continue
         images = np.stack([digit.normalized() for digit in proposal.digits])
         judged = _Judged(proposal.digits, images, judge.probabilities(images))
@@ -415,7 +420,8 @@ def _score(confidence: NDArray) -> float:
 def _check_is_one(picture: Any) -> None:
     """Raise an error if several pictures are given."""
     if isinstance(picture, np.ndarray):
-        several = picture.ndim > 3 or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4))
+        are_files = picture.ndim == 1 and picture.dtype.kind in "OU"
+        several = are_files or picture.ndim > 3 or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4))
         given = f"an array of shape {picture.shape}"
     else:
         several = isinstance(picture, (list, tuple)) and any(map(is_picture, picture))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -97,8 +98,22 @@ class TestWhatAPictureMayBe:
     def test_the_first_page_of_a_tiff_is_read_with_a_warning(self, row):
         file = io.BytesIO()
         Image.fromarray(on_paper(row)).save(file, "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))])
-        with pytest.warns(UserWarning, match="picture has 2 pages; only the first is read"):
+        with pytest.warns(UserWarning, match="picture has several pages; only the first is read"):
             assert read_digits(file).text == "72104"
+
+    @pytest.mark.parametrize("pointer", [3, 100, 10**6])
+    def test_a_damaged_second_page_does_not_matter(self, pointer, row):
+        file = io.BytesIO()
+        page = Image.fromarray(on_paper(row))
+        page.save(file, "TIFF", save_all=True, append_images=[page])
+        content = bytearray(file.getvalue())
+        start = int.from_bytes(content[4:8], "little")
+        end = start + 2 + 12 * int.from_bytes(content[start : start + 2], "little")
+        assert any(content[end : end + 4])  # where the second page begins
+        content[end : end + 4] = pointer.to_bytes(4, "little")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert read_digits(content).text == "72104"
 
     @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
     def test_other_files_of_several_images_are_one_picture(self, kind, row):
@@ -162,6 +177,8 @@ class TestReading:
             ValueError, match=r"it must be a fitted classifier with predict_proba for images of 28 x 28"
         ):
             read_digits(np.zeros((28, 28)), LogisticRegression())
+        with pytest.raises(ValueError, match="it must be a fitted classifier"):
+            read_digits(np.zeros((28, 28)), DummyClassifier().fit(np.zeros((2, 784)), [1, 1]))
 
     def test_a_reading_can_be_pickled(self, row):
         result = read_digits(on_paper(row))
@@ -255,6 +272,31 @@ def test_a_figure_of_matplotlib_is_read(images):
     assert read_digits(file.getvalue(), split=False).text == "7"
 
 
+@pytest.mark.parametrize("position", EASY)
+@pytest.mark.parametrize("surroundings", ["circle", "underline"])
+def test_a_circle_around_a_digit_and_a_line_below_it_are_not_part_of_it(surroundings, position, images):
+    ink = np.zeros((400, 400))
+    ink[130:270, 130:270] = enlarged(images[position]) / 255
+    if surroundings == "circle":
+        rows, columns = np.ogrid[-200:200, -200:200]
+        ink[np.abs(np.hypot(rows, columns) - 95) < 4] = 1
+    else:
+        ink[285:292, 120:280] = 1
+    picture = np.clip(on_paper(ink) + noise(ink.shape), 0, 255).astype(np.uint8)
+    (digit,) = read_digits(picture, split=False).digits
+    assert digit.label == fetch_mnist(subset="test").target[position]
+
+
+@pytest.mark.parametrize("width", [4, 6, 10, 30])
+@pytest.mark.parametrize("start", [0, 20, 150])
+def test_a_long_line_is_not_a_digit(start, width):
+    paper = np.full((400, 1000), 255, dtype=np.uint8)
+    paper[200 : 200 + width, start : 1000 - start] = 0
+    reading = read_digits(paper)
+    assert reading.digits == []
+    assert reading.reason
+
+
 def _newsprint(shape):
     generator = np.random.default_rng(0)
     page = np.full(shape, 220.0)
@@ -284,6 +326,14 @@ class TestLimitOnWork:
         read_digits(np.clip(draw((600, 800)), 0, 255).astype(np.uint8), split=split)
         assert len(pieces) <= reading.MAX_PIECES
         assert len(interpretations) <= reading.MAX_PROPOSALS
+
+    def test_a_page_with_too_many_pieces_says_so(self):
+        paper = np.full((720, 720), 255, dtype=np.uint8)
+        for top in range(10, 700, 40):
+            for left in range(10, 700, 40):
+                paper[top : top + 24, left : left + 6] = 0
+        reading = read_digits(paper)
+        assert (reading.text, reading.reason) == ("", "there are more than 300 pieces")
 
     def test_a_clear_drawing_is_interpreted_once(self, row, monkeypatch):
         calls = []

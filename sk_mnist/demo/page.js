@@ -262,6 +262,9 @@ function showDetails() {
   }));
 }
 
+// A picture that is dropped must not replace the page.
+for (const type of ["dragover", "drop"]) document.addEventListener(type, (event) => event.preventDefault());
+
 function paint(canvas, image) {
   canvas.width = canvas.height = SIDE;
   const pixels = new ImageData(SIDE, SIDE);

@@ -41,13 +41,9 @@ document.addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files].find((item) => item.type.startsWith("image/"));
   if (file) openPicture(file);
 });
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  element("frame").classList.add("over");
-});
+document.addEventListener("dragover", () => element("frame").classList.add("over"));
 document.addEventListener("dragleave", () => element("frame").classList.remove("over"));
 document.addEventListener("drop", (event) => {
-  event.preventDefault();
   element("frame").classList.remove("over");
   if (event.dataTransfer.files.length) openPicture(event.dataTransfer.files[0]);
 });

@@ -376,7 +376,7 @@ def _without_runs(found: Contrast, share: float) -> Contrast:
 
 def _straight_runs(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """Return the pixels of long and thin runs along rows."""
-    length = max(LEAST_RUN, int(share * ink.shape[1]))
+    length = max(LEAST_RUN, int(share * ink.shape[1])) | 1  # an even window would leave a pixel at one end
     if length > ink.shape[1]:
         return np.zeros_like(ink)
     # A line that rises by a pixel now and then is a run of its neighbourhood.

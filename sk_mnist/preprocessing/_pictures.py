@@ -83,13 +83,26 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
             # Pillow warns of sizes below our own limit, and of damaged metadata.
             warnings.simplefilter("ignore")
             with _opened(picture, name) as image:
-                n_pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+                has_pages = _has_pages(image)
                 levels = _levels_of_image(image, name)
-        if n_pages > 1:
-            warnings.warn(f"{name} has {n_pages} pages; only the first is read.")
+        if has_pages:
+            warnings.warn(f"{name} has several pages; only the first is read.", stacklevel=3)
         return levels
     image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     return _levels_of_image(image, name)
+
+
+def _has_pages(image: Image.Image) -> bool:
+    """Whether a picture is a TIFF with a second page."""
+    if image.format != "TIFF":
+        return False
+    try:
+        image.seek(1)
+    except _DAMAGE:
+        return False
+    finally:
+        image.seek(0)
+    return True
 
 
 def pages_of_tiff(picture: Any, name: str) -> Iterator[Image.Image]:
@@ -103,12 +116,16 @@ def pages_of_tiff(picture: Any, name: str) -> Iterator[Image.Image]:
         Name of the file in error messages.
     """
     try:
-        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its size and of damaged metadata
+            image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
     except _DAMAGE:  # grey_levels says why
         return
     with image:
         try:
-            image.seek(1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image.seek(1)
         except EOFError:
             return
         except _DAMAGE:  # reported below, after the first page

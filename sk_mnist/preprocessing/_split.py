@@ -73,18 +73,12 @@ def find_digits(ink: Ink) -> list[list[Piece]]:
 
 def find_single(ink: Ink) -> Piece:
     """Return the only digit: the component with the most ink, and what is near it."""
-    others = sorted(ink.components, key=lambda component: -component.ink)
-    group = [others.pop(0)]
-    while near := [c for c in others if any(_distance(c, member) <= NEAR * group[0].size for member in group)]:
-        group += near
-        others = [c for c in others if c not in near]
-    return piece_of(ink, group)
-
-
-def _distance(a: Component, b: Component) -> float:
-    below = max(a.top, b.top) - min(a.bottom, b.bottom)
-    beside = max(a.left, b.left) - min(a.right, b.right)
-    return float(np.hypot(max(below, 0), max(beside, 0)))
+    components = ink.components
+    main = max(range(len(components)), key=lambda number: components[number].ink)
+    top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
+    distance = np.hypot(np.maximum(_gaps(top, bottom), 0), np.maximum(_gaps(left, right), 0))
+    _, group = connected_components(distance <= NEAR * components[main].size, directed=False)
+    return piece_of(ink, [c for c, number in zip(components, group, strict=True) if number == group[main]])
 
 
 def piece_of(ink: Ink, components: list[Component]) -> Piece:
