@@ -94,9 +94,9 @@ numpydoc_validation_checks = {
 }
 numpydoc_validation_exclude = {
     # Results, made by functions: their fields are documented as attributes.
-    r"\.(EvaluationResult|ClassifierComparison|CrossValidationReport)$",
+    r"\.(EvaluationResult|ClassifierComparison|CrossValidationReport|DigitReading)$",
     # NamedTuples, whose fields have docstrings from Python.
-    r"\.(ConfusedPair|DigitCrop)",
+    r"\.(ConfusedPair|DigitCrop|RejectedPiece|Digit)(\.|$)",
 }
 
 # As a reader would go through them.

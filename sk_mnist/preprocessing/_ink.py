@@ -73,8 +73,9 @@ REGION_MARGIN = 0.01
 LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
 LOWEST = 0.3
-# A frame encloses something that is at least this share of its size.
-ENCLOSED = 0.5
+# A frame encloses something that is at least the first share of its size, and nothing between the other two, as a face
+# does: smaller parts are specks.
+ENCLOSED, LEAST_ENCLOSED, LARGEST_SPECK = 0.3, 0.2, 0.05
 # The outer frame of a picture is at most this wide, as a share of each side, and inked along this share of the side.
 FRAME_WIDTH, FRAME_RUN = 0.1, 0.9
 
@@ -453,12 +454,12 @@ def _without_margins(ink: Ink) -> Ink:
 
 def _without_enclosures(ink: Ink) -> Ink:
     """Leave out the frames around others: boxes of forms, circles, tables."""
-    kept = [
-        c
-        for c in ink.components
-        if not any(c.encloses(other) and other.size >= ENCLOSED * c.size for other in ink.components)
-    ]
-    return replace(ink, components=kept)
+    return replace(ink, components=[c for c in ink.components if not _is_frame(c, ink.components)])
+
+
+def _is_frame(component: Component, components: list[Component]) -> bool:
+    sizes = [other.size / component.size for other in components if component.encloses(other)]
+    return max(sizes, default=0) >= ENCLOSED and not any(LARGEST_SPECK < size < LEAST_ENCLOSED for size in sizes)
 
 
 def _without_paper(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
