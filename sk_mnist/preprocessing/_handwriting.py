@@ -136,6 +136,11 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         ValueError
             If ``X`` is not a sequence of pictures, or one of them is damaged, or has more than 50 million pixels.
 
+        Warns
+        -----
+        UserWarning
+            If a file is a TIFF with several pages. Only the first is read.
+
         Examples
         --------
         >>> import numpy as np
@@ -212,6 +217,11 @@ def split_digits(image: Any) -> list[DigitCrop]:
         If a file cannot be opened.
     ValueError
         If ``image`` is not a picture, is damaged, or has more than 50 million pixels or 1,000 separate strokes.
+
+    Warns
+    -----
+    UserWarning
+        If the file is a TIFF with several pages. Only the first is read.
 
     See Also
     --------
