@@ -277,14 +277,17 @@ def test_a_figure_of_matplotlib_is_read(images):
 def test_a_circle_around_a_digit_and_a_line_below_it_are_not_part_of_it(surroundings, position, images):
     ink = np.zeros((400, 400))
     ink[130:270, 130:270] = enlarged(images[position]) / 255
+    bottom = np.flatnonzero((ink > 0.1).any(axis=1))[-1]
     if surroundings == "circle":
         rows, columns = np.ogrid[-200:200, -200:200]
         ink[np.abs(np.hypot(rows, columns) - 95) < 4] = 1
     else:
-        ink[285:292, 120:280] = 1
+        ink[bottom + 12 : bottom + 19, 140:260] = 1
     picture = np.clip(on_paper(ink) + noise(ink.shape), 0, 255).astype(np.uint8)
     (digit,) = read_digits(picture, split=False).digits
     assert digit.label == fetch_mnist(subset="test").target[position]
+    assert min(digit.box) >= 125  # without the circle, whose box begins at 101
+    assert digit.box[3] <= bottom + 8
 
 
 @pytest.mark.parametrize("width", [4, 6, 10, 30])
