@@ -362,12 +362,13 @@ class _Judged(NamedTuple):
     def confidence(self) -> NDArray:
         return self.probabilities.max(axis=1)
 
-    def is_another_digit(self, other: _Judged) -> bool:
-        """Whether another reading of a single digit has another label."""
-        return (
-            self.probabilities[0].argmax() != other.probabilities[0].argmax()
-            and other.confidence[0] >= LEAST_CONFIDENCE
-        )
+    @property
+    def labels(self) -> list[int]:
+        return self.probabilities.argmax(axis=1).tolist()
+
+    @property
+    def is_sure(self) -> bool:
+        return bool((self.confidence >= SURE).all())
 
 
 def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool) -> tuple[_Judged | None, str | None]:
@@ -388,13 +389,23 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
         score = _score(judged.confidence)
         if score > best_score:
             best, best_score = judged, score
-        if (judged.confidence >= SURE).all() and (number or proposal.is_complete or not split):
+        if judged.is_sure and (proposal.is_complete or _n_agreeing(judged, tried) > 1):
             break
     if best is None:
         return None, reason
-    if not split:
-        best = best._replace(is_doubtful=any(best.is_another_digit(other) for other in tried))
-    return best, None
+    return best if split else _elected(tried), None
+
+
+def _n_agreeing(judged: _Judged, tried: list[_Judged]) -> int:
+    """Return how many proposals surely read the same."""
+    return sum(other.is_sure and other.labels == judged.labels for other in tried)
+
+
+def _elected(tried: list[_Judged]) -> _Judged:
+    """Return the reading of a single digit that most proposals are sure of."""
+    best = max(tried, key=lambda judged: (_n_agreeing(judged, tried), judged.confidence[0]))
+    is_doubtful = any(other.labels != best.labels and other.confidence[0] >= LEAST_CONFIDENCE for other in tried)
+    return best._replace(is_doubtful=is_doubtful)
 
 
 def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:

@@ -48,7 +48,7 @@ PROGRAMS = {
         r"^  sk-mnist, one architecture +-?\d+\.\d\d$",
     ),
     "mnist_c": ("pass", [], r"^  glass_blur( +[\d.]+%){2}$"),
-    "own_digits": ("own_digits.N_NO_DIGITS = 20", ["--images", "5"], r"^  squared paper, faint( +[\d.]+%){3,4}$"),
+    "own_digits": ("own_digits.N_NO_DIGITS = 3", ["--images", "2"], r"^  squared paper, faint( +[\d.]+%){3,4}$"),
     "prediction": (
         "measure_in_one_process()",
         [*ROUND, "--calls", "3", "--many-rows", "100", "--many-rows-calls", "2", "--peers", "scikit-learn"],

@@ -889,6 +889,7 @@ def test_demo_rejects_a_port_that_is_in_use(capsys):
     assert re.search(r"error: --port \d+: Address already in use", refusal)
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_tensorflow_threads_follow_n_jobs_and_omp_num_threads(tmp_path):
     code = f"""

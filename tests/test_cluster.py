@@ -177,10 +177,10 @@ def by_permutation_importance(model, X, y):
 
 WAYS = [
     by_grid_search,
-    by_cross_validate,
     *(
         pytest.param(way, marks=pytest.mark.weekly)
         for way in (
+            by_cross_validate,
             by_randomized_search,
             by_halving,
             by_report,
@@ -252,6 +252,7 @@ class Kills:
         return 0.0
 
 
+@pytest.mark.weekly
 def test_a_killed_scheduler_raises_an_error_instead_of_hanging(images, tmp_path):
     with commands_cluster(tmp_path) as (_, scheduler):
         search = GridSearchCV(DummyClassifier(), {}, cv=5, scoring=Kills(scheduler.pid))
@@ -317,6 +318,7 @@ def load_example():
     return module
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize("from_file", [pytest.param(False, marks=pytest.mark.weekly), True])
 def test_the_example_gives_the_same_results_with_and_without_a_cluster(tmp_path, from_file):
     options = ["--images", tmp_path / "images.npy"] if from_file else []

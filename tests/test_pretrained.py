@@ -237,6 +237,7 @@ class TestCard:
         assert CARD["training"]["n_drawn_digits"] > 5000
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_the_training_script_resumes_and_reproduces_the_same_files(tmp_path):
     def run():

@@ -87,7 +87,10 @@ def sharp(level: np.ndarray, scale: float) -> np.ndarray:
 
 
 def with_wide_marker(strokes: Strokes, size: float) -> np.ndarray:
-    """Draw a digit with the widest of some markers that closes no loop and no bay."""
+    """Draw a digit with the widest of some markers that closes no loop and no gap, and leaves bays wide enough to read.
+
+    A wider marker than a fifth of the digit's longer side makes a blot of it, which no person can read.
+    """
     scale = size / (max(strokes.to_edge.shape) - 4 * ENLARGED)
     margin = 2 * int(strokes.width)
     to_edge = -distance_transform_edt(np.pad(strokes.to_edge < 0, margin, constant_values=True))
@@ -98,9 +101,10 @@ def with_wide_marker(strokes: Strokes, size: float) -> np.ndarray:
         outside = to_edge <= -wider
         return len(np.unique(regions[outside])) == n_regions and label(outside)[1] == n_regions
 
+    widest = 0.2 * max(strokes.to_edge.shape)
     for change in (1.4, 1.1, 0.8, 0.5, 0.2):
         # Loops must not only stay, but also be seen.
-        if stays_open((change / 2 + 0.2) * strokes.width):
+        if (1 + change) * strokes.width <= widest and stays_open((change / 2 + 0.2) * strokes.width):
             return sharp(to_edge + change / 2 * strokes.width, scale)
     return sharp(to_edge, scale)
 

@@ -44,6 +44,9 @@ RULING_CONTRAST, RULING_BORDER = 3.0, 0.02
 # pixel that may be ink, and of one that is. In smaller pictures, the window has too few pixels.
 WINDOW, WEAK_TO_NOISE, STRONG_TO_NOISE = 1 / 16, 4.5, 9.0
 LEAST_SIDE_FOR_NOISE = 100
+# Strokes are faint below so many times the contrast that is ink. Then noise is averaged by a blur of so many pixels,
+# which leaves this share of it.
+FAINT, FAINT_BLUR, AVERAGED_NOISE = 1.5, 1.5, 0.3
 
 # A line is at most this wide, as a share of its length. It is horizontal or touches the border, and is longer than
 # everything else by this factor. A 1 is neither.
@@ -53,6 +56,8 @@ UNDERLINE_HEIGHT, UNDERLINE_WIDTH = 0.2, 0.8
 # Ink along at least this share of a side of the picture is the edge of the paper or a shadow, if there is ink away from
 # the border that is at least this large, as a share of the shorter side.
 EDGE_RUN, INNER_SIZE = 0.5, 0.1
+# So is a band from one side to the opposite one, which covers at least this share of the picture.
+BAND_WIDTH = 0.15
 # Specks are smaller and have less ink than these shares of the largest size and amount of ink.
 SPECK_SIZE, SPECK_INK = 0.12, 0.03
 
@@ -62,9 +67,10 @@ COMPLETE = 0.95
 # A picture with more separate strokes than this is a text or a photograph.
 MAX_COMPONENTS = 1000
 
-# A straight run is at least this long, as a share of the picture's width or height, and this many times as long as it
-# is wide. Gaps of a share of its length are closed.
-RUN_LENGTH, RUN_LENGTH_IF_ALONE, LEAST_RUN, RUN_SLENDERNESS, RUN_GAP = 0.5, 0.9, 24, 12, 0.05
+# A ruling covers at least this share of the picture's width or height, is so many times as long as it is wide, and at
+# most so steep. It is straight up to a width in pixels. Seen in perspective, rulings have at most so many slopes.
+RULING_LENGTH, RULING_LENGTH_IF_ALONE, LEAST_RUN, RUN_SLENDERNESS = 0.5, 0.7, 24, 12
+STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES = 0.2, 3, 12
 # A region covers between these shares of the picture, and at least a share of the box around it.
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
@@ -218,7 +224,7 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
     alone : bool
         Whether the picture is of a single digit. Then straight strokes may be long.
     """
-    run_length = RUN_LENGTH_IF_ALONE if alone else RUN_LENGTH
+    ruling_length = RULING_LENGTH_IF_ALONE if alone else RULING_LENGTH
     fine, shrunk = shrink(levels, FINE_SIDE)
     above_paper = cache(lambda: _above_paper(fine))
     above_noise = cache(lambda: _above_noise(fine))
@@ -226,8 +232,8 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
         lambda: _without_enclosures(_divided(above_paper(), shrunk)),
         lambda: _without_enclosures(_without_margins(_divided(above_noise(), shrunk))),
         lambda: _divided(_above_one_level(fine), shrunk),
-        lambda: _without_enclosures(_divided(_without_runs(above_paper(), run_length), shrunk)),
-        lambda: _without_enclosures(_without_margins(_divided(_without_runs(above_noise(), run_length), shrunk))),
+        lambda: _without_enclosures(_divided(_without_rulings(above_paper(), ruling_length), shrunk)),
+        lambda: _without_enclosures(_without_margins(_divided(_without_rulings(above_noise(), ruling_length), shrunk))),
         lambda: _divided(_inside_region(fine, of_rarer=True), shrunk),
         lambda: _divided(_inside_region(fine, of_rarer=False), shrunk),
         lambda: _divided(_without_frame(fine), shrunk),
@@ -293,20 +299,31 @@ def _above_noise(levels: NDArray[np.uint8]) -> Contrast:
         raise NoInkError("the picture is too small to measure its noise")
     window = int(side * WINDOW) | 1
     exact = levels.astype(np.float32)
-    difference = ndimage.uniform_filter(exact, window) - ndimage.gaussian_filter(exact, side / 900)
     squares = (exact - ndimage.gaussian_filter(exact, 1.5)) ** 2
     # Edges of strokes are no noise.
     squares = np.minimum(squares, 4 * np.median(squares) + 1e-3)
     # Rounding makes a mean of nothing negative.
-    in_noise = difference / (np.sqrt(np.maximum(ndimage.uniform_filter(squares, window), 0)) + 1)
-    if np.percentile(-in_noise, 99.8) > np.percentile(in_noise, 99.8):
-        difference, in_noise = -difference, -in_noise
+    noise = np.sqrt(np.maximum(ndimage.uniform_filter(squares, window), 0)) + 1
+    paper = ndimage.uniform_filter(exact, window)
+    difference, in_noise = _in_noise(paper, ndimage.gaussian_filter(exact, side / 900), noise)
+    if np.percentile(in_noise, 99.8) < FAINT * STRONG_TO_NOISE:
+        # Faint strokes stand out when the noise is averaged.
+        difference, in_noise = _in_noise(paper, ndimage.gaussian_filter(exact, FAINT_BLUR), AVERAGED_NOISE * noise)
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
     # On noisy paper, strokes are uneven, and most of each is full ink.
     full = float(np.percentile(difference[strong], 60 if np.median(squares) > 1 else 90))
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
+
+
+def _in_noise(paper: NDArray, picture: NDArray, noise: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the difference from the paper, and that in units of noise; higher where there is ink."""
+    difference = paper - picture
+    in_noise = difference / noise
+    if np.percentile(-in_noise, 99.8) > np.percentile(in_noise, 99.8):
+        return -difference, -in_noise
+    return difference, in_noise
 
 
 def _without_frame(levels: NDArray[np.uint8]) -> Contrast:
@@ -364,10 +381,10 @@ def _inside(levels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Contrast:
     return Contrast(contrast, strong, weak, found.full)
 
 
-def _without_runs(found: Contrast, share: float) -> Contrast:
-    """Remove long, thin and straight runs of ink along rows and columns, but not the strokes that cross them."""
+def _without_rulings(found: Contrast, share: float) -> Contrast:
+    """Remove long, thin and straight lines, but not the strokes that cross them."""
     ink = found.weak & _near(found)
-    removed = _straight_runs(ink, share) | _straight_runs(ink.T, share).T
+    removed = _rulings(ink, share) | _rulings(ink.T, share).T
     if not removed.any():
         raise NoInkError("there are no lines")
     # The blurred edges of a line go with it.
@@ -375,22 +392,42 @@ def _without_runs(found: Contrast, share: float) -> Contrast:
     return replace(found, strong=found.strong & ~around, weak=found.weak & ~around)
 
 
-def _straight_runs(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """Return the pixels of long and thin runs along rows."""
-    length = max(LEAST_RUN, int(share * ink.shape[1])) | 1  # an even window would leave a pixel at one end
-    if length > ink.shape[1]:
-        return np.zeros_like(ink)
-    # A line that rises by a pixel now and then is a run of its neighbourhood.
-    thick = ndimage.maximum_filter1d(ink, 3, axis=0)
-    gap = int(RUN_GAP * length) | 1
-    thick = ndimage.minimum_filter1d(ndimage.maximum_filter1d(thick, gap, axis=1), gap, axis=1)
-    runs = ndimage.maximum_filter1d(ndimage.minimum_filter1d(thick, length, axis=1), length, axis=1) & ink
-    height = _run_lengths(ink)
-    on_line = runs & (height <= length / RUN_SLENDERNESS)
-    if not on_line.any():
-        return on_line
-    # Where the ink is much higher than elsewhere on the line, a stroke crosses it.
-    return on_line & (height <= 1.5 * np.median(height[on_line]) + 1)
+def _rulings(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """Return the pixels of lines that cover this share of the columns, and are at most so far from horizontal."""
+    height, width = ink.shape
+    lengths = _run_lengths(ink)
+    # The upper ends of vertical runs that a thin line may consist of.
+    is_end = ink & (lengths <= width / RUN_SLENDERNESS)
+    is_end[1:] &= ~ink[:-1]
+    rows, columns = np.nonzero(is_end)
+    removed = np.zeros_like(ink)
+    slopes = np.linspace(-STEEPEST, STEEPEST, 2 * int(STEEPEST * width / RULING_WIDTH) + 1)
+    for _ in range(MAX_RULING_SLOPES):
+        if width < LEAST_RUN or len(rows) < share * width:
+            break
+        slope, starts = max(
+            ((slope, np.bincount(_intercepts(rows, columns, slope, ink.shape))) for slope in slopes),
+            key=lambda found: ndimage.uniform_filter1d(found[1].astype(float), RULING_WIDTH).max(),
+        )
+        counts = RULING_WIDTH * ndimage.uniform_filter1d(starts.astype(float), RULING_WIDTH)
+        is_line = ndimage.maximum_filter1d(counts >= share * width, RULING_WIDTH)
+        if not is_line.any():
+            break
+        on_line = is_line[_intercepts(rows, columns, slope, ink.shape)]
+        # Where the ink is much higher than elsewhere on the line, a stroke crosses it.
+        on_line &= lengths[rows, columns] <= 1.5 * np.median(lengths[rows[on_line], columns[on_line]]) + 1
+        tops, across = rows[on_line], columns[on_line]
+        n_rows = lengths[tops, across]
+        for row in range(n_rows.max(initial=0)):
+            removed[tops[n_rows > row] + row, across[n_rows > row]] = True
+        rows, columns = rows[~on_line], columns[~on_line]
+    return removed
+
+
+def _intercepts(rows: NDArray[np.intp], columns: NDArray[np.intp], slope: float, shape: tuple[int, ...]) -> NDArray:
+    """Return the row in which a line of this slope through each pixel crosses the middle of the picture."""
+    margin = int(STEEPEST * shape[1])
+    return (rows - slope * (columns - shape[1] / 2)).astype(np.intp) + margin
 
 
 def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -554,10 +591,17 @@ def _without_lines_and_specks(components: list[Component], labels: NDArray[np.in
     others = [c.size for c in components if not _may_be_a_line(c, runs) and c.size >= least]
     kept = [c for c in components if not (others and _may_be_a_line(c, runs) and c.size >= LINE_LENGTH * max(others))]
     if any(not runs[c.label] and c.size >= least for c in kept):
-        kept = [c for c in kept if runs[c.label] < EDGE_RUN]
+        kept = [c for c in kept if runs[c.label] < EDGE_RUN and not _is_band(c, labels.shape)]
     kept = [c for c in kept if not any(_underlines(c, other) for other in kept)]
     largest, most = max(c.size for c in kept), max(c.ink for c in kept)
     return [c for c in kept if c.size >= SPECK_SIZE * largest or c.ink >= SPECK_INK * most]
+
+
+def _is_band(component: Component, shape: tuple[int, ...]) -> bool:
+    """Return whether a component is a wide band from one side of the picture to the opposite one."""
+    height, width = shape
+    is_across = component.height == height or component.width == width
+    return is_across and component.area >= BAND_WIDTH * height * width
 
 
 def _underlines(line: Component, other: Component) -> bool:

@@ -291,17 +291,4 @@ def shrink(levels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], int
     factor = -(-max(levels.shape) // side)
     if factor == 1:
         return levels, 1
-    # The longer side first, so that pictures of one pixel in width also work.
-    sums: NDArray = levels
-    for axis in sorted((0, 1), key=lambda axis: -levels.shape[axis]):
-        sums = _sums_of_blocks(sums, factor, axis)
-    return ((sums + factor**2 // 2) // factor**2).astype(np.uint8), factor
-
-
-def _sums_of_blocks(levels: NDArray, factor: int, axis: int) -> NDArray[np.int64]:
-    """Sum blocks of ``factor`` pixels along an axis; the last pixel is repeated to fill the last block."""
-    n_pixels = levels.shape[axis]
-    sums = np.add.reduceat(levels, np.arange(0, n_pixels, factor), axis=axis, dtype=np.int64)
-    last = levels[-1] if axis == 0 else levels[:, -1]
-    (sums if axis == 0 else sums.T)[-1] += -n_pixels % factor * last.astype(np.int64)
-    return sums
+    return np.asarray(Image.fromarray(levels).reduce(factor)), factor

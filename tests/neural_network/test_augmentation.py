@@ -351,6 +351,7 @@ class TestReproducibility:
         augmented().fit(*digits)
         np.testing.assert_array_equal(np.random.get_state()[1], before)
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     @pytest.mark.parametrize("n_threads", ["1", "2"])
     def test_another_process_and_number_of_threads_give_the_same_network(self, digits, n_threads, tmp_path):

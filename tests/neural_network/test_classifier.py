@@ -243,6 +243,7 @@ class TestFit:
         assert_same_model(small().fit(*blobs), expected)
         assert_same_model(model.fit(*blobs), expected)
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     def test_two_processes_give_the_same_weights(self):
         code = """

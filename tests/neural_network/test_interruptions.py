@@ -244,6 +244,7 @@ for before, in_child in {steps}:
         assert lines[1::2] == ["child ended with 0"] * (2 * len(steps)), lines
         return lines[::2]
 
+    @pytest.mark.weekly
     @pytest.mark.parametrize(
         "steps",
         [[(TENSORFLOW, ""), ("import sk_mnist.neural_network", "")],
@@ -255,6 +256,7 @@ for before, in_child in {steps}:
         assert len(refusals) == 2 * len(steps)
         assert all("This process was forked from one in which TensorFlow was running" in line for line in refusals)
 
+    @pytest.mark.weekly
     def test_a_fit_in_a_process_forked_before_tensorflow_ran_works(self):
         # TensorFlow is used in the child first, or imported in the parent only.
         steps = [("import sk_mnist.neural_network", TENSORFLOW), ("import tensorflow", "")]

@@ -14,7 +14,7 @@ from tests.helpers.networks import assert_close_models, assert_same_model
 from tests.helpers.processes import output_of
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
-MOSTLY_SLOW = ["sgd", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adam", "nadam"))]
+MOSTLY_SLOW = ["sgd", pytest.param("adam", marks=pytest.mark.slow), pytest.param("nadam", marks=pytest.mark.weekly)]
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,7 @@ def test_layers_too_large_for_memory_are_rejected(iris, sizes):
         KerasMLPClassifier(sizes).fit(*iris)
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_fit_does_not_fit_any_scikit_learn_estimator_internally():
     # What watches scikit-learn's own classes, as MLflow's autolog does, would take it for the user's model.

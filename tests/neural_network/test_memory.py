@@ -92,6 +92,7 @@ print(mebibytes("VmHWM") - before)
 """
         assert printed_by(code) / (60_000 * 784 * 4 / 2**20) < bar
 
+    @pytest.mark.weekly
     @pytest.mark.parametrize(
         ("hidden_layer_sizes", "onednn", "bar"),
         [
@@ -151,6 +152,7 @@ with print_growth():
 """
         assert printed_by(code) < 200
 
+    @pytest.mark.weekly
     def test_a_batch_size_above_the_number_of_rows_takes_no_extra_memory(self):
         code = """
 X = np.random.default_rng(0).random((20_000, 784), dtype=np.float32)
@@ -172,6 +174,7 @@ class TestManyFits:
     def test_two_hundred_fits_do_not_leak_memory(self, blobs):
         assert _growth(lambda model, i: model.fit(*blobs), n_before=20, n_counted=180) < 30
 
+    @pytest.mark.weekly
     def test_partial_fits_on_any_number_of_rows_do_not_leak_memory(self, blobs):
         X, y = blobs
         sizes = np.random.default_rng(0).integers(1, 32, 420)
@@ -222,6 +225,7 @@ class TestManyFits:
 
         assert _growth(step, n_before=2, n_counted=4) < 300
 
+    @pytest.mark.weekly
     @pytest.mark.parametrize("onednn", ONEDNN)
     def test_clear_workspaces_frees_the_kept_networks(self, onednn):
         # Three networks of 61 MiB each, which are more than malloc keeps for itself.

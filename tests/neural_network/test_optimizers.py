@@ -185,6 +185,7 @@ class TestInstancesTrainAsInKeras:
         names = {argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)}
         assert {name for name in names if name.startswith("sk_mnist")} == {"sk_mnist.neural_network"}
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     def test_each_tested_optimizer_differs_from_plain_sgd(self, blobs):
         # Else the comparisons above would not tell whether an instance was replaced.
@@ -253,6 +254,7 @@ class TestInstancesTrainAsInKeras:
             KerasMLPClassifier(**FULL, optimizer=fresh).fit(*blobs),
         )
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     def test_a_custom_optimizer_reaches_worker_processes(self, blobs):
         model = KerasMLPClassifier(**FULL, optimizer=Scaled(0.1, scale=5.0))

@@ -320,6 +320,7 @@ class TestContinuation:
         assert model.classes_.tolist() == [0, 1, 2]
         assert model.predict_proba(X).shape == (400, 3)
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     def test_reusing_a_compiled_network_for_other_row_counts_changes_nothing(self, blobs):
         X, y = blobs
@@ -331,7 +332,7 @@ class TestContinuation:
         assert_same_model(one_network, own_networks)
 
     @pytest.mark.parametrize(
-        "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "rmsprop"))]
+        "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("sgd", "rmsprop"))]
     )
     def test_pickling_between_partial_fits_changes_nothing(self, blobs, optimizer):
         X, y = blobs
@@ -665,6 +666,7 @@ KerasMLPClassifier((4,), epochs=1).fit(*load_iris(return_X_y=True))
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("environment", "before", "expected"),
@@ -740,6 +742,7 @@ def fresh(blobs):
 
 
 class TestWorkspaces:
+    @pytest.mark.weekly
     @pytest.mark.slow
     @examples_times(0.15)
     @given(names=st.lists(st.sampled_from(sorted(FITS)), min_size=1, max_size=6))

@@ -505,6 +505,7 @@ class TestOtherTypes:
         skops.io.dump(model, path)
         return eval(call, {"skops": skops, "sk_mnist": sk_mnist, "path": path})
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore")
     def test_every_scikit_learn_estimator_is_saved_or_rejected_with_a_working_skops_call(self, tmp_path):
