@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,8 @@ class Digit(NamedTuple):
         Left, top, right and bottom in pixels of the picture, as in Pillow.
     image : ndarray of uint8 of shape (28, 28)
         What the model saw: the digit in the form of MNIST's images.
+    line : int
+        Number of its line in the picture, from 0.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class Digit(NamedTuple):
     runner_up: Any
     box: tuple[int, int, int, int]
     image: NDArray[np.uint8]
+    line: int
 
 
 class RejectedPiece(NamedTuple):
@@ -105,8 +109,6 @@ class DigitReading:
 
     Attributes
     ----------
-    text : str
-        The digits, with a line for each line in the picture. Empty if there are none.
     digits : list of Digit
         Line by line, and from left to right.
     rejected : list of RejectedPiece
@@ -131,12 +133,21 @@ class DigitReading:
     [(100, 40, 110, 160), (200, 40, 210, 160)]
     """
 
-    text: str
     digits: list[Digit]
     rejected: list[RejectedPiece]
     reason: str | None
     picture: NDArray[np.uint8]
     scale: int
+
+    @property
+    def lines(self) -> list[list[Digit]]:
+        """The digits of each line of the picture."""
+        return [list(line) for _, line in groupby(self.digits, key=attrgetter("line"))]
+
+    @property
+    def text(self) -> str:
+        """The digits, with a line for each line of the picture; empty if there are none."""
+        return "\n".join("".join(str(digit.label) for digit in line) for line in self.lines)
 
     def __str__(self) -> str:
         return self.text
@@ -274,7 +285,6 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
     levels = grey_levels(picture, str(name))
     shown, scale = shrink(levels, _SHOWN_SIDE)
     best, reason = _best_proposal(levels, judge, split=split)
-    lines: list[str] = []
     digits: list[Digit] = []
     rejected: list[RejectedPiece] = []
     if best is not None:
@@ -285,24 +295,9 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
                 continue
             judged = 0.0 if best.is_doubtful else float(best.confidence[number])
             digits.append(reader.digit(piece, image, answers[number], judged))
-            while len(lines) <= piece.line:
-                lines.append("")
-            lines[piece.line] += str(digits[-1].label)
         if not digits:
             reason = "no digit: looks like something else"
-    return DigitReading("\n".join(filter(None, lines)), digits, rejected, reason, shown, scale)
-
-
-def lines_of(reading: DigitReading) -> list[list[Digit]]:
-    """Return the digits of each line of the text."""
-    digits = iter(reading.digits)
-    lines = []
-    for text in reading.text.splitlines():
-        line: list[Digit] = []
-        while len("".join(str(digit.label) for digit in line)) < len(text):
-            line.append(next(digits))
-        lines.append(line)
-    return lines
+    return DigitReading(digits, rejected, reason, shown, scale)
 
 
 class DigitModel:
@@ -333,7 +328,7 @@ class DigitModel:
         first, second = np.argsort(-probabilities, kind="stable")[:2]
         confidence = float(probabilities[first])
         is_sure = min(confidence, judged) >= SURE
-        return Digit(self.classes[first], confidence, is_sure, self.classes[second], piece.box, image)
+        return Digit(self.classes[first], confidence, is_sure, self.classes[second], piece.box, image, piece.line)
 
 
 @cache

@@ -271,7 +271,7 @@ class TestNormalizer:
         paper = np.clip(light * (0.5 + 0.5 * seven / 255) + noise, 0, 1)
         found = normalized(paper).astype(float)
         # Noise may move the middle of the mass across the border between two pixels; the strokes then lie up to half a
-        # pixel elsewhere. Another 7 differs by more than 12.
+        # pixel elsewhere. A pixel more would be a difference of 12.
         shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
         expected = [np.roll(normalized(seven), shift, axis=(0, 1)) for shift in shifts]
         assert min(np.abs(found - image).mean() for image in expected) < 5

@@ -155,11 +155,9 @@ def _print_reading(console: Console, name: str, reading: DigitReading) -> None:
 
 def _number(reading: DigitReading, indent: int) -> str:
     """Return the digits, each line below the other, or why there are none."""
-    from sk_mnist.reading import lines_of
-
     if reading.reason is not None:
         return reading.reason if reading.reason.startswith("no digit") else f"no digit: {reading.reason}"
-    lines = ["".join(map(_marked, line)) for line in lines_of(reading)]
+    lines = ["".join(map(_marked, line)) for line in reading.lines]
     return ("\n" + " " * (indent + 2)).join(lines)
 
 

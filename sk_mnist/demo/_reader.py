@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_mnist._images import SIDE
-from sk_mnist.reading import DigitModel, DigitReading, lines_of, read_digits, shipped_model
+from sk_mnist.reading import DigitModel, DigitReading, read_digits, shipped_model
 
 
 class Reader:
@@ -65,7 +65,7 @@ class Reader:
                 "line": number,
                 "probabilities": list(zip(labels, probabilities.pop(0), strict=True)),
             }
-            for number, line in enumerate(lines_of(reading))
+            for number, line in enumerate(reading.lines)
             for digit in line
         ]
 

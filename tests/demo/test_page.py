@@ -11,7 +11,6 @@ from scipy.ndimage import distance_transform_edt, maximum_filter, zoom
 
 from sk_mnist import fetch_mnist, load_pretrained, read_digits
 from sk_mnist.demo import Reader, draw_page
-from sk_mnist.reading import lines_of
 from tests.helpers.draw_pages import served
 
 pytestmark = pytest.mark.slow
@@ -398,7 +397,7 @@ class TestSavedPage:
                 continue
             here = read_digits(base64.b64decode(picture.partition(",")[2]))
             assert [(digit["label"], digit["line"]) for digit in there["digits"]] == [
-                (digit.label, number) for number, line in enumerate(lines_of(here)) for digit in line
+                (digit.label, number) for number, line in enumerate(here.lines) for digit in line
             ]
             for digit, same in zip(there["digits"], here.digits, strict=True):
                 differences.append(np.abs(np.subtract(digit["image"], same.image.ravel(), dtype=float)).mean())
