@@ -44,7 +44,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "learning_rate_schedule": "cosine",
         "batch_size": 256,
         "epochs": 900,
-        "augmentation": [RandomWarp(rotation=12.0), RandomInk(share=0.15)],
+        "augmentation": [RandomWarp(rotation=14.0), RandomInk(share=0.15)],
     },
     # A network of 1,462,538 parameters, which benefits from stronger distortions.
     "wide": {
