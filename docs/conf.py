@@ -159,6 +159,7 @@ _WIDE = [
     "index",
     "coming_from",
     "performance",
+    "targets",
     *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER),
 ]
 _WITHOUT_SUBPAGES = [
@@ -167,7 +168,6 @@ _WITHOUT_SUBPAGES = [
     "auto_examples/plot_tutorial",
     "coming_from",
     "troubleshooting",
-    "reproducing",
     "glossary",
     "contributing",
     "releases",

@@ -13,11 +13,6 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_readme_shows_the_results_recorded_for_the_docs():
-    (shown,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert shown.strip() == (ROOT / "docs" / "printed" / "reproduce_reference.txt").read_text().strip()
-
-
 def test_the_recipe_table_in_the_docs_is_what_the_benchmark_prints():
     process = subprocess.run(
         [sys.executable, ROOT / "examples" / "benchmarks" / "recipes.py", "--only", "none"],

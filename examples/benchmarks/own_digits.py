@@ -31,6 +31,7 @@ There, the pretrained network still chooses what is read, as in ``read_digits(pi
 """
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -291,9 +292,10 @@ def main() -> None:
     help_text = "read with this network in place of the pretrained one, which has learned from all training images"
     parser.add_argument("--network", type=Path, help=help_text)
     parser.add_argument("--picture", type=Path, help="only draw a picture of each kind in surroundings to this file")
+    parser.add_argument("--only", default=".*", help="kinds in that picture: a regular expression for the whole name")
     options = parser.parse_options()
     if options.picture:
-        draw_examples(options.picture)
+        draw_examples(options.picture, [kind for kind in SURROUNDINGS if re.fullmatch(options.only, kind)])
         return
     if options.split == "validation" and options.network is None:
         parser.error("--split validation needs --network")
@@ -362,18 +364,21 @@ def small_digits() -> tuple[np.ndarray, np.ndarray]:
     return small.images / 16, small.target
 
 
-def draw_examples(path: Path) -> None:
-    """Draw a picture of each kind in surroundings, with what is read in it."""
+def draw_examples(path: Path, kinds: list[str]) -> None:
+    """Draw a picture of each of these kinds, with what is read in it."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(4, 6, figsize=(12, 8.6), layout="constrained")
+    n_columns = min(6, len(kinds))
+    n_rows = -(-len(kinds) // n_columns)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=(2 * n_columns, 2.15 * n_rows), layout="constrained")
     images, _ = digits("test")
-    for k, (ax, (kind, make)) in enumerate(zip(axes.flat, SURROUNDINGS.items(), strict=False)):
-        reading = sk_mnist.read_digits(as_bytes(make(images[k], np.random.default_rng(k))), split=False)
-        reading.plot(ax).set_title(kind)
-    for ax in axes.flat[len(SURROUNDINGS) :]:
+    for ax, kind in zip(np.atleast_1d(axes).flat, kinds, strict=False):
+        k = list(SURROUNDINGS).index(kind)
+        picture = as_bytes(SURROUNDINGS[kind](images[k], np.random.default_rng(k)))
+        sk_mnist.read_digits(picture, split=False).plot(ax).set_title(kind)
+    for ax in np.atleast_1d(axes).flat[len(kinds) :]:
         ax.set_axis_off()
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=80 if n_rows > 1 else 120)
 
 
 def print_answers(title: str, answers: dict[str, Answers]) -> None:
