@@ -351,7 +351,8 @@ class _Judged(NamedTuple):
     pieces: list[DigitInPicture]
     images: NDArray[np.uint8]
     probabilities: NDArray
-    is_doubtful: bool = False  # another interpretation is another digit
+    is_complete: bool  # no ink was left out, and none overlooked
+    is_doubtful: bool = False
 
     @property
     def confidence(self) -> NDArray:
@@ -379,12 +380,12 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
         if not proposal.digits:
             continue
         images = np.stack([digit.normalized() for digit in proposal.digits])
-        judged = _Judged(proposal.digits, images, judge.probabilities(images))
+        judged = _Judged(proposal.digits, images, judge.probabilities(images), proposal.is_complete)
         tried.append(judged)
         score = _score(judged.confidence)
         if score > best_score:
             best, best_score = judged, score
-        if judged.is_sure and (proposal.is_complete or _n_agreeing(judged, tried) > 1):
+        if judged.is_sure and (judged.is_complete or _n_agreeing(judged, tried) > 1):
             break
     if best is None:
         return None, reason
@@ -397,9 +398,16 @@ def _n_agreeing(judged: _Judged, tried: list[_Judged]) -> int:
 
 
 def _elected(tried: list[_Judged]) -> _Judged:
-    """Return the reading of a single digit that most proposals are sure of."""
+    """Return the reading of a single digit that most proposals are sure of.
+
+    It is doubtful if another proposal is another digit, or if all of the ink, with nothing left out, is not surely one.
+    """
     best = max(tried, key=lambda judged: (_n_agreeing(judged, tried), judged.confidence[0]))
-    is_doubtful = any(other.labels != best.labels and other.confidence[0] >= LEAST_CONFIDENCE for other in tried)
+    is_doubtful = any(
+        (other.is_complete and not other.is_sure)
+        or (other.labels != best.labels and other.confidence[0] >= LEAST_CONFIDENCE)
+        for other in tried
+    )
     return best._replace(is_doubtful=is_doubtful)
 
 
