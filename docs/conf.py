@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 # Without it sphinx-gallery cannot look up HalvingGridSearchCV in an example that it does not run.
@@ -49,7 +50,15 @@ templates_path = ["_templates"]
 # The gallery's order is a function, which Sphinx cannot cache and says so.
 suppress_warnings = ["config.cache"]
 
+def properties_of(name):
+    """Return the names of the properties that a class defines; the template of its page lists them apart."""
+    module, _, class_name = name.rpartition(".")
+    members = vars(getattr(import_module(module), class_name))
+    return sorted(name for name, member in members.items() if isinstance(member, property) and name[0] != "_")
+
+
 autosummary_generate = True
+autosummary_context = {"properties_of": properties_of}
 autodoc_default_options = {
     "members": True,
     "inherited-members": False,
@@ -57,6 +66,10 @@ autodoc_default_options = {
     # NamedTuple, which its docstring explains.
     "exclude-members": "set_fit_request,set_partial_fit_request,set_score_request,true,predicted,frequency",
 }
+# "fit()" instead of "KerasMLPClassifier.fit()" in the list of what is on the page.
+toc_object_entries_show_parents = "hide"
+# Sets of options have straight quotes, as in code.
+smartquotes_action = "De"
 # Docstrings say more of a type than its hint.
 autodoc_typehints = "none"
 # Where other projects document the names that we link to. The inventories are ours, so that a build needs no network.

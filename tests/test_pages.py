@@ -14,7 +14,7 @@ from filelock import FileLock
 pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
+PAGES = [*sorted(path.stem for path in DOCS.glob("*.md")), "api/generated/sk_mnist.KerasMLPClassifier"]
 # Pages with all kinds of content: pictures, tables, programs and what they print.
 TYPICAL = {"index", "classifier", "performance", "accuracy", "command_line", "data"}
 SIZES = [(1280, 900), (390, 844)]
