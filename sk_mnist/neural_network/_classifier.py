@@ -47,6 +47,7 @@ from sk_mnist.neural_network._rows import (
     Rows,
     Seen,
     check_classes,
+    check_classes_of_outputs,
     check_is_one_label_a_row,
     check_is_rows,
     check_same_classes,
@@ -550,6 +551,74 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         return _forward.log_softmax(self._logits(X))
 
+    @classmethod
+    def from_keras(cls, model: keras.Model, classes: Any = None) -> Self:
+        """Make a fitted classifier of a trained Keras model.
+
+        The result predicts without TensorFlow, and can be saved, converted to ONNX and used in a Pipeline. To continue
+        training, set ``warm_start=True`` and call ``fit``, or call ``partial_fit``.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A Sequential or a functional model of Dense, Flatten, Reshape and Dropout layers and activations, as
+            arguments or as layers. All hidden layers have the same activation, one of those that ``activation`` names.
+            The last layer has a softmax, or none if the outputs are logits, or is a single unit for two classes, with
+            a sigmoid or as a logit. A Rescaling or BatchNormalization before or after a Dense is multiplied into its
+            weights. The model is not changed.
+        classes : array-like of shape (n_classes,), default=None
+            Labels of the outputs, in their order; for a single unit the label of 0, then that of 1. None numbers them
+            from 0.
+
+        Returns
+        -------
+        classifier : KerasMLPClassifier
+            Fitted on 0 epochs. ``dtype`` is "float64" if the weights are, else "float32". ``dropout`` is that of the
+            model if all hidden layers have the same, else 0; it only matters if training continues. All other
+            parameters, among them the optimizer's, have their defaults.
+
+        Raises
+        ------
+        TypeError
+            If ``model`` is neither a Sequential nor a functional model.
+        ValueError
+            If a layer or an activation cannot be converted exactly, the model has no weights, or ``classes`` does not
+            have one label for each output.
+
+        See Also
+        --------
+        to_keras : The network as a Keras model.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from sklearn.datasets import load_digits
+        >>> from sk_mnist import KerasMLPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> layers = [keras.Input((64,)), keras.layers.Rescaling(1 / 16)]
+        >>> layers += [keras.layers.Dense(32, "relu"), keras.layers.Dense(10, "softmax")]
+        >>> model = keras.Sequential(layers)
+        >>> model.compile("adam", "sparse_categorical_crossentropy")
+        >>> _ = model.fit(X, y, epochs=2, verbose=0)
+        >>> clf = KerasMLPClassifier.from_keras(model)
+        >>> bool((clf.predict(X) == model.predict(X, verbose=0).argmax(axis=1)).all())
+        True
+        """
+        from sk_mnist.neural_network._keras.conversion import convert_model
+
+        (*hidden, output), activation, dropout = convert_model(model)
+        labels, order = check_classes_of_outputs(classes, len(output.bias))
+        layers = [*hidden, Layer(output.kernel[:, order], output.bias[order])]
+        parameters: dict[str, Any] = {"dropout": dropout, "dtype": output.kernel.dtype.name}
+        if activation is not None:
+            parameters["activation"] = activation
+        mlp = cls(tuple(len(layer.bias) for layer in hidden), **parameters)
+        # The random_state of the first fit that continues decides its seed.
+        mlp._start_over(len(layers[0].kernel), Seen(labels, None), seed=None)
+        for name, value in mlp._as_attributes(layers, mlp.history_).items():
+            setattr(mlp, name, value)
+        return mlp
+
     def to_keras(self) -> keras.Sequential:
         """Return the network as a separate Keras model, with a copy of the weights.
 
@@ -742,7 +811,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _draw_seed(self) -> int:
         """Return the seed of a fit: that of the last one if the fit continues from it, or else a new one."""
-        if self.__sklearn_is_fitted__():
+        if self.__sklearn_is_fitted__() and self._seed is not None:
             return self._seed
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
@@ -815,7 +884,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if job.start is None:
             self._start_over(job.specification.n_features, job.seen, job.settings.seed)
 
-    def _start_over(self, n_features: int, seen: Seen, seed: int) -> None:
+    def _start_over(self, n_features: int, seen: Seen, seed: int | None) -> None:
         for name in _FITTED:
             self.__dict__.pop(name, None)
         self.n_features_in_ = n_features

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite, compute_class_weight
+from sklearn.utils.multiclass import unique_labels
 
 from sk_mnist._images import check_is_batch, shape_of
 from sk_mnist._labels import encode_labels
@@ -122,6 +123,20 @@ def check_classes(classes: np.ndarray) -> None:
     """Raise an error if there is only one class."""
     if len(classes) < 2:
         raise ValueError(f"y has 1 class, {classes.tolist()[0]!r}; KerasMLPClassifier needs at least 2 classes.")
+
+
+def check_classes_of_outputs(classes: Any, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted labels of a network's outputs, and the position of the output of each."""
+    if classes is None:
+        return np.arange(n_outputs), np.arange(n_outputs)
+    unique_labels(classes)  # rejects what is no label
+    labels, positions = np.unique(np.asarray(classes), return_index=True)
+    if np.shape(classes) != (n_outputs,) or len(labels) != n_outputs:
+        raise ValueError(
+            f"classes has {len(labels)} different labels and shape {np.shape(classes)}, but model has {n_outputs} "
+            "outputs. Give one label for each output, in the order of the outputs."
+        )
+    return labels, positions
 
 
 def check_same_classes(classes: np.ndarray, known: np.ndarray) -> None:

@@ -148,7 +148,9 @@ _ATTRIBUTES: dict[type[BaseEstimator], dict[str, _Attribute]] = {
         "n_iter_": _Attribute(lambda value: is_int(value, 0, _MAX_COUNT), "an integer of at least 0"),
         "history_": _Attribute(_is_history, "a dict of lists of numbers"),
         "best_epoch_": _Attribute(lambda value: value is None or is_int(value, 1), "an integer or None"),
-        "_seed": _Attribute(lambda value: is_int(value, 0, np.iinfo(np.int32).max), "an integer of 31 bits"),
+        "_seed": _Attribute(
+            lambda value: value is None or is_int(value, 0, np.iinfo(np.int32).max), "an integer of 31 bits or None"
+        ),
         "_optimizer_state": _Attribute(_is_optimizer_state, "a configuration and arrays, or None"),
     },
     PixelScaler: {
