@@ -29,6 +29,11 @@ METADATA_REQUEST = "_metadata_request"
 CALLBACKS = "_skl_callbacks"
 
 
+def column_positions(columns: Any, name: str) -> list[int]:
+    """Return the positions of the columns that a part of a fitted ColumnTransformer takes."""
+    return [int(position) for position in columns._transformer_to_input_indices[name]]
+
+
 def validate_params(
     parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool = True
 ) -> Callable[[Function], Function]:

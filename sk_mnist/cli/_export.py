@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sk_mnist._files import replacing
 from sk_mnist.cli._options import UsageError, add_saved_model
 from sk_mnist.cli._output import OutputDirectory
 from sk_mnist.cli._terminal import make_console, say
@@ -30,11 +29,9 @@ def run(options: argparse.Namespace) -> None:
     OutputDirectory(path.parent, [path.name], "--onnx").prepare(force=True)
     model = load(options.model)
     try:
-        content = to_onnx(model).SerializeToString()
+        to_onnx(model, path)
     except ImportError as error:
         raise UsageError(f"--onnx {str(error).removeprefix('to_onnx ')}") from error
     except RuntimeError as error:  # from skl2onnx, with many lines
         raise ValueError(f"{options.model} cannot be converted to ONNX: {str(error).splitlines()[0]}") from error
-    with replacing(path) as partial:
-        partial.write_bytes(content)
     say(make_console(), f"Wrote {path}")

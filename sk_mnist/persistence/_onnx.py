@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sk_mnist._files import replacing
 from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import StrOptions, validate_params
 from sk_mnist.neural_network import KerasMLPClassifier
+from sk_mnist.persistence._convertible import convertible, steps_of
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 if TYPE_CHECKING:
@@ -22,14 +24,26 @@ if TYPE_CHECKING:
 TARGET_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-@validate_params({"estimator": [BaseEstimator], "input_dtype": [StrOptions({"float32", "uint8"})]})
-def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.ModelProto:
+@validate_params(
+    {
+        "estimator": [BaseEstimator],
+        "path": [str, os.PathLike, None],
+        "input_dtype": [StrOptions({"float32", "uint8"})],
+    }
+)
+def to_onnx(
+    estimator: BaseEstimator, path: str | os.PathLike | None = None, *, input_dtype: str = "float32"
+) -> onnx.ModelProto:
     """Convert a fitted classifier or Pipeline to ONNX.
 
     Parameters
     ----------
     estimator : estimator instance
         A fitted :class:`~sk_mnist.KerasMLPClassifier`, or a Pipeline of this package's and scikit-learn's estimators.
+        The page on saving and loading lists which ones.
+    path : str or path-like, default=None
+        The file to write; ".onnx" is the usual suffix. An existing file is replaced, once the new one is complete.
+        None writes no file.
     input_dtype : {"float32", "uint8"}, default="float32"
         Type of the model's input. A :class:`~sk_mnist.PixelScaler` scales it as in ``predict``: by default, "uint8" is
         0 to 255, and "float32" is 0 to 1 unless ``fit`` saw floats above 1. Without one, the input has to be on the
@@ -39,16 +53,18 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     -------
     model : onnx.ModelProto
         Model with the input "X", shaped like the data in ``fit`` (any number of rows), and the outputs "label" of shape
-        (n_samples,) and "probabilities", float32 of shape (n_samples, n_classes). Write it with
-        ``model.SerializeToString()``. It computes in float32 and does not check its input.
+        (n_samples,) and "probabilities", float32 of shape (n_samples, n_classes). These are the shares of the votes
+        for a VotingClassifier with ``voting="hard"``. It computes in float32 and does not check its input.
 
     Raises
     ------
     ImportError
         If skl2onnx is missing.
     ValueError
-        If ``estimator`` is not a classifier, if its first step takes no fixed number of features, or if a label does
-        not fit into int64, the type of labels in ONNX.
+        If ``estimator`` is not a classifier, if it is or holds an estimator whose answers would differ in ONNX or that
+        has no converter, or if a label does not fit into int64, the type of labels in ONNX.
+    OSError
+        If the file cannot be written.
     sklearn.exceptions.NotFittedError
         If ``estimator`` is not fitted.
 
@@ -75,36 +91,22 @@ def to_onnx(estimator: BaseEstimator, *, input_dtype: str = "float32") -> onnx.M
     check_is_fitted(estimator)
     if not is_classifier(estimator):
         raise ValueError(f"to_onnx converts classifiers, and Pipelines that end in one; got {estimator!r}.")
-    steps = list(_steps(estimator))
-    row_shape = _row_shape(steps[0])
+    model = convertible(estimator)
+    steps = list(steps_of(model))
+    _onnx_labels(steps[-1].classes_)
+    row_shape = getattr(steps[0], "image_shape_", None) or (steps[0].n_features_in_,)
     register_onnx_converters()
     tensor_type = {"float32": FloatTensorType, "uint8": UInt8TensorType}[input_dtype]
-    return skl2onnx.to_onnx(
-        make_pipeline(*steps) if len(steps) > 1 else steps[0],
+    converted = skl2onnx.to_onnx(
+        model,
         initial_types=[("X", tensor_type([None, *row_shape]))],
         target_opset=TARGET_OPSET,
         options={"zipmap": False},
     )
-
-
-def _steps(estimator: Any) -> Iterator[Any]:
-    """Yield the steps of a Pipeline and of those in it, or the estimator itself."""
-    if isinstance(estimator, Pipeline):
-        for _, step in estimator.steps:
-            yield from _steps(step)
-    elif estimator is not None and estimator != "passthrough":  # these do nothing, and skl2onnx refuses them
-        yield estimator
-
-
-def _row_shape(first: Any) -> tuple[int, ...]:
-    if hasattr(first, "image_shape_"):
-        return first.image_shape_
-    if not hasattr(first, "n_features_in_"):
-        raise ValueError(
-            f"to_onnx cannot convert {type(first).__name__}, the first step of a Pipeline, which takes no fixed number "
-            "of features. Convert the steps after it, such as model[1:], and apply it before the ONNX model."
-        )
-    return (first.n_features_in_,)
+    if path is not None:
+        with replacing(Path(path).expanduser()) as partial:
+            partial.write_bytes(converted.SerializeToString())
+    return converted
 
 
 def register_onnx_converters() -> None:
