@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
@@ -28,13 +29,14 @@ _MACHINE_PARAMETERS = {
 }
 
 
-def load(path: str | os.PathLike) -> Any:
+def load(path: str | os.PathLike | IO[bytes]) -> Any:
     """Load a model that :func:`save` wrote, without running any code in the file.
 
     Parameters
     ----------
-    path : str or path-like
-        The file.
+    path : str, path-like or binary file
+        The file, or an open binary file, which is read from its position to its end: ``io.BytesIO(content)``, a member
+        of an archive, the body of an HTTP response.
 
     Returns
     -------
@@ -48,8 +50,10 @@ def load(path: str | os.PathLike) -> Any:
     ValueError
         If the file is damaged or was not written by :func:`save`, would unpack to more than 8 times its size, holds
         types or functions that ``load`` does not read, or holds an estimator in a state that fitting cannot produce.
+    TypeError
+        If ``path`` is something else, or a file in text mode.
     OSError
-        If the file cannot be read, or is a pipe or a device.
+        If the file cannot be read, or ``path`` is that of a pipe or a device.
 
     Warns
     -----
@@ -76,9 +80,15 @@ def load(path: str | os.PathLike) -> Any:
     ...     load(path)["mlp"].epochs
     3
     """
-    path = Path(path).expanduser()
-    with open_regular(path) as file:
-        content = file.read()
+    source = path_or_file(path, "read")
+    if isinstance(source, Path):
+        name = str(source)
+        with open_regular(source) as file:
+            content = file.read()
+    else:
+        given = getattr(source, "name", None)  # an integer if it was opened from a descriptor
+        name = f"The file {given}" if isinstance(given, str) else "The file"
+        content = _read_all(source)
     try:
         estimator, versions = read_model(content)
         reset = _reset_machine_parameters(estimator)
@@ -86,17 +96,49 @@ def load(path: str | os.PathLike) -> Any:
         raise
     except UnreadTypesError as error:
         raise ValueError(
-            f"{path} holds types that load does not read: {error}. If you trust the file's origin, read it in Python "
+            f"{name} holds types that load does not read: {error}. If you trust the file's origin, read it in Python "
             f"with {skops_call(error.names)}."
         ) from None
     # A damaged file can make zipfile, json, NumPy and skops fail in any way, but does not run code. The cause is left
     # out because it can contain data from the file.
     except Exception as error:
-        raise ValueError(f"{path} is damaged or was not saved by sk_mnist.save: {_printable(error)}") from None
+        raise ValueError(f"{name} is damaged or was not saved by sk_mnist.save: {_printable(error)}") from None
     for message in reset:
         warnings.warn(message, UserWarning, stacklevel=2)
     _versions.warn_of_other_versions(versions, type(estimator).__name__)
     return estimator
+
+
+def path_or_file(path: Any, method: str) -> Any:
+    """Return a Path or, if ``path`` is a binary file with this method, the file."""
+    if isinstance(path, str | os.PathLike):
+        name = os.fspath(path)
+        if isinstance(name, str) and not name:
+            raise ValueError("path is an empty string. Give the path of a file.")
+        # In a Path, a double slash has become a single one. A single letter is a drive.
+        if isinstance(name, str) and re.match(r"[a-z][a-z0-9+.-]+:/", name):
+            raise ValueError(
+                f"path is an address, {name!r:.200}, which is not opened. Give the path of a file on this machine, or "
+                "an open binary file, such as io.BytesIO(content)."
+            )
+        if isinstance(name, str):
+            return Path(name).expanduser()
+    elif hasattr(path, "encoding"):
+        raise TypeError(f"path is a file in text mode, {path!r:.200}. Open it in binary mode: 'rb' or 'wb'.")
+    elif hasattr(path, method):
+        return path
+    raise TypeError(
+        f"path must be a str, a path-like or a binary file, such as io.BytesIO(content); got {type(path).__name__}."
+    )
+
+
+def _read_all(file: Any) -> bytes:
+    content = file.read()
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError(f"path must be a binary file, but its read() returned {type(content).__name__}.")
+    if not content:
+        raise ValueError("path is a file with nothing left to read. After writing to it, call path.seek(0).")
+    return bytes(content)
 
 
 class UnreadTypesError(ValueError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import StrOptions, validate_params
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence._convertible import convertible, steps_of
+from sk_mnist.persistence._load import path_or_file
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def to_onnx(
     skl2onnx = import_optional("skl2onnx", "to_onnx")
     from skl2onnx.common.data_types import FloatTensorType, UInt8TensorType
 
+    target = None if path is None else path_or_file(path, "write")
     check_is_fitted(estimator)
     if not is_classifier(estimator):
         raise ValueError(f"to_onnx converts classifiers, and Pipelines that end in one; got {estimator!r}.")
@@ -103,8 +104,8 @@ def to_onnx(
         target_opset=TARGET_OPSET,
         options={"zipmap": False},
     )
-    if path is not None:
-        with replacing(Path(path).expanduser()) as partial:
+    if target is not None:
+        with replacing(target) as partial:
             partial.write_bytes(converted.SerializeToString())
     return converted
 

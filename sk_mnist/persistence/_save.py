@@ -8,7 +8,7 @@ import os
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar, overload
 
 from sklearn.base import BaseEstimator
 
@@ -16,14 +16,25 @@ from sk_mnist._files import replacing
 from sk_mnist._sklearn import CALLBACKS, METADATA_REQUEST
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.persistence import _versions
-from sk_mnist.persistence._load import UnreadTypesError, read_model, skops_call
+from sk_mnist.persistence._load import UnreadTypesError, path_or_file, read_model, skops_call
 from sk_mnist.persistence._types import TRUSTED_TYPES
 
 # Attributes that scikit-learn adds to an estimator's own. They can refer to the estimator itself or to any object.
 _SESSION = {METADATA_REQUEST: "metadata requests", CALLBACKS: "callbacks"}
 
 
-def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
+File = TypeVar("File", bound=IO[bytes])
+
+
+@overload
+def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path: ...
+
+
+@overload
+def save(estimator: BaseEstimator, path: File) -> File: ...
+
+
+def save(estimator: BaseEstimator, path: Any) -> Any:
     """Save an estimator or a Pipeline to a file that :func:`load` reads without running any code in it.
 
     The file is a skops file, which ``skops.io.load`` reads too. It is written next to ``path`` and moved there when
@@ -34,18 +45,20 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     estimator : estimator instance
         Fitted or not: a :class:`~sk_mnist.KerasMLPClassifier`, a Pipeline, or another estimator that :func:`load`
         reads. For a search, save ``best_estimator_``.
-    path : str or path-like
-        The file; ".skops" is the usual suffix. An existing file is replaced.
+    path : str, path-like or binary file
+        The file; ".skops" is the usual suffix. An existing file is replaced. Or an open binary file, such as
+        ``io.BytesIO()``, to which the complete content is written in one call.
 
     Returns
     -------
-    path : Path
-        Path of the file.
+    path : Path or binary file
+        Path of the file, or the file that was given.
 
     Raises
     ------
     TypeError
-        If ``estimator`` is not an estimator, or holds something that cannot be saved, such as a Keras object.
+        If ``estimator`` is not an estimator, or holds something that cannot be saved, such as a Keras object. If
+        ``path`` is something else, or a file in text mode.
     ValueError
         If ``load`` would refuse the file: ``estimator`` holds types that it does not read, or an estimator of this
         package has a parameter that is not valid, fitted attributes that ``fit`` cannot set, or other attributes.
@@ -74,7 +87,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
     """
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"estimator must be an estimator or a Pipeline; got {type(estimator).__name__}.")
-    path = Path(path).expanduser()
+    target = path_or_file(path, "write")
     name = type(estimator).__name__
     left_out: set[str] = set()
     try:
@@ -99,9 +112,14 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> Path:
             UserWarning,
             stacklevel=2,
         )
-    with replacing(path) as partial:
-        partial.write_bytes(content)
-    return path
+    if isinstance(target, Path):
+        with replacing(target) as partial:
+            partial.write_bytes(content)
+    else:
+        written = target.write(content)
+        if isinstance(written, int) and written < len(content):
+            raise OSError(f"Only {written:,} of {len(content):,} bytes were written to path.")
+    return target
 
 
 def _without_session(value: Any, left_out: set[str]) -> Any:

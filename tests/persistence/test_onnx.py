@@ -279,3 +279,8 @@ class TestFiles:
         with pytest.raises(ValueError, match="cannot convert"):
             to_onnx(KNeighborsClassifier().fit(*rows), tmp_path / "m.onnx")
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("path", ["", "https://host/m.onnx", Path("s3://bucket/m.onnx")], ids=str)
+    def test_what_is_no_path_is_rejected(self, model, path):
+        with pytest.raises(ValueError, match=r"path is an (empty string|address)"):
+            to_onnx(model, path)

@@ -1,11 +1,17 @@
 """Saving, loading, and handing over to ONNX and Keras."""
 
+import gzip
+import http.server
+import io
 import json
 import os
 import pickle
 import re
 import stat
 import sys
+import tempfile
+import threading
+import urllib.request
 import warnings
 import zipfile
 from importlib import import_module
@@ -650,6 +656,92 @@ class TestVersions:
         skops.io.dump(fitted, tmp_path / "plain.skops")
         with pytest.warns(UserWarning, match="does not name the versions that saved it"):
             load(tmp_path / "plain.skops")
+
+
+class TestFileObjects:
+    def model(self):
+        return PixelScaler().fit([[0, 255]])
+
+    def test_a_model_passes_through_memory(self):
+        file = save(self.model(), io.BytesIO())
+        assert load(io.BytesIO(file.getvalue())).pixel_max_ == 255
+        file.seek(0)
+        assert load(file).pixel_max_ == 255
+
+    def test_a_model_passes_through_a_file_an_archive_and_a_compressed_file(self, tmp_path):
+        with open(tmp_path / "m.skops", "wb") as file:
+            assert save(self.model(), file) is file
+        assert load(tmp_path / "m.skops").pixel_max_ == 255
+        with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive, archive.open("m", "w") as file:
+            save(self.model(), file)
+        with zipfile.ZipFile(tmp_path / "m.zip") as archive, archive.open("m") as file:
+            assert load(file).pixel_max_ == 255
+        with gzip.open(tmp_path / "m.gz", "wb") as file:
+            save(self.model(), file)
+        with gzip.open(tmp_path / "m.gz") as file:
+            assert load(file).pixel_max_ == 255
+
+    def test_a_model_is_read_from_an_http_response(self):
+        content = save(self.model(), io.BytesIO()).getvalue()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *arguments):
+                """Write nothing to stderr."""
+
+        with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.handle_request).start()
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/") as response:
+                assert load(response).pixel_max_ == 255
+
+    def test_a_file_that_takes_only_a_part_is_an_error(self):
+        class Full(io.BytesIO):
+            def write(self, content):
+                return super().write(content[:10])
+
+        with pytest.raises(OSError, match=r"Only 10 of [\d,]+ bytes were written"):
+            save(self.model(), Full())
+
+    def test_a_damaged_file_object_is_rejected_like_a_path(self, tmp_path):
+        (tmp_path / "m.skops").write_bytes(b"no model")
+        with (
+            open(tmp_path / "m.skops", "rb") as file,
+            pytest.raises(ValueError, match=r"The file .*m.skops is damaged"),
+        ):
+            load(file)
+        with pytest.raises(ValueError, match=r"^The file is damaged or was not saved by sk_mnist.save"):
+            load(io.BytesIO(b"no model"))
+        with pytest.raises(ValueError, match=r"nothing left to read. .* path.seek\(0\)"):
+            load(save(self.model(), io.BytesIO()))
+
+    @pytest.mark.parametrize("function", [load, lambda path: save(PixelScaler(), path)], ids=["load", "save"])
+    def test_text_files_are_rejected(self, tmp_path, function):
+        (tmp_path / "m.txt").write_text("text")
+        with open(tmp_path / "m.txt", "r+") as file, tempfile.NamedTemporaryFile("w+") as temporary:
+            for path in (file, temporary, io.StringIO()):
+                with pytest.raises(TypeError, match="path is a file in text mode"):
+                    function(path)
+
+    @pytest.mark.parametrize("function", [load, lambda path: save(PixelScaler(), path)], ids=["load", "save"])
+    @pytest.mark.parametrize("path", [b"m.skops", bytearray(b"PK"), 3, None, ["m.skops"]], ids=repr)
+    def test_what_is_no_path_and_no_file_is_rejected(self, function, path):
+        wanted = r"path must be a str, a path-like or a binary file, such as io.BytesIO\(content\); got "
+        with pytest.raises(TypeError, match=wanted + type(path).__name__):
+            function(path)
+
+    @pytest.mark.parametrize("function", [load, lambda path: save(PixelScaler(), path)], ids=["load", "save"])
+    @pytest.mark.parametrize(
+        "path", ["https://host/m.skops", "s3://bucket/m", "file:///tmp/m", Path("https://host/m.skops")], ids=repr
+    )
+    def test_an_address_is_not_taken_for_a_file_name(self, function, path, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ValueError, match=r"path is an address, .* Give the path of a file on this machine"):
+            function(path)
+        assert not list(tmp_path.iterdir())
 
 
 class TestOnnx:
