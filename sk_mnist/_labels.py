@@ -71,14 +71,14 @@ def check_label_set(labels: ArrayLike) -> NDArray:
 
 def check_same_kind(reference: NDArray, y: NDArray, reference_name: str, name: str) -> None:
     """Raise an error if strings are compared with numbers: NumPy does not treat "3" and 3 consistently."""
-    if _holds_strings(reference) != _holds_strings(y):
+    if holds_strings(reference) != holds_strings(y):
         raise ValueError(
             f"{name} has dtype {y.dtype}, but the dtype of {reference_name} is {reference.dtype}; use strings or "
             "numbers for both."
         )
 
 
-def _holds_strings(y: NDArray) -> bool:
+def holds_strings(y: NDArray) -> bool:
     return y.dtype.kind in "UST" or (y.dtype.kind == "O" and len(y) > 0 and isinstance(y[0], str))
 
 

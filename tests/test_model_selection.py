@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -5,10 +7,12 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import (
     HalvingGridSearchCV,
+    LeaveOneOut,
     ParameterGrid,
     ParameterSampler,
     PredefinedSplit,
@@ -108,6 +112,93 @@ def test_a_class_unknown_to_a_fold_gets_probability_zero_there():
     y, cv = [0, 1, 2, 0], PredefinedSplit([-1, -1, 0, -1])
     report = cross_validation_report(DummyClassifier(), np.zeros((4, 1)), y, cv=cv, scoring="accuracy")
     np.testing.assert_allclose(report.out_of_fold_proba[2], [2 / 3, 1 / 3, 0])
+
+
+# The only row of class 2 is a test row of fold 1.
+RARE = {
+    "X": np.arange(9.0).reshape(9, 1),
+    "y": [0, 1, 0, 1, 0, 1, 0, 2, 0],
+    "cv": PredefinedSplit([0, 0, 0, 1, 1, 2, 2, 1, 2]),
+}
+SCIKIT_LEARN_WARNS_TOO = pytest.mark.filterwarnings(
+    "ignore:Scoring failed", "ignore:(?s).*fits failed", "ignore:Only one class"
+)
+
+
+class NeedsThreeClasses(DummyClassifier):
+    """Fails in `method` if it was fitted on fewer classes, as classifiers with two do if there is only one."""
+
+    def __init__(self, method="fit"):
+        super().__init__()
+        self.method = method
+
+    def _check(self, method, y):
+        if method == self.method and len(np.unique(y)) < 3:
+            raise ValueError("three classes are needed")
+
+    def fit(self, X, y):
+        self._check("fit", y)
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        self._check("predict_proba", self.classes_)
+        return super().predict_proba(X)
+
+
+@SCIKIT_LEARN_WARNS_TOO
+@pytest.mark.parametrize(
+    ("estimator", "scoring", "nan"),
+    [
+        (DummyClassifier(), None, ["neg_log_loss", "neg_brier_score", "neg_ece"]),
+        (NeedsThreeClasses("fit"), None, [*SCORING, "out_of_fold_proba"]),
+        (NeedsThreeClasses("fit"), lambda estimator, X, y: 1.0, ["score", "out_of_fold_proba"]),
+        (NeedsThreeClasses("predict_proba"), "accuracy", ["out_of_fold_proba"]),
+    ],
+)
+def test_a_fold_that_lacks_a_class_loses_only_what_cannot_be_computed(estimator, scoring, nan):
+    with pytest.warns(UserWarning, match="are NaN") as caught:
+        report = cross_validation_report(estimator, **RARE, scoring=scoring)
+    (message,) = (str(warning.message) for warning in caught if "are NaN" in str(warning.message))
+    assert re.findall(r"fold (\d)", message) == ["1"]
+    assert all(name in message for name in nan)
+    assert "no class 2 among its training rows" in message
+    for name, values in report.scores.items():
+        assert np.isnan(values).tolist() == [False, name in nan, False]
+        assert np.isnan(report.mean[name]) == (name in nan)
+    lost = (RARE["cv"].test_fold == 1) & ("out_of_fold_proba" in nan)
+    np.testing.assert_array_equal(np.isnan(report.out_of_fold_proba).any(axis=1), lost)
+    assert report.confusion_matrix.sum() == (~lost).sum()
+
+
+@SCIKIT_LEARN_WARNS_TOO
+def test_a_score_that_needs_every_class_is_nan_in_folds_whose_test_rows_lack_one():
+    y, cv = [0, 1, 0, 1, 0, 0], PredefinedSplit([0, 0, 1, 1, 2, 2])
+    with pytest.warns(UserWarning, match=r"NaN:\n- fold 2: roc_auc; no class 1 among its test rows$"):
+        report = cross_validation_report(DummyClassifier(), np.zeros((6, 1)), y, cv=cv, scoring=["accuracy", "roc_auc"])
+    np.testing.assert_array_equal(report.scores["roc_auc"], [0.5, 0.5, np.nan])
+    np.testing.assert_array_equal(report.scores["accuracy"], [0.5, 0.5, 1])
+
+
+@SCIKIT_LEARN_WARNS_TOO
+def test_a_warning_names_at_most_ten_folds_and_five_classes():
+    y = np.arange(12)
+    with pytest.warns(
+        UserWarning, match=r"no class 0 among its training rows; no class 1, 2, 3, 4, 5, \.\.\. among"
+    ) as caught:
+        cross_validation_report(DummyClassifier(), np.zeros((12, 1)), y, cv=LeaveOneOut(), scoring=["neg_log_loss"])
+    assert [str(warning.message).endswith("- and 2 more") for warning in caught].count(True) == 1
+
+
+def test_a_classifier_that_knows_more_classes_than_the_labels_keeps_their_columns():
+    classifier = FrozenEstimator(DummyClassifier().fit(np.zeros((4, 1)), [0, 1, 2, 3]))
+    report = cross_validation_report(classifier, np.zeros((4, 1)), [1, 3, 1, 3], cv=2, scoring="accuracy")
+    assert report.classes.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(report.out_of_fold_proba, 0.25)
+
+
+def test_a_report_in_which_every_fit_fails_is_an_error():
+    with pytest.raises(ValueError, match=r"(?s)All the 3 fits failed.*three classes are needed"):
+        cross_validation_report(NeedsThreeClasses(), RARE["X"][:7], [0, 1, 0, 1, 0, 1, 0], cv=3)
 
 
 def test_string_labels_are_kept_in_sorted_order(digits):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -15,11 +16,15 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import cross_validate
 from sklearn.utils import check_consistent_length
 
-from sk_mnist._labels import check_labels_1d, encode_labels
+from sk_mnist._labels import check_labels_1d, encode_labels, holds_strings
 from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import HasMethods, safe_indexing, validate_params
 from sk_mnist._tables import html_table, text_table
 from sk_mnist.metrics import SCORING
+
+# How many folds a warning names, and how many classes of each.
+_MAX_FOLDS = 10
+_MAX_CLASSES = 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,9 +34,9 @@ class CrossValidationReport:
     Attributes
     ----------
     scores : dict of str to ndarray of shape (n_splits,)
-        Values of each score in the folds.
+        Values of each score in the folds; NaN where a score could not be computed.
     mean : dict of str to float
-        Mean over the folds.
+        Mean over the folds; NaN if a fold has no score. So are `std` and `interval`.
     std : dict of str to float
         Sample standard deviation over the folds; NaN with a single fold.
     interval : dict of str to tuple of (float, float)
@@ -41,12 +46,13 @@ class CrossValidationReport:
     n_train, n_test : ndarray of shape (n_splits,)
         Number of rows.
     classes : ndarray of shape (n_classes,)
-        Sorted labels.
+        Sorted labels of `y` and of the classifiers.
     out_of_fold_proba : ndarray of shape (n_samples, n_classes)
         Probabilities of each row by the classifier that was not trained on it (the mean if there are several); NaN
-        for rows that are in no test fold.
+        for rows that are in no test fold, or whose classifier could not predict.
     confusion_matrix : ndarray of shape (n_classes, n_classes)
-        Sum of the confusion matrices of the test folds; rows are true classes, columns predicted classes.
+        Sum of the confusion matrices of the test folds, except for those whose classifier could not predict; rows are
+        true classes, columns predicted classes.
 
     Examples
     --------
@@ -138,6 +144,9 @@ def cross_validation_report(
 ) -> CrossValidationReport:
     """Cross-validate a classifier and keep its scores, times and out-of-fold probabilities.
 
+    What cannot be computed in a fold is NaN, with a warning that names the fold: a fit or a score may fail if the
+    training or test rows of a fold lack a class.
+
     The interval of a mean score is ``mean ± t * std * sqrt(1 / k + n_test / n_train)``, with k folds and the
     97.5 % quantile t of Student's distribution with k - 1 degrees of freedom. The second term under the root
     corrects for the overlap of the training sets: it makes the scores of the folds vary less than those of
@@ -167,7 +176,12 @@ def cross_validation_report(
     Raises
     ------
     ValueError
-        If `estimator` is not a classifier, or `y` is not of shape (n_samples,).
+        If `estimator` is not a classifier, `y` is not of shape (n_samples,), or every fit fails.
+
+    Warns
+    -----
+    UserWarning
+        If a score or the predictions of a fold could not be computed. scikit-learn warns of each failure, too.
 
     References
     ----------
@@ -198,14 +212,22 @@ def cross_validation_report(
         n_jobs=n_jobs,
         return_estimator=True,
         return_indices=True,
-        error_score="raise",
+        error_score=np.nan,
     )
     scores = {key.removeprefix("test_"): values for key, values in results.items() if key.startswith("test_")}
-    test_folds = results["indices"]["test"]
-    n_train = np.array([len(rows) for rows in results["indices"]["train"]])
-    n_test = np.array([len(rows) for rows in test_folds])
-    classes = np.unique(y)
-    proba, matrix = _predict_out_of_fold(results["estimator"], test_folds, X, y, classes)
+    train_folds, test_folds = results["indices"]["train"], results["indices"]["test"]
+    n_train, n_test = (np.array([len(rows) for rows in folds]) for folds in (train_folds, test_folds))
+    classes = _all_classes(y, results["estimator"])
+    proba, matrix, errors = _predict_out_of_fold(results["estimator"], test_folds, X, y, classes)
+    failures = [
+        _describe_failures(fold, scores, error, y[train], y[test])
+        for fold, (error, train, test) in enumerate(zip(errors, train_folds, test_folds, strict=True))
+    ]
+    if failed := list(filter(None, failures)):
+        lines = ["Some results could not be computed and are NaN:", *failed[:_MAX_FOLDS]]
+        if len(failed) > _MAX_FOLDS:
+            lines.append(f"and {len(failed) - _MAX_FOLDS} more")
+        warnings.warn("\n- ".join(lines), stacklevel=2)
     return CrossValidationReport(
         scores=scores,
         mean={name: float(values.mean()) for name, values in scores.items()},
@@ -227,21 +249,54 @@ def _named_scoring(scoring: Any) -> Any:
     return [scoring] if isinstance(scoring, str) else scoring
 
 
+def _all_classes(y: NDArray, estimators: Sequence[Any]) -> NDArray:
+    """Return the sorted labels of ``y`` and those that a classifier knows besides, such as a pretrained one."""
+    known = (getattr(estimator, "classes_", y[:0]) for estimator in estimators)
+    return np.unique(np.concatenate([y, *(labels for labels in known if holds_strings(labels) == holds_strings(y))]))
+
+
 def _predict_out_of_fold(
     estimators: Sequence[Any], test_folds: Sequence[NDArray], X: Any, y: NDArray, classes: NDArray
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+) -> tuple[NDArray[np.float64], NDArray[np.intp], list[Exception | None]]:
     sums = np.zeros((len(y), len(classes)))
     counts = np.zeros((len(y), 1))
     matrix = np.zeros((len(classes), len(classes)), dtype=np.intp)
+    errors: list[Exception | None] = []
     for estimator, rows in zip(estimators, test_folds, strict=True):
-        X_test = safe_indexing(X, rows)
-        # A fold's training rows may lack a class; its column stays zero.
-        columns = encode_labels(estimator.classes_, classes, "classes_ of a fold's classifier")
-        sums[np.ix_(rows, columns)] += estimator.predict_proba(X_test)
+        try:
+            X_test = safe_indexing(X, rows)
+            # A fold's training rows may lack a class; its column stays zero.
+            columns = encode_labels(estimator.classes_, classes, "classes_ of a fold's classifier")
+            y_proba, y_pred = estimator.predict_proba(X_test), estimator.predict(X_test)
+            fold_matrix = confusion_matrix(y[rows], y_pred, labels=classes)
+        except Exception as error:  # as in cross_validate: the other folds are worth keeping
+            errors.append(error)
+            continue
+        errors.append(None)
+        sums[np.ix_(rows, columns)] += y_proba
         counts[rows] += 1
-        matrix += confusion_matrix(y[rows], estimator.predict(X_test), labels=classes)
+        matrix += fold_matrix
     proba = np.full_like(sums, np.nan)
-    return np.divide(sums, counts, out=proba, where=counts > 0), matrix
+    return np.divide(sums, counts, out=proba, where=counts > 0), matrix, errors
+
+
+def _describe_failures(
+    fold: int, scores: Mapping[str, NDArray], error: Exception | None, y_train: NDArray, y_test: NDArray
+) -> str:
+    """Say what a fold could not compute, and which classes it lacks; an empty string if it computed everything."""
+    missing = [name for name, values in scores.items() if np.isnan(values[fold])]
+    if error is not None:
+        first_line = str(error).partition("\n")[0]
+        missing.append(f"out_of_fold_proba ({type(error).__name__}: {first_line})")
+    if not missing:
+        return ""
+    description = f"fold {fold}: {', '.join(missing)}"
+    classes = np.union1d(y_train, y_test)
+    for part, labels in (("training", y_train), ("test", y_test)):
+        if len(lacking := np.setdiff1d(classes, labels)):
+            named = ", ".join(map(str, lacking[:_MAX_CLASSES])) + (", ..." if len(lacking) > _MAX_CLASSES else "")
+            description += f"; no class {named} among its {part} rows"
+    return description
 
 
 def _sample_std(values: NDArray) -> float:
