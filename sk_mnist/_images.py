@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from math import isqrt, prod
 from numbers import Integral
 from os import PathLike
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.utils import check_array
 
 SIDE = 28  # height and width of MNIST's images, in pixels
 
@@ -51,6 +53,59 @@ def shape_of(X: Any) -> tuple[int, ...]:
     if isinstance(X, list | tuple) and len(X):
         return (len(X), *np.asarray(X[0]).shape)
     return np.asarray(X).shape
+
+
+def with_numpy_dtype(X: Any) -> Any:
+    """Give integers and booleans the dtype that they have in plain arrays, where NumPy would make objects of them.
+
+    It makes objects of frames with nullable or pyarrow columns, or with booleans beside numbers. scikit-learn converts
+    objects to floats, which are on another scale than integers.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+        A frame stays a frame. Anything but numbers is left to scikit-learn, and so are missing values, as NaN.
+
+    Returns
+    -------
+    X : array-like of shape (n_samples, ...)
+    """
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    is_frame = hasattr(X, "iloc") and hasattr(X, "columns")
+    given = set(X.dtypes) if is_frame else {getattr(X, "dtype", None)}
+    # The dtypes of nullable and pyarrow columns know NumPy's.
+    dtypes = {getattr(dtype, "numpy_dtype", dtype) for dtype in given}
+    dtype = None
+    if np.dtype(object) in dtypes:
+        dtype = _dtype_of_integers(np.asarray(X))
+    elif is_frame and all(isinstance(dtype, np.dtype) and dtype.kind in "uibf" for dtype in dtypes):
+        dtype = np.result_type(*dtypes)
+    if given == {dtype}:
+        return X
+    if dtype is not None:
+        with suppress(ValueError, TypeError, OverflowError):  # missing values, and integers of more than 64 bits
+            return X.astype(dtype)
+    return X.mask(X.isna(), np.nan) if is_frame and np.dtype(object) in dtypes else X
+
+
+def _dtype_of_integers(objects: NDArray) -> np.dtype | None:
+    """Return the dtype for an array of objects that are all integers or booleans; None for others."""
+    types: set[type] = set()
+    for row in objects:
+        types.update(map(type, np.ravel(row).tolist()))
+        if not all(issubclass(kind, Integral | np.bool_) for kind in types):
+            return None
+    return np.dtype(bool) if types <= {bool, np.bool_} else np.dtype(np.int64)
+
+
+def as_numbers(X: Any, name: str) -> NDArray:
+    """Convert an array-like to an array of numbers; pandas' missing values are scikit-learn's usual error."""
+    converted = with_numpy_dtype(X)
+    array = np.asarray(converted)
+    if array.dtype != object and (converted is X or not hasattr(X, "iloc")):
+        return array
+    return check_array(converted, ensure_2d=False, allow_nd=True, input_name=name)
 
 
 def check_is_batch(X: Any, caller: str, batch: str, n_features: int | None = None) -> None:
@@ -174,7 +229,8 @@ def as_rows(X: Any, caller: str) -> tuple[Any, tuple[int, ...] | None]:
     ValueError
         If ``X`` has more dimensions, or more than one channel.
     """
-    # Frames and sparse matrices have a shape and hold rows; a list may hold anything.
+    X = with_numpy_dtype(X)
+    # Frames and sparse matrices have a shape and hold rows; anything else is an array by now, or becomes one.
     array = X if hasattr(X, "shape") else np.asarray(X)
     if len(array.shape) <= 2:
         return X, None
@@ -211,7 +267,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
-    X = np.asarray(X)
+    X = as_numbers(X, name)
     if X.ndim == 4 and X.shape[3] == 1:
         X = X[..., 0]
     if X.ndim == 3:

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
+from sk_mnist._images import as_numbers
+
 PROBABILITY_SUM_TOLERANCE = 1e-4
 
 # Constraints of the parameters that metrics share.
@@ -105,7 +107,7 @@ def check_predictions(
 ) -> CheckedPredictions:
     """Check true labels against probabilities; rows are rescaled to sum to exactly one."""
     y_true = check_labels_1d(y_true, "y_true")
-    y_proba = np.asarray(y_proba)
+    y_proba = as_numbers(y_proba, "y_proba")
     if y_proba.dtype.kind != "f":
         y_proba = y_proba.astype(np.float64)
     if y_proba.ndim != 2:

@@ -12,7 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape
+from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape, with_numpy_dtype
 from sk_mnist._sklearn import (
     Interval,
     StrOptions,
@@ -206,9 +206,10 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
         - "auto" uses the dtype of the data in each call: white is 255 in integers and 1 in booleans. In floats it is
           255 if ``fit`` saw floats above 1, and 1 otherwise. Brighter pixels are rejected, and so are integers of
-          which the largest is 1, which would become nearly black. Lists, frames with columns of several dtypes, and
-          arrays of objects have the dtype that scikit-learn converts them to: ``[0, 0.5]`` becomes floats, and so do
-          objects and pandas' nullable integers. ``fit`` warns if no pixel is at least half as bright as white.
+          which the largest is 1, which would become nearly black. Nullable and pyarrow columns count as NumPy's. Lists,
+          frames with columns of several dtypes, and objects have the dtype of all their numbers together: ``[0, 0.5]``
+          are floats, integers beside booleans are integers. ``fit`` warns if no pixel is at least half as bright as
+          white.
         - A number is the value of a white pixel in integers and floats. In booleans it is 1.
 
     Attributes
@@ -415,7 +416,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         super().__setstate__({**state, "pixel_max": "auto"} if by_dtype else state)
 
     def _as_array(self, X: Any, *, reset: bool) -> np.ndarray:
-        X = validate_data(self, X, reset=reset, ensure_all_finite=False)
+        X = validate_data(self, with_numpy_dtype(X), reset=reset, ensure_all_finite=False)
         if X.dtype.kind not in _KINDS:
             raise ValueError(f"X has dtype {X.dtype}; {type(self).__name__} takes integers, floats and booleans.")
         return X
