@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from math import isqrt, prod
 from numbers import Integral
@@ -53,6 +54,70 @@ def shape_of(X: Any) -> tuple[int, ...]:
     if isinstance(X, list | tuple) and len(X):
         return (len(X), *np.asarray(X[0]).shape)
     return np.asarray(X).shape
+
+
+def items_of_column(X: Any) -> list | None:
+    """Return the items of a Series, an array of objects or a frame of one column; None if ``X`` is none of these.
+
+    A column of numbers is none of these either.
+    """
+    if isinstance(X, list | tuple) or issparse(X) or (isinstance(X, np.ndarray) and X.dtype != object):
+        return None
+    shape = shape_of(X)
+    if len(shape) != 1 and (len(shape) != 2 or shape[1] != 1):
+        return None
+    column = np.asarray(X)
+    if column.dtype == object:
+        return column.ravel().tolist()
+    return list(column) if column.ndim > len(shape) else None  # a Series of polars that knows the shape of its arrays
+
+
+def stack_column(X: Any, name: str = "X") -> Any:
+    """Stack a column of images or rows, as pickles and parquet files return it, into one array.
+
+    Parameters
+    ----------
+    X : object
+        Returned unchanged if it is not a column of arrays.
+    name : str, default="X"
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    X : object
+
+    Raises
+    ------
+    ValueError
+        If the items are not of one shape.
+    """
+    items = items_of_column(X)
+    return X if items is None or not any(map(_is_array, items)) else _stack(items, name)
+
+
+def _is_array(item: Any) -> bool:
+    pillow = sys.modules.get("PIL.Image")
+    is_pillow = pillow is not None and isinstance(item, pillow.Image)
+    return is_pillow or isinstance(item, list | tuple) or bool(getattr(item, "shape", ()))
+
+
+def _stack(items: Iterable, name: str) -> NDArray:
+    arrays: list[NDArray] = []
+    for row, item in enumerate(items):
+        try:
+            array = np.asarray(item)
+        except ValueError as error:  # nested lists of different lengths
+            raise ValueError(f"{name}[{row}] is not an array: {error}") from error
+        if array.dtype == object and array.size and _is_array(array.flat[0]):  # parquet's arrays of arrays
+            array = _stack(array, f"{name}[{row}]")
+        if arrays and array.shape != arrays[0].shape:
+            raise ValueError(
+                f"{name} has items of different shapes: {name}[0] has {arrays[0].shape}, but {name}[{row}] has "
+                f"{array.shape if array.ndim else f'the type {type(item).__name__}'}. To read pictures of digits of "
+                "any size, use sk_mnist.read_digits(picture) for each."
+            )
+        arrays.append(array)
+    return np.stack(arrays)
 
 
 def with_numpy_dtype(X: Any) -> Any:
@@ -166,15 +231,16 @@ def _given_pictures(X: Any) -> str | None:
     """Return what ``X`` is if it is a file name, or a list of files or of pictures of several sizes."""
     if isinstance(X, str | bytes | PathLike) or hasattr(X, "read"):
         return f"a {type(X).__name__}"
-    if not isinstance(X, list | tuple) or not X:
+    items = X if isinstance(X, list | tuple) else items_of_column(X)
+    if not items:
         return None
     pillow = sys.modules.get("PIL.Image")
-    if isinstance(X[0], str | bytes | PathLike) or hasattr(X[0], "read"):
-        return f"a {type(X).__name__} of {type(X[0]).__name__}"
-    if pillow is not None and isinstance(X[0], pillow.Image):
-        shapes = {item.size[::-1] for item in X if isinstance(item, pillow.Image)}
+    if isinstance(items[0], str | bytes | PathLike) or hasattr(items[0], "read"):
+        return f"a {type(X).__name__} of {type(items[0]).__name__}"
+    if pillow is not None and isinstance(items[0], pillow.Image):
+        shapes = {item.size[::-1] for item in items if isinstance(item, pillow.Image)}
     else:
-        shapes = {item.shape for item in X if hasattr(item, "shape")}
+        shapes = {item.shape for item in items if hasattr(item, "shape")}
     if len(shapes) > 1 and min(map(len, shapes)) > 1:
         return f"a {type(X).__name__} of pictures of shapes {', '.join(map(str, sorted(shapes)))}"
     return None
@@ -267,7 +333,7 @@ def as_images(X: ArrayLike, image_shape: tuple[int, int] | None, name: str = "X"
     """
     if image_shape is not None:
         image_shape = check_image_shape(image_shape)
-    X = as_numbers(X, name)
+    X = as_numbers(stack_column(X, name), name)
     if X.ndim == 4 and X.shape[3] == 1:
         X = X[..., 0]
     if X.ndim == 3:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from sk_mnist._images import as_numbers, as_rows, check_image_shape, square_shape
+from sk_mnist._images import as_numbers, as_rows, check_image_shape, square_shape, stack_column
 from sk_mnist._sklearn import Interval, validate_estimator
 
 __all__ = ["RandomInk", "RandomWarp"]
@@ -94,6 +94,7 @@ class _RandomChange(BaseEstimator, ABC):
             If a parameter or a pixel is not valid, or ``image_shape`` does not fit ``X``.
         """
         validate_estimator(self)
+        X = stack_column(X)
         rows, shape = as_rows(X, type(self).__name__)
         rows = check_array(as_numbers(rows, "X"), dtype=_DTYPES, input_name="X")
         shape = find_image_shape(self, rows.shape[1], shape)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from sklearn.pipeline import Pipeline
 
-from sk_mnist._images import SIDE
+from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._optional import import_optional
 from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
 from sk_mnist.preprocessing._handwriting import DigitInPicture, propose_digits
@@ -433,13 +433,16 @@ def _score(confidence: NDArray) -> float:
 
 def _check_is_one(picture: Any) -> None:
     """Raise an error if several pictures are given."""
-    if isinstance(picture, np.ndarray):
-        are_files = picture.ndim == 1 and picture.dtype.kind in "OU"
+    items = picture if isinstance(picture, (list, tuple)) else items_of_column(picture)
+    if items is not None:
+        several = any(map(is_picture, items))
+        given = f"a {type(picture).__name__} of {len(items)} pictures"
+    elif isinstance(picture, np.ndarray):
+        are_files = picture.ndim == 1 and picture.dtype.kind == "U"
         several = are_files or picture.ndim > 3 or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4))
         given = f"an array of shape {picture.shape}"
     else:
-        several = isinstance(picture, (list, tuple)) and any(map(is_picture, picture))
-        given = f"a {type(picture).__name__} of {len(picture)} pictures" if several else ""
+        return
     if several:
         raise ValueError(
             f"picture is {given}; read_digits takes one picture. For several: [read_digits(image) for image in images]."

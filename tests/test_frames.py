@@ -1,21 +1,27 @@
-"""Tables of pixels whose columns NumPy turns into objects: nullable and pyarrow types, booleans beside integers."""
+"""Pixels that NumPy turns into objects: nullable and pyarrow types, booleans beside integers, columns of images."""
+
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import polars
 import pytest
+from PIL import Image
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 
 from sk_mnist import (
     DigitImageNormalizer,
     ImageFlattener,
+    KerasMLPClassifier,
     PixelScaler,
     RandomInk,
     RandomWarp,
     fetch_mnist,
     load_pretrained,
+    read_digits,
 )
 from sk_mnist.metrics import evaluate, expected_calibration_error
 from sk_mnist.plotting import DigitsDisplay
@@ -135,3 +141,122 @@ def test_probabilities_in_a_nullable_frame_are_scored(dtype):
     frame.iloc[0, 0] = pd.NA
     with pytest.raises(ValueError, match="NaN"):
         expected_calibration_error([0, 1] * 10, frame)
+
+
+IMAGES = DIGITS.to_numpy().reshape(-1, 8, 8)
+
+
+def array_of(items):
+    """Return a 1-D array of objects, which NumPy would rather make an array of pixels."""
+    array = np.empty(len(items), dtype=object)
+    array[:] = items
+    return array
+
+
+def nested(items):
+    return [item.tolist() for item in items]
+
+
+def as_parquet(items):
+    """Return a column as pandas does after it has read it from a parquet file."""
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.table({"image": nested(items)}).to_pandas()
+
+
+COLUMNS = {
+    "Series": lambda items: pd.Series(list(items)),
+    "frame": lambda items: pd.DataFrame({"image": list(items)}),
+    "array of objects": lambda items: array_of(list(items)),
+    "column of objects": lambda items: array_of(list(items))[:, np.newaxis],
+    "Series of lists": lambda items: pd.Series(nested(items)),
+    "Series of arrays of arrays": lambda items: pd.Series([array_of(list(item)) for item in items]),
+    "parquet": as_parquet,
+    "parquet, a Series": lambda items: as_parquet(items)["image"],
+    "polars": lambda items: polars.Series(nested(items)),
+    "polars, shaped": lambda items: polars.Series(nested(items), dtype=polars.Array(polars.UInt8, items[0].shape)),
+    "polars, a frame": lambda items: polars.DataFrame({"image": nested(items)}),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("function", ["ImageFlattener", "RandomWarp", "RandomInk", "DigitsDisplay"])
+def test_a_column_of_images_is_a_batch(column, function):
+    if function.startswith("Random"):  # whose result depends on the dtype
+        assert FUNCTIONS[function](COLUMNS[column](IMAGES)).shape == IMAGES.shape
+    else:
+        np.testing.assert_array_equal(FUNCTIONS[function](COLUMNS[column](IMAGES)), FUNCTIONS[function](IMAGES))
+
+
+ROWS, LABELS = DIGITS.to_numpy(np.float32) / 240, np.arange(20) % 2
+
+
+@pytest.fixture(scope="module")
+def network():
+    column = pd.Series(list(ROWS))
+    mlp = KerasMLPClassifier((4,), epochs=1, random_state=0)
+    return mlp.fit(column, LABELS, X_val=column, y_val=LABELS, X_outliers=column)
+
+
+def test_a_network_is_fitted_on_columns_of_rows(network):
+    expected = clone(network).fit(ROWS, LABELS, X_val=ROWS, y_val=LABELS, X_outliers=ROWS)
+    np.testing.assert_array_equal(network.coefs_[0], expected.coefs_[0])
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_of_rows_is_a_batch(column, network):
+    X = DIGITS.to_numpy()
+    np.testing.assert_array_equal(PixelScaler().fit_transform(COLUMNS[column](X)), PixelScaler().fit_transform(X))
+    np.testing.assert_array_equal(network.predict_proba(COLUMNS[column](X)), network.predict_proba(X))
+
+
+@pytest.mark.parametrize("column", ["Series", "frame", "parquet", "polars"])
+def test_the_pretrained_pipeline_reads_a_column_of_images(column):
+    X = MNIST.to_numpy().reshape(-1, 28, 28)
+    np.testing.assert_array_equal(load_pretrained().predict(COLUMNS[column](X)), load_pretrained().predict(X))
+
+
+def test_a_column_of_pillow_images_is_a_batch():
+    column = pd.Series([Image.fromarray(image) for image in IMAGES])
+    np.testing.assert_array_equal(ImageFlattener().fit_transform(column), DIGITS)
+
+
+@pytest.mark.parametrize("column", sorted(COLUMNS.keys() - {"polars, shaped"}))
+@pytest.mark.parametrize("function", ["ImageFlattener", "PixelScaler", "RandomWarp", "DigitsDisplay"])
+def test_the_error_for_items_of_different_shapes_names_the_first_that_differs(column, function):
+    images = [*IMAGES[:3], IMAGES[3, 1:], IMAGES[4, 2:], *IMAGES[5:]]
+    with pytest.raises(ValueError, match=r"X\[0\] has \(8, 8\), but X\[3\] has \(7, 8\)\. .*read_digits"):
+        FUNCTIONS[function](COLUMNS[column](images))
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (None, r"but X\[3\] has the type NoneType"),
+        ("a.png", r"but X\[3\] has the type str"),
+        ([[1, 2], [3]], r"X\[3\] is not an array"),
+        (array_of([np.zeros(8), np.zeros(7)]), r"X\[3\]\[0\] has \(8,\), but X\[3\]\[1\] has \(7,\)"),
+    ],
+    ids=["missing", "file name", "ragged lists", "ragged arrays"],
+)
+def test_the_error_for_an_item_that_is_no_image_names_it(item, reason):
+    with pytest.raises(ValueError, match=reason):
+        ImageFlattener().fit(pd.Series([*IMAGES[:3], item]))
+
+
+@pytest.mark.parametrize("item", ["a.png", b"png", Path("a.png")])
+def test_the_error_for_a_column_of_files_names_read_digits(item):
+    with pytest.raises(ValueError, match=rf"X is a Series of {type(item).__name__}; .*read_digits"):
+        ImageFlattener().fit(pd.Series([item, item], dtype=object))
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_pictures_come_in_columns(column):
+    X = MNIST.to_numpy()[:2].reshape(-1, 28, 28)
+    expected = DigitImageNormalizer().transform(X)
+    np.testing.assert_array_equal(DigitImageNormalizer().transform(COLUMNS[column](X)), expected)
+
+
+@pytest.mark.parametrize("column", ["Series", "frame", "array of objects"])
+def test_a_column_of_pictures_is_not_one_picture(column):
+    with pytest.raises(ValueError, match=r"of 20 pictures; read_digits takes one picture"):
+        read_digits(COLUMNS[column](IMAGES))

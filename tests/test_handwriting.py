@@ -230,7 +230,9 @@ class TestBadPictures:
         with pytest.raises(ValueError, match=message):
             DigitImageNormalizer().transform(X)
 
-    @pytest.mark.parametrize("X", [3, None, {"a.png"}, np.zeros(784), pd.Series([1.0]), pd.DataFrame({"a": ["a.png"]})])
+    @pytest.mark.parametrize(
+        "X", [3, None, {"a.png"}, np.zeros(784), pd.Series([1.0]), pd.DataFrame({"a": ["a.png"], "b": 1})]
+    )
     def test_other_input_is_rejected_with_advice_to_give_file_names(self, X):
         with pytest.raises(ValueError, match=r"takes a sequence of pictures\. Give a list of file names"):
             DigitImageNormalizer().transform(X)

@@ -17,7 +17,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_mnist._images import look_like_bytes
+from sk_mnist._images import look_like_bytes, stack_column
 from sk_mnist._sklearn import (
     HasMethods,
     Interval,
@@ -816,6 +816,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _check_X_y(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, np.ndarray]:
+        X = stack_column(X)
         check_is_rows(X, None if reset else self.n_features_in_)
         check_is_one_label_a_row(y)
         X, y = validate_data(self, X, y, reset=reset, accept_sparse="csr", dtype=self.dtype)
@@ -851,6 +852,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if X_outliers is None:
             return None
         try:
+            X_outliers = stack_column(X_outliers)
             check_is_rows(X_outliers, self.n_features_in_)
             checked = validate_data(self, X_outliers, reset=False, accept_sparse="csr", dtype=self.dtype)
         except (ValueError, TypeError) as error:
@@ -932,6 +934,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         if not self._needs_no_conversion(X):
+            X = stack_column(X)
             check_is_rows(X, self.n_features_in_)
             # The forward pass detects NaN and infinity in a fraction of the time.
             X = validate_data(

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 
-from sk_mnist._images import SIDE
+from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._sklearn import begin_fit, with_callbacks
 from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
 from sk_mnist.preprocessing._pictures import grey_levels
@@ -117,12 +117,12 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         Parameters
         ----------
         X : sequence of n_samples pictures
-            A list, a tuple, a Series or a 1-D array. Each picture is a file name (str or path-like), the bytes of a
-            file, a binary file, a ``PIL.Image.Image``, or an array of shape (height, width) or (height, width, 1) for
-            grey, (height, width, 3) for RGB, (height, width, 4) for RGBA.
-            Arrays hold integers of 0 to 255, floats of 0 to 1 or booleans; masks of 0 and 1 must be booleans. ``X`` may
-            also be an array of shape (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be
-            PNG, JPEG, GIF, BMP, TIFF or WebP; only the first image in a file is used.
+            A list, a tuple, a Series, a 1-D array or a frame of one column. Each picture is a file name (str or
+            path-like), the bytes of a file, a binary file, a ``PIL.Image.Image``, or an array of shape (height, width)
+            or (height, width, 1) for grey, (height, width, 3) for RGB, (height, width, 4) for RGBA. Arrays hold
+            integers of 0 to 255, floats of 0 to 1 or booleans; masks of 0 and 1 must be booleans. ``X`` may also be an
+            array of shape (n_samples, height, width) or (n_samples, height, width, n_channels). Files may be PNG, JPEG,
+            GIF, BMP, TIFF or WebP; only the first image in a file is used.
 
         Returns
         -------
@@ -387,9 +387,9 @@ def _as_sequence(X: Any, caller: str) -> Any:
         return X
     if isinstance(X, (list, tuple)):
         return X
-    if hasattr(X, "to_numpy") and len(X.shape) == 1:  # a Series
-        X = X.to_numpy()
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OU" and X.ndim == 1:
+    if (items := items_of_column(X)) is not None:
+        return items
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U" and X.ndim == 1:
         return X
     given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else f"a {type(X).__name__}"
     advice = "Put a single one into a list: [X]." if _may_be_picture(X) else "Give a list of file names, for example."

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-from sk_mnist._images import with_numpy_dtype
+from sk_mnist._images import stack_column, with_numpy_dtype
 from sk_mnist.preprocessing._pixels import ABOVE_WHITE
 
 # Pillow reads many more formats, some of them by starting other programs: EPS starts Ghostscript.
@@ -204,7 +204,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _image_of_array(picture: Any, name: str) -> Image.Image:
     try:
-        array = np.asarray(with_numpy_dtype(picture))
+        array = np.asarray(with_numpy_dtype(stack_column(picture, name)))
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not a picture: {error}") from error
     if array.ndim == 3 and array.shape[2] == 1:

@@ -12,7 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, assert_all_finite
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape, with_numpy_dtype
+from sk_mnist._images import as_rows, check_is_batch, pixel_names, square_shape, stack_column, with_numpy_dtype
 from sk_mnist._sklearn import (
     Interval,
     StrOptions,
@@ -95,6 +95,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         >>> ImageFlattener().fit(np.zeros((5, 28, 28))).image_shape_
         (28, 28)
         """
+        X = stack_column(X)
         check_is_batch(X, type(self).__name__, _IMAGES)
         task = begin_fit(self, X=X, y=y)
         rows, image_shape = as_rows(X, type(self).__name__)
@@ -124,6 +125,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         array([[1, 2, 3, 4]])
         """
         check_is_fitted(self)
+        X = stack_column(X)
         check_is_batch(X, type(self).__name__, _IMAGES, self.n_features_in_)
         return validate_data(self, as_rows(X, type(self).__name__)[0], reset=False, ensure_all_finite=False)
 
@@ -149,7 +151,7 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         (2, 28, 28)
         """
         check_is_fitted(self)
-        X = check_array(X)
+        X = check_array(stack_column(X))
         if X.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {X.shape[1]} pixels per row, but images of shape {self.image_shape_} have "
@@ -320,6 +322,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     def _fit(self, X: Any, y: Any) -> tuple[np.ndarray, float]:
         """Learn the scale of the pixels, and return these as an array with the brightest of them."""
+        X = stack_column(X)
         check_is_batch(X, type(self).__name__, _ROWS)
         task = begin_fit(self, X=X, y=y)
         X = self._as_array(X, reset=True)
@@ -375,6 +378,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         array([[0.2, 0.4]], dtype=float32)
         """
         check_is_fitted(self, "pixel_max_")
+        X = stack_column(X)
         check_is_batch(X, type(self).__name__, _ROWS, self.n_features_in_)
         X = self._as_array(X, reset=False)
         brightest = float(X.max())
@@ -404,7 +408,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         array([[  0., 255.]], dtype=float32)
         """
         check_is_fitted(self, "pixel_max_")
-        return check_array(X, dtype=np.float32) * np.float32(self.pixel_max_)
+        return check_array(stack_column(X), dtype=np.float32) * np.float32(self.pixel_max_)
 
     def __setstate__(self, state: dict) -> None:
         # Version 0.1 took white to be the same in all data or, with pixel_max="dtype", to be 1 in floats. Before that,
