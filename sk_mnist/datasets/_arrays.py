@@ -1,21 +1,26 @@
 """Read the arrays of a data set from npz and IDX files, and check their shapes and digests."""
 
 import hashlib
+import logging
 import math
 import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+import pooch
 
 from sk_mnist._files import open_regular
 from sk_mnist._npy import NpyHeader, read_npy_header
-from sk_mnist.datasets._dataset import DataSet, KnownArray
+from sk_mnist.datasets._dataset import DataSet, KnownArray, KnownFile
 from sk_mnist.datasets._idx import read_idx
+
+logger = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
@@ -35,12 +40,53 @@ def read_directory(directory: Path, data_set: DataSet, names: Collection[str]) -
     if npz.is_file():
         try:
             return read_npz(npz, data_set, names)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             if len(idx) < len(names):
                 raise
+            logger.warning("%s is not used, but the IDX files beside it: %s", npz, error)
     if len(idx) < len(names):
         raise FileNotFoundError(f"it holds neither {npz.name} nor the IDX files")
     return {name: _read_idx_array(path, data_set, name) for name, path in idx.items()}
+
+
+def find_foreign(directory: Path, data_set: DataSet, *, npz: bool) -> list[str]:
+    """Find files in a directory that have names of the data set's files and are not its files.
+
+    Parameters
+    ----------
+    directory : Path
+        The directory.
+    data_set : DataSet
+        The data set.
+    npz : bool
+        Whether to look at the npz file, besides the IDX files.
+
+    Returns
+    -------
+    foreign : list of str
+        The name of each such file, and what is wrong with it.
+    """
+    foreign = []
+
+    def check(path: Path, read: Callable[[], Any]) -> None:
+        try:
+            read()
+        except (OSError, ValueError) as error:
+            foreign.append(f"{path.name}: {error}")
+
+    path = directory / data_set.npz.name
+    if npz and path.exists():
+        check(path, lambda: read_npz(path, data_set, data_set.arrays))
+    for name, file in data_set.idx.items():
+        idx = _find_idx(directory / file.name)
+        if idx is not None and not _is_known_file(idx, file):
+            check(idx, partial(_read_idx_array, idx, data_set, name))
+    return foreign
+
+
+def _is_known_file(path: Path, file: KnownFile) -> bool:
+    """Whether a file is the published one; its hash says so in less time than its arrays."""
+    return path.stat().st_size == file.size and pooch.file_hash(path) == file.sha256
 
 
 def read_file(path: Path, data_set: DataSet) -> Arrays:

@@ -90,7 +90,7 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     ...     clear_data_home(data_home)
     """
     npz = get_data_home(data_home) / MNIST.npz.name
-    lock, record = npz.with_name(LOCK), _record_of(npz)
+    lock, record = npz.with_name(LOCK), record_of(npz)
     if not (lock.exists() or record.exists()):
         return
     with FileLock(lock, timeout=LOCK_TIMEOUT):
@@ -147,7 +147,7 @@ def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
     npz = home / MNIST.npz.name
     origin = sha256 = problem = None
     # The record may be missing or damaged.
-    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(_record_of(npz)) as record:
+    with suppress(OSError, ValueError, KeyError, TypeError), open_regular(record_of(npz)) as record:
         origin = str(json.loads(record.read(_MAX_RECORD))["source"])
     try:
         sha256 = pooch.file_hash(npz) if npz.is_file() else None
@@ -213,7 +213,7 @@ def fill_cache(npz: Path, seen: tuple[int, ...] | None, write: Callable[[Path], 
 
 def _install(new: Path, npz: Path, source: str) -> None:
     """Move a checked file into place, with a record that it is ours."""
-    new_record, record = _record_of(new), _record_of(npz)
+    new_record, record = record_of(new), record_of(npz)
     if npz.exists() and not (record.is_file() and npz.is_file()):
         _set_aside(npz)
     if record.exists() and not record.is_file():
@@ -225,7 +225,7 @@ def _install(new: Path, npz: Path, source: str) -> None:
     os.replace(new, npz)
 
 
-def _record_of(npz: Path) -> Path:
+def record_of(npz: Path) -> Path:
     """Return the path of the file that says from which source this package wrote an npz file."""
     return npz.with_name(f".sk_{npz.stem}.json")
 

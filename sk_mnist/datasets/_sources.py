@@ -14,8 +14,8 @@ import numpy as np
 import pooch
 
 from sk_mnist.datasets import _download
-from sk_mnist.datasets._arrays import Arrays, read_directory, read_file, read_npz
-from sk_mnist.datasets._cache import expand, fill_cache, get_data_home, stamp
+from sk_mnist.datasets._arrays import Arrays, find_foreign, read_directory, read_file, read_npz
+from sk_mnist.datasets._cache import expand, fill_cache, get_data_home, record_of, stamp
 from sk_mnist.datasets._dataset import DataSet, KnownFile, Remote, Source
 from sk_mnist.datasets._download import DownloadError, NoNetworkError, download
 
@@ -77,7 +77,12 @@ def read_data_set(
         npz = home / data_set.npz.name
         seen = stamp(npz)
         with trying(f"the cache {home}"):
-            return read_directory(home, data_set, names), Source("cache", home)
+            arrays = read_directory(home, data_set, names)
+            if seen is not None:  # the IDX files were not read
+                _warn_of_foreign(data_set, home, npz=False)
+            return arrays, Source("cache", home)
+        # What this package wrote is repaired.
+        _warn_of_foreign(data_set, home, npz=not record_of(npz).is_file())
     with trying("Keras' cache"):
         path = expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / data_set.npz.name
         return read_npz(path, data_set, names), Source("keras cache", path)
@@ -138,6 +143,12 @@ def _copy_bundled(data_set: DataSet, work: Path, errors: dict[str, DownloadError
 
 def _warn(data_set: DataSet, because: str) -> None:
     logger.warning("%s: using the bundled copy of %s.", because, data_set.name)
+
+
+def _warn_of_foreign(data_set: DataSet, home: Path, *, npz: bool) -> None:
+    if foreign := find_foreign(home, data_set, npz=npz):
+        lines = "".join(f"\n- {problem}" for problem in foreign)
+        logger.warning("%s has files that are not %s's and are not used:%s", home, data_set.name, lines)
 
 
 def _download_remote(data_set: DataSet, remote: Remote, work: Path, progressbar: bool) -> None:

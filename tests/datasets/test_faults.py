@@ -747,6 +747,85 @@ def test_check_data_home_reports_origin_digest_and_problem(home, server, officia
     assert damaged.sha256 != OFFICIAL_SHA256
 
 
+# Files that a user put into the data home
+
+
+@pytest.fixture
+def fashion(arrays):
+    """Arrays of the names, shapes and dtypes of MNIST's, like Fashion-MNIST's."""
+    return {name: array[::-1] for name, array in arrays.items()}
+
+
+def put_npz(home, arrays):
+    (home / "mnist.npz").write_bytes(npz_bytes(arrays))
+
+
+def put_unpacked_idx(home, arrays):
+    for name, array in arrays.items():
+        (home / IDX_NAMES[name]).with_suffix("").write_bytes(idx_bytes(array))
+
+
+def put_test_idx(home, arrays):
+    for name in ("x_test", "y_test"):
+        (home / IDX_NAMES[name]).write_bytes(gzip.compress(idx_bytes(arrays[name]), 1))
+
+
+def put_html(home, arrays):
+    (home / "mnist.npz").write_text("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("download_if_missing", [False, True])
+@pytest.mark.parametrize(
+    ("put", "first", "reason"),
+    [
+        (put_npz, "mnist.npz", "x_train is not MNIST's: sha256"),
+        (put_unpacked_idx, "train-images-idx3-ubyte", "x_train is not MNIST's: sha256"),
+        (put_test_idx, "t10k-images-idx3-ubyte.gz", "x_test is not MNIST's: sha256"),
+        (put_html, "mnist.npz", "not the npz file of MNIST"),
+    ],
+)
+def test_files_in_the_data_home_that_are_not_mnist_are_named_in_a_warning(
+    put, first, reason, download_if_missing, home, fashion, arrays, official, caplog
+):
+    home.mkdir()
+    put(home, fashion)
+    assert_is_mnist(fetch_test(home, download_if_missing=download_if_missing), arrays)
+    message = next(message for message in caplog.messages if "not used" in message)
+    assert message.startswith(f"{home} has files that are not MNIST's")
+    assert re.search(rf"\n- {re.escape(first)}: .*{reason}", message)
+
+
+@pytest.mark.parametrize("put", [put_unpacked_idx, put_test_idx])
+def test_such_files_are_named_each_time_although_the_cache_has_mnist(put, home, fashion, arrays, official, caplog):
+    fetch_test(home)
+    put(home, fashion)
+    for _ in range(2):
+        caplog.clear()
+        assert_is_mnist(fetch_test(home), arrays)
+        (message,) = caplog.messages
+        assert "t10k-images-idx3-ubyte" in message
+
+
+def test_an_npz_file_that_is_not_mnist_is_named_if_the_idx_files_beside_it_are_used(tmp_path, fashion, arrays, caplog):
+    put_npz(tmp_path, fashion)
+    put_test_idx(tmp_path, arrays)
+    assert fetch_test(tmp_path).source == f"cache: {tmp_path}"
+    (message,) = caplog.messages
+    assert re.search(r"mnist\.npz is not used, .* x_test is not MNIST's", message)
+
+
+def test_nothing_is_said_of_files_that_are_mnist_and_of_a_damaged_cache(home, arrays, official, caplog):
+    fetch_test(home)
+    put_test_idx(home, arrays)
+    (home / "notes.txt").write_text("mine")
+    fetch_test(home)
+    for file in home.glob("*.gz"):
+        file.unlink()
+    flip_one_bit(home / "mnist.npz")
+    fetch_test(home, download_if_missing=False)
+    assert caplog.messages == []
+
+
 # Keras' cache
 
 
