@@ -333,7 +333,8 @@ class DigitModel:
 
 @cache
 def shipped_model() -> DigitModel:
-    return DigitModel(load_pretrained())
+    # Without the steps before the network, whose checks by scikit-learn change the warning filters of all threads.
+    return DigitModel(load_pretrained()["mlp"])
 
 
 def _white_of(model: Any) -> float | None:

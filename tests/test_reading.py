@@ -3,7 +3,9 @@
 import io
 import pickle
 import sys
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 import sk_mnist
 from sk_mnist import DigitImageNormalizer, PixelScaler, fetch_mnist, load_pretrained, read_digits, reading
-from sk_mnist.preprocessing import _handwriting
+from sk_mnist.preprocessing import _handwriting, split_digits
 
 # Digits of MNIST's test images that are easy to read, by their position.
 EASY = [0, 1, 2, 3, 4]
@@ -123,6 +125,66 @@ class TestWhatAPictureMayBe:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert read_digits(file.getvalue()).text == "72104"
+
+
+READERS = {
+    "read_digits": read_digits,
+    "DigitImageNormalizer": lambda picture: DigitImageNormalizer().transform([picture]),
+    "split_digits": split_digits,
+}
+
+
+class TestThreads:
+    """Reading changes nothing that other threads see, and does not wait for them."""
+
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    def test_the_warning_filters_are_not_changed(self, reader, kind, row, monkeypatch):
+        class Watched(io.BytesIO):
+            def read(self, size=-1):
+                seen.append([*warnings.filters])
+                return super().read(size)
+
+        def enter(self):
+            raise AssertionError("another thread would see and restore these filters")
+
+        file, before, seen = Watched(), [*warnings.filters], []
+        Image.fromarray(on_paper(row)).save(file, kind)
+        reading.shipped_model()  # is loaded once
+        with monkeypatch.context() as patch:
+            patch.setattr(warnings.catch_warnings, "__enter__", enter)
+            reader(file)
+        assert seen
+        assert all(filters == before for filters in seen)
+
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    def test_a_slow_file_does_not_hold_up_other_threads(self, reader, row):
+        class Slow(io.BytesIO):
+            def read(self, size=-1):
+                begun.set()
+                assert resume.wait(60)
+                return super().read(size)
+
+        file, begun, resume = Slow(), threading.Event(), threading.Event()
+        Image.fromarray(on_paper(row)).save(file, "PNG")
+        with ThreadPoolExecutor(2) as pool:
+            slow = pool.submit(reader, file)
+            assert begun.wait(60)
+            try:
+                pool.submit(reader, file.getvalue()).result(timeout=60)
+            finally:
+                resume.set()
+            slow.result(timeout=60)
+
+    def test_warnings_about_damaged_metadata_are_left_to_the_filters_of_the_caller(self, row):
+        exif = Image.Exif()
+        exif[0x010E] = "a description that will be cut off"
+        file = io.BytesIO()
+        Image.fromarray(on_paper(row)).save(file, "JPEG", exif=exif.tobytes()[:-20], quality=95)
+        with pytest.warns(UserWarning, match="Truncated|EXIF"):
+            assert read_digits(file).text == "72104"
+        with pytest.raises(ValueError, match=r"^picture is damaged"):  # the tests turn warnings into errors
+            read_digits(file)
 
 
 class TestReading:

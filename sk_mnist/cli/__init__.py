@@ -52,6 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             # An interrupted fit warns that it keeps its weights. The command discards them and reports the interrupt.
             warnings.filterwarnings("ignore", message="Training interrupted by user")
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, without a file name
             status = options.run(options)
     except UsageError as error:
         options.parser.error(str(error))

@@ -6,7 +6,6 @@ import io
 import os
 import re
 import struct
-import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -26,10 +25,11 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 # An image of 100 kB may take gigabytes once it is decoded.
 MAX_PIXELS = 50_000_000
 
-# What Pillow raises for damaged files, besides OSError.
+# What Pillow raises for damaged files, besides OSError. Its warnings are left to the caller's filters, which are global
+# to the process and must not be changed in a thread. They may be errors.
 _DAMAGE = (
     OSError, ValueError, TypeError, LookupError, EOFError, SyntaxError, OverflowError, AttributeError, struct.error,
-    zlib.error, Image.DecompressionBombError,
+    zlib.error, Image.DecompressionBombError, Warning,
 )  # fmt: skip
 
 # How to turn an image upright, by the orientation tag in its EXIF data.
@@ -43,9 +43,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-# One picture at a time, because warning filters are global to the process, and large pictures take memory.
-_decoding = threading.Lock()
 
 _WHITE, _BLACK = 255, 0
 
@@ -80,12 +77,9 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     if isinstance(picture, (bytes, bytearray, memoryview)):
         picture = io.BytesIO(picture)
     if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read"):
-        with _decoding, warnings.catch_warnings():
-            # Pillow warns of sizes below our own limit, and of damaged metadata.
-            warnings.simplefilter("ignore")
-            with _opened(picture, name) as image:
-                has_pages = _has_pages(image)
-                levels = _levels_of_image(image, name)
+        with _opened(picture, name) as image:
+            has_pages = _has_pages(image)
+            levels = _levels_of_image(image, name)
         if has_pages:
             warnings.warn(f"{name} has several pages; only the first is read.", stacklevel=3)
         return levels
@@ -117,25 +111,19 @@ def pages_of_tiff(picture: Any, name: str) -> Iterator[Image.Image]:
         Name of the file in error messages.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its size and of damaged metadata
-            image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
+        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
     except _DAMAGE:  # grey_levels says why
         return
     with image:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image.seek(1)
+            image.seek(1)
         except EOFError:
             return
         except _DAMAGE:  # reported below, after the first page
             pass
         for number in count():
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of damaged metadata
-                    image.seek(number)
+                image.seek(number)
             except EOFError:
                 return
             except _DAMAGE as error:
@@ -160,7 +148,7 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
                 '"Most Compatible", or install pillow-heif and give the Pillow image that it opens.'
             ) from error
         raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -197,6 +185,8 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()
     try:
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Warning:
+        raise
     except _DAMAGE:  # damaged metadata
         turn = None
     return image if turn is None else image.transpose(turn)
