@@ -11,10 +11,17 @@ from typing import IO
 
 
 @contextmanager
-def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+def open_regular(path: str | os.PathLike, *, or_pipe: bool = False) -> Iterator[IO[bytes]]:
     """Open a regular file, or a link to one, for reading bytes.
 
     A plain ``open`` hangs forever on a pipe without a writer, and a device such as /dev/zero never ends.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    or_pipe : bool, default=False
+        Also open a pipe, such as a shell's ``<(command)``. Without a writer, it is empty.
 
     Raises
     ------
@@ -24,7 +31,9 @@ def open_regular(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     # O_NONBLOCK keeps a pipe from hanging; regular files ignore it. Windows has neither the flag nor such pipes.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    if or_pipe and stat.S_ISFIFO(mode):
+        os.set_blocking(descriptor, True)  # a writer may be slow
+    elif not stat.S_ISREG(mode):
         os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))

@@ -780,7 +780,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert main(["predict", "scan.tif"]) == 1
         output, errors = capfd.readouterr()
         assert re.fullmatch(r"scan\.tif\[1\]: 7\n.*\nscan\.tif\[3\]: 1\n.*\n", output)
-        assert errors.splitlines()[-1].startswith("sk-mnist: scan.tif[2]: ")  # libtiff prints its own line before
+        assert errors.splitlines()[-1].startswith("sk-mnist: scan.tif[2] is damaged")  # libtiff prints a line before
 
     def test_at_most_100_pages_of_a_tiff_are_read(self, tmp_path, monkeypatch, capfd):
         monkeypatch.chdir(tmp_path)
@@ -818,6 +818,33 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         pngs = {"blank.png", "empty.png", "row.png", "seven.png"}
         assert read == {".": pngs | {"text.jpg"}, "*.png": pngs, "*e*n*.png": {"seven.png"}}[argument]
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+    @pytest.mark.parametrize("argument", [".", "*.png", "?i?e.png"])
+    def test_pipes_in_directories_and_patterns_are_reported_and_not_read(
+        self, argument, pictures, tmp_path, monkeypatch, capfd
+    ):
+        monkeypatch.chdir(tmp_path)
+        Path("a.png").write_bytes((pictures / "seven.png").read_bytes())
+        Path("file.png").symlink_to("a.png")
+        os.mkfifo("pipe.png")
+        held = os.open("pipe.png", os.O_RDWR)  # a writer that writes nothing
+        try:
+            assert main(["predict", "--json", argument]) == 1
+        finally:
+            os.close(held)
+        entries = {entry["file"]: entry for entry in json.loads(capfd.readouterr().out)}
+        assert entries["pipe.png"] == {"file": "pipe.png", "error": "pipe.png: Not a regular file"}
+        assert {entry["text"] for name, entry in entries.items() if name != "pipe.png"} == {"7"}
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+    def test_the_output_of_a_command_is_read(self, pictures, capfd):
+        reader, writer = os.pipe()  # what a shell makes of <(cat seven.png)
+        os.write(writer, (pictures / "seven.png").read_bytes())
+        os.close(writer)
+        assert main(["predict", f"/dev/fd/{reader}"]) == 0
+        os.close(reader)
+        assert f"/dev/fd/{reader}: 7\n" in capfd.readouterr().out
+
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
     def test_file_names_that_are_not_unicode_are_printed_escaped(self, pictures, tmp_path):
@@ -831,6 +858,45 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         picture = (pictures / "seven.png").read_bytes()
         process = subprocess.run(command, input=picture, capture_output=True, timeout=300)
         assert process.stdout.split()[:2] == [b"-:", b"7"]
+
+    def test_of_standard_input_a_bounded_amount_is_read(self, monkeypatch):
+        code = """
+            import sys, sk_mnist.preprocessing._pictures as pictures
+            from sk_mnist.cli import main
+            pictures.MAX_BYTES = 2_000_000
+            sys.exit(main(["predict", "-"]))
+        """
+        yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
+        try:
+            process = run_python(code, stdin=yes.stdout)
+        finally:
+            yes.kill()
+            yes.communicate()
+        assert (process.returncode, process.stdout) == (1, "")
+        assert process.stderr == "sk-mnist: - has more than 2,000,000 bytes. Save it to a file first.\n"
+
+    def test_unreachable_names_are_reported_and_the_others_are_read(self, pictures, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(pictures)
+        Path(tmp_path, "loop.png").symlink_to("loop.png")
+        unreachable = [300 * "x", 300 * "x" + "*", str(tmp_path / "loop.png"), "nul\0.png"]
+        assert main(["predict", "--json", "seven.png", *unreachable, "blank.png"]) == 1
+        seven, *errors, blank = json.loads(capfd.readouterr().out)
+        assert (seven["text"], blank["text"]) == ("7", "")
+        assert [error["file"] for error in errors] == unreachable
+        assert all("File name too long" in error["error"] for error in errors[:2])
+        assert all("error" in error for error in errors)
+
+    def test_a_directory_without_permission_is_reported_and_the_others_are_read(self, pictures, monkeypatch, capfd):
+        def refuse(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.chdir(pictures)
+        monkeypatch.setattr(Path, "iterdir", refuse)  # root may read any directory
+        assert main(["predict", "seven.png", "more", "blank.png"]) == 1
+        output, errors = capfd.readouterr()
+        assert errors == "sk-mnist: more: Permission denied\n"
+        assert output.startswith("seven.png: 7\n")
+        assert "blank.png: no digit" in output
 
     @pytest.mark.parametrize("model", [RidgeClassifier(), LogisticRegression()])
     def test_a_model_that_cannot_classify_digit_images_is_rejected(self, model, pictures, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """read_digits: pictures as people take them, what may be a picture, and the limit on work."""
 
 import io
+import os
 import pickle
 import sys
 import threading
@@ -185,6 +186,48 @@ class TestThreads:
             assert read_digits(file).text == "72104"
         with pytest.raises(ValueError, match=r"^picture is damaged"):  # the tests turn warnings into errors
             read_digits(file)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+class TestPipes:
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    def test_a_pipe_without_a_writer_does_not_hang(self, reader, tmp_path):
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(ValueError, match="is not a picture in a supported format"):
+            reader(tmp_path / "pipe.png")
+
+    def test_a_pipe_that_another_program_fills_is_read(self, row):
+        file = io.BytesIO()
+        Image.fromarray(on_paper(row)).save(file, "PNG")
+        reader, writer = os.pipe()
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read_digits, f"/dev/fd/{reader}")
+            with os.fdopen(writer, "wb", buffering=0) as pipe:
+                for start in range(0, len(file.getvalue()), 1000):
+                    pipe.write(file.getvalue()[start : start + 1000])
+            assert reading.result(timeout=60).text == "72104"
+        os.close(reader)
+
+    @pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+    def test_devices_are_rejected(self, name):
+        with pytest.raises(OSError, match=f"Not a regular file: '{name}'"):
+            read_digits(name)
+
+    def test_a_stream_that_never_ends_is_read_up_to_a_limit(self, monkeypatch):
+        class Endless(io.RawIOBase):
+            n_bytes = 0
+
+            def readable(self):
+                return True
+
+            def readinto(self, buffer):
+                Endless.n_bytes += len(buffer)
+                return len(buffer)
+
+        monkeypatch.setattr("sk_mnist.preprocessing._pictures.MAX_BYTES", 3_000_000)
+        with pytest.raises(ValueError, match="picture has more than 3,000,000 bytes"):
+            read_digits(Endless())
+        assert Endless.n_bytes < 5_000_000
 
 
 class TestReading:

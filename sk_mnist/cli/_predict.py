@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import glob
 import os
 import sys
@@ -55,8 +56,8 @@ def run(options: argparse.Namespace) -> int:
     errors = make_console(stderr=True)
     results = []
     status = 0
-    for name in _names(options.images):
-        for page, outcome in _read(name, model, split=not options.single):
+    for name, error in _files(options.images):
+        for page, outcome in [(name, error)] if error else _read(name, model, split=not options.single):
             if isinstance(outcome, Exception):
                 status = 1
             if options.json:
@@ -70,18 +71,31 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _names(images: list[str]) -> Iterator[str]:
-    """Yield the files that the arguments name, after expanding directories and patterns."""
+def _files(images: list[str]) -> Iterator[tuple[str, Exception | None]]:
+    """Yield the files that the arguments name, each with the reason if it cannot be read."""
     for name in images:
-        path = Path(name)
-        if path.is_dir():
-            pictures = [str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES]
-            yield from pictures or [name]
-        elif glob.has_magic(name) and not path.exists():
-            # A pattern that the shell did not expand. Without a match, it is an error like a missing file.
-            yield from sorted(glob.glob(name)) or [name]
-        else:
-            yield name
+        try:
+            yield from _expanded(name)
+        except (OSError, ValueError) as error:
+            yield name, error
+
+
+def _expanded(name: str) -> Iterator[tuple[str, Exception | None]]:
+    """Expand directories and patterns; what they contain besides files is not read, because a pipe could hang."""
+    path = Path(name)
+    if name != STANDARD_INPUT and path.is_dir():
+        found = [str(entry) for entry in sorted(path.iterdir()) if entry.suffix.lower() in SUFFIXES]
+        if not found:
+            raise ValueError(f"{name}: no pictures in this directory")
+    elif glob.has_magic(name) and not path.exists():
+        # A pattern that the shell did not expand. Without a match, it is an error like a missing file.
+        found = sorted(glob.glob(name)) or [name]
+    else:
+        yield name, None
+        return
+    for entry in found:
+        is_other = os.path.exists(entry) and not os.path.isfile(entry)
+        yield entry, OSError(errno.EINVAL, "Not a regular file", entry) if is_other else None
 
 
 def _read(name: str, model: Any, *, split: bool) -> Iterator[tuple[str, DigitReading | Exception]]:
@@ -100,19 +114,17 @@ def _read(name: str, model: Any, *, split: bool) -> Iterator[tuple[str, DigitRea
 
 def _pages(name: str) -> Iterator[tuple[str, Any]]:
     """Yield the pages of a TIFF as name[1], name[2] and so on; any other file as it is."""
-    from sk_mnist.preprocessing._pictures import pages_of_tiff
+    from sk_mnist.preprocessing._pictures import open_picture, pages_of_tiff
 
-    if Path(name).is_dir():
-        raise ValueError(f"{name}: no pictures in this directory")
-    file = sys.stdin.buffer.read() if name == STANDARD_INPUT else name
-    n_pages = 0
-    for page in pages_of_tiff(file, name):
-        n_pages += 1
-        if n_pages > MAX_PAGES:
-            raise ValueError(f"{name} has more than {MAX_PAGES} pages. The others are not read.")
-        yield f"{name}[{n_pages}]", page
-    if not n_pages:
-        yield name, file
+    with open_picture(sys.stdin.buffer if name == STANDARD_INPUT else name, name) as file:
+        n_pages = 0
+        for page in pages_of_tiff(file, name):
+            n_pages += 1
+            if n_pages > MAX_PAGES:
+                raise ValueError(f"{name} has more than {MAX_PAGES} pages. The others are not read.")
+            yield f"{name}[{n_pages}]", page
+        if not n_pages:
+            yield name, file
 
 
 def _shown(name: str) -> str:
@@ -124,7 +136,10 @@ def _reason(error: Exception, name: str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{_shown(name)}: {error.strerror}"
     text = str(error)
-    return _shown(name) + text[len(name) :] if text.startswith(name) else f"{_shown(name)}: {text}"
+    for subject in (name, "picture"):  # read_digits does not know the name of an open file
+        if text.startswith(subject):
+            return _shown(name) + text[len(subject) :]
+    return f"{_shown(name)}: {text}"
 
 
 def _content(outcome: DigitReading | Exception, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
+from sk_mnist._files import open_regular
 from sk_mnist._images import stack_column, with_numpy_dtype
 from sk_mnist.preprocessing._pixels import ABOVE_WHITE
 
@@ -24,6 +26,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 
 # An image of 100 kB may take gigabytes once it is decoded.
 MAX_PIXELS = 50_000_000
+# The most that is read of a pipe or a stream, which may never end: that many pixels, not compressed.
+MAX_BYTES = 4 * MAX_PIXELS
 
 # What Pillow raises for damaged files, besides OSError. Its warnings are left to the caller's filters, which are global
 # to the process and must not be changed in a thread. They may be errors.
@@ -74,10 +78,8 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     ValueError
         If it is not a picture, is damaged, or is too large.
     """
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        picture = io.BytesIO(picture)
-    if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read"):
-        with _opened(picture, name) as image:
+    if isinstance(picture, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(picture, "read"):
+        with open_picture(picture, name) as file, _opened(file, name) as image:
             has_pages = _has_pages(image)
             levels = _levels_of_image(image, name)
         if has_pages:
@@ -85,6 +87,49 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
         return levels
     image = picture if isinstance(picture, Image.Image) else _image_of_array(picture, name)
     return _levels_of_image(image, name)
+
+
+@contextmanager
+def open_picture(picture: Any, name: str) -> Iterator[IO[bytes]]:
+    """Open a file name, the bytes of a file, or a binary file as a file that Pillow can read twice.
+
+    Parameters
+    ----------
+    picture : str, path-like, bytes-like or binary file
+        The file, or what it contains. A pipe or a stream is read to its end.
+    name : str
+        Name of the picture in error messages.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened, or is neither a regular file nor a pipe.
+    ValueError
+        If a stream has more than ``MAX_BYTES`` bytes.
+    """
+    with ExitStack() as stack:
+        if isinstance(picture, (str, os.PathLike)):
+            picture = stack.enter_context(open_regular(picture, or_pipe=True))
+        elif isinstance(picture, (bytes, bytearray, memoryview)):
+            picture = io.BytesIO(picture)
+        yield picture if _can_seek(picture) else _content_of(picture, name)
+
+
+def _can_seek(file: IO[bytes]) -> bool:
+    try:
+        file.seek(0)
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def _content_of(stream: IO[bytes], name: str) -> io.BytesIO:
+    content = io.BytesIO()
+    while part := stream.read(2**20):
+        content.write(part)
+        if content.tell() > MAX_BYTES:
+            raise ValueError(f"{name} has more than {MAX_BYTES:,} bytes. Save it to a file first.")
+    return content
 
 
 def _has_pages(image: Image.Image) -> bool:
@@ -100,18 +145,18 @@ def _has_pages(image: Image.Image) -> bool:
     return True
 
 
-def pages_of_tiff(picture: Any, name: str) -> Iterator[Image.Image]:
+def pages_of_tiff(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     """Yield the pages of a TIFF, before they are decoded; nothing if the file has one page or is no TIFF.
 
     Parameters
     ----------
-    picture : str, path-like or bytes
-        The file, or what it contains.
+    file : binary file
+        As :func:`open_picture` returns it.
     name : str
         Name of the file in error messages.
     """
     try:
-        image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=["TIFF"])
+        image = Image.open(file, formats=["TIFF"])
     except _DAMAGE:  # grey_levels says why
         return
     with image:
@@ -138,7 +183,7 @@ def is_picture(item: Any) -> bool:
     return getattr(item, "ndim", 0) > 1
 
 
-def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
+def _opened(file: IO[bytes], name: str) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -156,10 +201,7 @@ def _opened(file: str | os.PathLike[str] | IO[bytes], name: str) -> Image.Image:
         raise ValueError(f"{name} is damaged: {error}") from error
 
 
-def _is_heic(file: str | os.PathLike[str] | IO[bytes]) -> bool:
-    if isinstance(file, (str, os.PathLike)):
-        with open(file, "rb") as opened:
-            return _is_heic(opened)
+def _is_heic(file: IO[bytes]) -> bool:
     file.seek(0)
     return re.match(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", file.read(12), re.DOTALL) is not None
 
