@@ -158,7 +158,7 @@ class TestBadPictures:
             (np.full((5, 5), 1j), "has dtype complex128"),
             (io.BytesIO(b""), "is not a picture in a supported format: PNG, JPEG, GIF, BMP, TIFF, WEBP"),
             (io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"), "is not a picture in a supported"),
-            (None, r"X\[0\] has shape \(\)"),
+            (None, r"X\[0\] is None; a picture is a file name"),
         ],
     )
     def test_invalid_pictures_are_rejected(self, picture, message):
@@ -223,6 +223,9 @@ class TestBadPictures:
             (np.zeros((20, 30, 3)), r"an array of shape \(20, 30, 3\)"),
             (Image.new("L", (28, 28)), "a Image"),
             (io.BytesIO(), "a BytesIO"),
+            (b"", "a bytes"),
+            (memoryview(b""), "a memoryview"),
+            (np.zeros(9, dtype=np.uint8), r"an array of shape \(9,\)"),
         ],
     )
     def test_a_single_picture_outside_a_list_is_rejected(self, X, given):

@@ -1,15 +1,21 @@
 """read_digits: pictures as people take them, what may be a picture, and the limit on work."""
 
+import ctypes
 import io
 import os
 import pickle
 import sys
 import threading
+import urllib.request
 import warnings
+import zipfile
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -51,6 +57,20 @@ def noise(shape, scale=3.0):
     return np.random.default_rng(0).normal(0, scale, shape)
 
 
+def zipped(path):
+    archive = path.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.write(path, path.name)
+    return archive
+
+
+class AsynchronousFile:
+    """An upload, as Starlette and FastAPI give it."""
+
+    async def read(self, size=-1):
+        return b""
+
+
 class TestWhatAPictureMayBe:
     @pytest.mark.parametrize(
         "convert",
@@ -61,6 +81,15 @@ class TestWhatAPictureMayBe:
             lambda path: bytearray(path.read_bytes()),
             lambda path: memoryview(path.read_bytes()),
             lambda path: io.BytesIO(path.read_bytes()),
+            lambda path: path.open("rb"),
+            lambda path: urllib.request.urlopen(path.as_uri()),
+            lambda path: array("B", path.read_bytes()),
+            lambda path: (ctypes.c_ubyte * path.stat().st_size).from_buffer_copy(path.read_bytes()),
+            lambda path: np.frombuffer(path.read_bytes(), np.uint8),
+            lambda path: np.void(path.read_bytes()),
+            lambda path: np.array(path.read_bytes(), dtype=object),
+            lambda path: zipfile.Path(zipped(path), path.name),
+            lambda path: zipfile.Path(zipped(path), path.name).open("rb"),
             Image.open,
             lambda path: np.asarray(Image.open(path)),
             lambda path: np.asarray(Image.open(path)) / 255,
@@ -70,7 +99,41 @@ class TestWhatAPictureMayBe:
     def test_files_bytes_images_and_arrays_are_read_alike(self, convert, row, tmp_path):
         path = tmp_path / "row.png"
         Image.fromarray(on_paper(row)).save(path)
-        assert read_digits(convert(path)).text == "72104"
+        picture = convert(path)
+        assert read_digits(picture).text == "72104"
+        if hasattr(picture, "close"):
+            picture.close()
+
+    @pytest.mark.parametrize("column", [list, pd.Series, pl.Series, lambda items: np.array(items, dtype=object)])
+    def test_columns_of_bytes_are_read_alike(self, column, row):
+        file = io.BytesIO()
+        Image.fromarray(on_paper(row)).save(file, "PNG")
+        expected = DigitImageNormalizer().transform([on_paper(row)] * 2)
+        np.testing.assert_array_equal(DigitImageNormalizer().transform(column([file.getvalue()] * 2)), expected)
+
+    @pytest.mark.parametrize(
+        ("picture", "message"),
+        [
+            ("data:image/png;base64,iVBORw0KGgo=", r"is a URL \(data:\), .* urllib.request.urlopen\(url\).read\(\)"),
+            ("https://example.com/seven.png", r"is a URL \(https:\), and not a file name. Give its content: urllib"),
+            (Path("s3://bucket/seven.png"), r"is a URL \(s3:\), .* or download it first"),
+            ("data:image/png;base64," + 999 * "A", r"is a URL \(data:\)"),
+            ("iVBORw0KGgo" + 999 * "A", r"is text in base64, and not a file name. Give base64.b64decode\(text\)"),
+            ("", "is an empty string, and not a file name"),
+            (None, "is None; a picture is a file name, the bytes of a file, a binary file, a Pillow image, or an"),
+            (3, "is 3; a picture is a file name"),
+            ({"bytes": b""}, "has type dict; a picture is a file name"),
+            (Image.Image, "has type type; a picture is a file name"),
+            (io.StringIO("text"), "is a StringIO, whose read returns a str and not bytes. Open it in binary mode"),
+            (AsynchronousFile(), "is a AsynchronousFile, whose read returns a coroutine and not bytes"),
+            (np.zeros(784, dtype=np.uint8), r".* An array of shape \(784,\) is taken for the bytes of a file"),
+        ],
+    )
+    def test_other_objects_are_rejected_with_what_would_do(self, picture, message):
+        with pytest.raises(ValueError, match=f"^picture {message}"):
+            read_digits(picture)
+        with pytest.raises(ValueError, match=rf"^X\[1\] {message}"):
+            DigitImageNormalizer().transform([np.zeros((28, 28)), picture])
 
     @pytest.mark.parametrize(
         ("stack", "given"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
@@ -17,7 +16,7 @@ from sklearn.utils import Tags
 from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._sklearn import begin_fit, with_callbacks
 from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
-from sk_mnist.preprocessing._pictures import grey_levels
+from sk_mnist.preprocessing._pictures import grey_levels, is_picture
 from sk_mnist.preprocessing._split import TooManyStrokesError, find_digits, find_single
 
 # Longer side of the box around each MNIST digit, in pixels.
@@ -389,7 +388,9 @@ def _as_sequence(X: Any, caller: str) -> Any:
         return X
     if (items := items_of_column(X)) is not None:
         return items
-    if isinstance(X, np.ndarray) and X.dtype.kind == "U" and X.ndim == 1:
+    if hasattr(X, "to_numpy") and getattr(X, "ndim", 1) == 1:  # a column of Arrow
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUT" and X.ndim == 1:
         return X
     given = f"an array of shape {X.shape}" if isinstance(X, np.ndarray) else f"a {type(X).__name__}"
     advice = "Put a single one into a list: [X]." if _may_be_picture(X) else "Give a list of file names, for example."
@@ -398,8 +399,8 @@ def _as_sequence(X: Any, caller: str) -> Any:
 
 def _may_be_picture(X: Any) -> bool:
     if isinstance(X, np.ndarray):
-        return X.ndim in (2, 3) and X.dtype.kind in "biuf"
-    return isinstance(X, (str, bytes, bytearray, os.PathLike, Image.Image)) or hasattr(X, "read")
+        return (X.ndim in (2, 3) and X.dtype.kind in "biuf") or (X.ndim == 1 and X.dtype == np.uint8)
+    return is_picture(X) and not hasattr(X, "columns")
 
 
 def _with_wide_strokes(levels: NDArray[np.float32]) -> NDArray[np.float32]:

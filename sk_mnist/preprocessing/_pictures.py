@@ -29,6 +29,14 @@ MAX_PIXELS = 50_000_000
 # The most that is read of a pipe or a stream, which may never end: that many pixels, not compressed.
 MAX_BYTES = 4 * MAX_PIXELS
 
+# Formats of memory that may be the bytes of a file.
+_BYTES = {"B", "b", "c", "<B", "<b", "<c"}
+
+# Texts that are given in place of a file name. A single letter is a drive of Windows. The second one begins like the
+# base64 of a PNG, JPEG, GIF, TIFF or WebP.
+_SCHEME = re.compile(r"data:|[a-z][a-z0-9+.-]+:(?=/)", re.IGNORECASE)
+_BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|R0lGOD|SUkqA|TU0AK|UklGR)[A-Za-z0-9+/=_\s-]*")
+
 # What Pillow raises for damaged files, besides OSError. Its warnings are left to the caller's filters, which are global
 # to the process and must not be changed in a thread. They may be errors.
 _DAMAGE = (
@@ -61,9 +69,9 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     Parameters
     ----------
     picture : str, path-like, bytes-like, binary file, PIL.Image.Image or array-like
-        A file that Pillow reads, or its bytes; or an image; or an array of shape (height, width), (height, width, 1)
-        for grey, (height, width, 3) for RGB or (height, width, 4) for RGBA, with integers of 0 to 255 or floats of 0
-        to 1.
+        A file that Pillow reads, or its bytes, also as an array of shape (n_bytes,); or an image; or an array of shape
+        (height, width), (height, width, 1) for grey, (height, width, 3) for RGB or (height, width, 4) for RGBA, with
+        integers of 0 to 255 or floats of 0 to 1.
     name : str
         Name of the picture in error messages.
 
@@ -78,8 +86,10 @@ def grey_levels(picture: Any, name: str) -> NDArray[np.uint8]:
     ValueError
         If it is not a picture, is damaged, or is too large.
     """
-    if isinstance(picture, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(picture, "read"):
-        with open_picture(picture, name) as file, _opened(file, name) as image:
+    if getattr(picture, "ndim", None) == 0 and hasattr(picture, "item"):
+        picture = picture.item()  # of an array or tensor that holds the bytes of a file
+    if _is_file(picture):
+        with open_picture(picture, name) as file, _opened(file, name, getattr(picture, "shape", ())) as image:
             has_pages = _has_pages(image)
             levels = _levels_of_image(image, name)
         if has_pages:
@@ -109,10 +119,52 @@ def open_picture(picture: Any, name: str) -> Iterator[IO[bytes]]:
     """
     with ExitStack() as stack:
         if isinstance(picture, (str, os.PathLike)):
-            picture = stack.enter_context(open_regular(picture, or_pipe=True))
-        elif isinstance(picture, (bytes, bytearray, memoryview)):
-            picture = io.BytesIO(picture)
+            try:
+                picture = stack.enter_context(open_regular(picture, or_pipe=True))
+            except (OSError, ValueError) as error:
+                if advice := _advice(os.fspath(picture)):
+                    subject = "picture" if name == os.fspath(picture) else name
+                    raise ValueError(f"{subject} is {advice}") from error
+                raise
+        elif hasattr(picture, "read"):
+            if not isinstance(start := picture.read(0), bytes):
+                if hasattr(start, "close"):
+                    start.close()  # a coroutine that is never awaited warns
+                raise ValueError(
+                    f"{name} is a {type(picture).__name__}, whose read returns a {type(start).__name__} and not bytes. "
+                    "Open it in binary mode; await what is asynchronous, and give the bytes."
+                )
+        elif hasattr(picture, "read_bytes"):
+            picture = io.BytesIO(picture.read_bytes())
+        else:
+            picture = io.BytesIO(memoryview(picture).tobytes())
         yield picture if _can_seek(picture) else _content_of(picture, name)
+
+
+def _is_file(picture: Any) -> bool:
+    """Whether a picture is a file, or what a file contains: bytes of any kind, also those of np.frombuffer."""
+    if isinstance(picture, (str, os.PathLike)) or hasattr(picture, "read") or hasattr(picture, "read_bytes"):
+        return True
+    try:
+        view = memoryview(picture)
+    except (TypeError, ValueError, BufferError):
+        return False
+    return view.ndim == 1 and view.format in _BYTES
+
+
+def _advice(text: str | bytes) -> str | None:
+    """Return what a text is that is no file name, and what to do with it."""
+    text = os.fsdecode(text)
+    if not text:
+        return "an empty string, and not a file name."
+    if scheme := _SCHEME.match(text):
+        return (
+            f"a URL ({scheme[0]}), and not a file name. Give its content: urllib.request.urlopen(url).read(), or "
+            "download it first."
+        )
+    if _BASE64.fullmatch(text):
+        return "text in base64, and not a file name. Give base64.b64decode(text)."
+    return None
 
 
 def _can_seek(file: IO[bytes]) -> bool:
@@ -183,7 +235,7 @@ def is_picture(item: Any) -> bool:
     return getattr(item, "ndim", 0) > 1
 
 
-def _opened(file: IO[bytes], name: str) -> Image.Image:
+def _opened(file: IO[bytes], name: str, shape: tuple[int, ...] = ()) -> Image.Image:
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -192,7 +244,8 @@ def _opened(file: IO[bytes], name: str) -> Image.Image:
                 f"{name} is a HEIC picture, which Pillow cannot read. Export it as JPEG, set the camera to "
                 '"Most Compatible", or install pillow-heif and give the Pillow image that it opens.'
             ) from error
-        raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.") from error
+        note = f" An array of shape {shape} is taken for the bytes of a file." if shape else ""
+        raise ValueError(f"{name} is not a picture in a supported format: {', '.join(FORMATS)}.{note}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{name} has more than {MAX_PIXELS:,} pixels. Make it smaller.") from error
     except _DAMAGE as error:
@@ -237,8 +290,15 @@ def _upright(image: Image.Image) -> Image.Image:
 def _image_of_array(picture: Any, name: str) -> Image.Image:
     try:
         array = np.asarray(with_numpy_dtype(stack_column(picture, name)))
-    except ValueError as error:  # rows of different lengths
+    except (ValueError, TypeError, RuntimeError) as error:  # such as rows of different lengths
         raise ValueError(f"{name} is not a picture: {error}") from error
+    if array.ndim == 0:
+        is_short = picture is None or isinstance(picture, (bool, int, float))
+        given = f"is {picture}" if is_short else f"has type {type(picture).__name__}"
+        raise ValueError(
+            f"{name} {given}; a picture is a file name, the bytes of a file, a binary file, a Pillow image, or an "
+            "array of shape (height, width), (height, width, 3) or (height, width, 4)."
+        )
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
