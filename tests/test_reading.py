@@ -57,6 +57,13 @@ def noise(shape, scale=3.0):
     return np.random.default_rng(0).normal(0, scale, shape)
 
 
+READERS = {
+    "read_digits": read_digits,
+    "DigitImageNormalizer": lambda picture: DigitImageNormalizer().transform([picture]),
+    "split_digits": split_digits,
+}
+
+
 def zipped(path):
     archive = path.with_suffix(".zip")
     with zipfile.ZipFile(archive, "w") as writer:
@@ -161,11 +168,18 @@ class TestWhatAPictureMayBe:
         with pytest.raises(ValueError, match=r"is a HEIC picture.*Export it as JPEG.*pillow-heif"):
             read_digits(b"\0\0\0\x18ftypheic" + bytes(100))
 
-    def test_the_first_page_of_a_tiff_is_read_with_a_warning(self, row):
-        file = io.BytesIO()
+    @pytest.mark.parametrize(
+        ("reader", "name"),
+        [*zip(READERS.values(), ["picture", r"X\[0\]", "image"], strict=True)],
+        ids=READERS,
+    )
+    def test_the_first_page_of_a_tiff_is_read_with_a_warning(self, reader, name, row):
+        file, page = io.BytesIO(), io.BytesIO()
+        Image.fromarray(on_paper(row)).save(page, "TIFF")
         Image.fromarray(on_paper(row)).save(file, "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))])
-        with pytest.warns(UserWarning, match="picture has several pages; only the first is read"):
-            assert read_digits(file).text == "72104"
+        with pytest.warns(UserWarning, match=f"^{name} has several pages; only the first is read"):
+            found = reader(file)
+        assert pickle.dumps(found) == pickle.dumps(reader(page))  # without a warning
 
     @pytest.mark.parametrize("pointer", [3, 100, 10**6])
     def test_a_damaged_second_page_does_not_matter(self, pointer, row):
@@ -189,13 +203,6 @@ class TestWhatAPictureMayBe:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert read_digits(file.getvalue()).text == "72104"
-
-
-READERS = {
-    "read_digits": read_digits,
-    "DigitImageNormalizer": lambda picture: DigitImageNormalizer().transform([picture]),
-    "split_digits": split_digits,
-}
 
 
 class TestThreads:
