@@ -4,6 +4,7 @@ import ctypes
 import io
 import os
 import pickle
+import struct
 import sys
 import threading
 import urllib.request
@@ -256,6 +257,63 @@ class TestThreads:
             assert read_digits(file).text == "72104"
         with pytest.raises(ValueError, match=r"^picture is damaged"):  # the tests turn warnings into errors
             read_digits(file)
+
+
+def progressive(levels, *, n_scans, **options):
+    """A progressive JPEG whose last scan is repeated until there are so many."""
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "JPEG", progressive=True, quality=95, **options)
+    content = file.getvalue()
+    start, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    return content[:end] + content[start:end] * (n_scans - content.count(b"\xff\xda")) + content[end:]
+
+
+class TestWork:
+    """A small file cannot make Pillow work for minutes."""
+
+    @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+    @pytest.mark.parametrize("convert", [lambda content: content, lambda content: Image.open(io.BytesIO(content))])
+    @pytest.mark.parametrize("n_channels", [1, 3])
+    def test_a_jpeg_with_more_than_100_scans_is_rejected(self, n_channels, convert, reader, row):
+        levels = on_paper(row) if n_channels == 1 else np.stack([on_paper(row)] * 3, axis=-1)
+        reader(convert(progressive(levels, n_scans=100)))
+        with pytest.raises(ValueError, match="is a JPEG of 800 x 300 pixels with more than 100 scans"):
+            reader(convert(progressive(levels, n_scans=101)))
+
+    def test_scans_cannot_hide_behind_a_marker_without_a_length(self, row):
+        content = progressive(on_paper(row), n_scans=101)
+        start = content.index(b"\xff\xda", content.index(b"\xff\xda") + 2)  # of the second scan
+        with pytest.raises(ValueError, match="with more than 100 scans"):
+            read_digits(content[:start] + b"\xff\x01" + content[start:])
+
+    def test_of_a_large_jpeg_fewer_scans_are_allowed(self, row, monkeypatch):
+        monkeypatch.setattr("sk_mnist.preprocessing._pictures.MAX_SCANNED", 20 * 800 * 300)
+        assert read_digits(progressive(on_paper(row), n_scans=20)).text == "72104"
+        with pytest.raises(ValueError, match="with more than 20 scans"):
+            read_digits(progressive(on_paper(row), n_scans=21))
+
+    def test_scans_of_thumbnails_and_other_metadata_do_not_count(self, row):
+        content = progressive(on_paper(row), n_scans=10)
+        segment = b"\xff\xe3" + (2 + 400).to_bytes(2, "big") + b"\xff\xda" * 200
+        assert read_digits(content[:2] + segment + content[2:]).text == "72104"
+        assert read_digits(content + progressive(on_paper(row), n_scans=150)).text == "72104"  # another picture
+
+    def test_a_jpeg_in_a_tiff_has_at_most_100_scans_too(self, row):
+        jpeg = progressive(on_paper(row), n_scans=300)
+        tags = [(256, 800), (257, 300), (258, 8), (259, 7), (262, 1), (273, 8), (277, 1), (278, 300), (279, len(jpeg))]
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+        tiff = b"II*\0" + struct.pack("<I", 8 + len(jpeg)) + jpeg + struct.pack("<H", len(tags)) + entries + bytes(4)
+        with pytest.raises(ValueError, match="picture is damaged, or of an unsupported kind"):
+            read_digits(tiff)
+
+    def test_exif_data_of_many_parts_are_rejected(self, row):
+        content = progressive(on_paper(row), n_scans=10)
+        part = b"\xff\xe1\x00\x09Exif\0\0a"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # there is no EXIF data in them
+            assert read_digits(content[:2] + 100 * part + content[2:]).text == "72104"
+        with pytest.raises(ValueError, match="picture has more than 100 parts of EXIF data"):
+            read_digits(content[:2] + 101 * part + content[2:])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")

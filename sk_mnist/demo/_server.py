@@ -20,7 +20,7 @@ DEFAULT_PORT = 80
 
 # A drawing takes a few kB, a photograph a few MB.
 MAX_BYTES = 25_000_000
-# How many threads may read pictures at the same time: a picture of 50 megapixels takes about 500 MB.
+# How many threads may read pictures at the same time: a picture of 50 megapixels takes up to 1 GB.
 MAX_READERS = 2
 MAX_CONNECTIONS = 16
 # Timeouts in seconds: for an idle connection, and for a whole request including the wait for it.

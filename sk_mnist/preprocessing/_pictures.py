@@ -29,6 +29,13 @@ MAX_PIXELS = 50_000_000
 # The most that is read of a pipe or a stream, which may never end: that many pixels, not compressed.
 MAX_BYTES = 4 * MAX_PIXELS
 
+# A JPEG is decoded scan by scan, each of which may go over all pixels: a progressive one has about ten. Few bytes make
+# an empty scan, so their number is limited, and so is the number of pixels in all scans. Pillow takes quadratic time to
+# join the parts of EXIF data, which have 64 kB each.
+MAX_SCANS, MAX_SCANNED, MAX_EXIF_PARTS = 100, 20 * MAX_PIXELS, 100
+_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+_END_OF_IMAGE, _START_OF_SCAN, _WITHOUT_LENGTH = b"\xd9", b"\xda", (b"\x01", b"\xd8")
+
 # Formats of memory that may be the bytes of a file.
 _BYTES = {"B", "b", "c", "<B", "<b", "<c"}
 
@@ -236,6 +243,8 @@ def is_picture(item: Any) -> bool:
 
 
 def _opened(file: IO[bytes], name: str, shape: tuple[int, ...] = ()) -> Image.Image:
+    if _jpeg(file).count(b"Exif\0\0") > MAX_EXIF_PARTS:
+        raise ValueError(f"{name} has more than {MAX_EXIF_PARTS} parts of EXIF data. Save it without metadata.")
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -259,8 +268,44 @@ def _is_heic(file: IO[bytes]) -> bool:
     return re.match(rb"....ftyp(heic|heix|hevc|heim|heis|mif1|msf1)", file.read(12), re.DOTALL) is not None
 
 
+def _jpeg(file: IO[bytes]) -> bytes:
+    """Return the content of a file if it is a JPEG, and nothing of other files."""
+    position = file.tell()
+    file.seek(0)
+    start = file.read(3)
+    content = start + file.read() if start == b"\xff\xd8\xff" else b""
+    file.seek(position)
+    return content
+
+
+def _check_scans(image: Image.Image, name: str) -> None:
+    """Raise an error if a JPEG has so many scans that decoding it takes very long, as ``djpeg -maxscans`` does."""
+    file = getattr(image, "fp", None)
+    if image.format not in ("JPEG", "MPO") or not getattr(image, "tile", None) or file is None:  # or already decoded
+        return
+    most = min(MAX_SCANS, MAX_SCANNED // (image.width * image.height))
+    content = _jpeg(file)
+    position, n_scans = getattr(image, "offset", 0), 0
+    if content.count(b"\xff" + _START_OF_SCAN, position) <= most:
+        return
+    # Some of these may be in a thumbnail. In a scan, a marker is an FF byte that no 0 follows.
+    while n_scans <= most and (marker := _JPEG_MARKER.search(content, position)):
+        position = marker.end()
+        if marker[1] == _END_OF_IMAGE:
+            return
+        n_scans += marker[1] == _START_OF_SCAN
+        if marker[1] not in _WITHOUT_LENGTH:
+            position += int.from_bytes(content[position : position + 2], "big")
+    if n_scans > most:
+        raise ValueError(
+            f"{name} is a JPEG of {image.width} x {image.height} pixels with more than {most} scans, which would take "
+            "too long to decode. Save it in another way."
+        )
+
+
 def _levels_of_image(image: Image.Image, name: str) -> NDArray[np.uint8]:
     _check_size(*image.size, name)
+    _check_scans(image, name)
     try:
         return _grey(_upright(image), name)
     except _DAMAGE as error:
@@ -326,7 +371,10 @@ def _bytes(levels: NDArray, name: str) -> NDArray[np.uint8]:
     if not (least >= 0 and most <= white * ABOVE_WHITE):  # NaN is neither
         kind = "floats of 0 to 1" if white == 1 else "integers of 0 to 255"
         raise ValueError(f"{name} has pixels of {least} to {most}; with dtype {levels.dtype}, they must be {kind}.")
-    return np.floor(levels.astype(np.float64) * (255 / white) + 0.5).astype(np.uint8)
+    rounded = levels.astype(np.float64)
+    rounded *= 255 / white
+    rounded += 0.5
+    return rounded.astype(np.uint8)
 
 
 def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
