@@ -10,9 +10,8 @@ images.
 
 # %%
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import fetch_mnist, make_mnist_pipeline
 
-start_tensorflow()
 X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 X_train, y_train = X_train[:6000], y_train[:6000]

@@ -8,10 +8,9 @@ scores, their uncertainty, and plots of the out-of-fold predictions.
 
 # %%
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import fetch_mnist, make_mnist_pipeline
 from sk_mnist.model_selection import cross_validation_report
 
-start_tensorflow()
 X, y = fetch_mnist(subset="train", return_X_y=True)
 X, y = X[:10_000], y[:10_000]
 pipe = make_mnist_pipeline(epochs=5, random_state=0)

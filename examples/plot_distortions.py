@@ -9,9 +9,8 @@ shows the same seven digits distorted at three strengths. The first column of ea
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist, start_tensorflow
+from sk_mnist import KerasMLPClassifier, RandomWarp, fetch_mnist
 
-start_tensorflow()
 mnist = fetch_mnist(subset="train")
 digits = mnist.images[[1, 3, 5, 7, 0, 13, 15]]
 

@@ -13,9 +13,8 @@ and validate on the last 10,000, so that the test images stay unseen.
 
 import sklearn
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import fetch_mnist, make_mnist_pipeline
 
-start_tensorflow()
 sklearn.set_config(enable_metadata_routing=True)
 X, y = fetch_mnist(subset="train", return_X_y=True)
 X_train, y_train, X_val, y_val = X[:6000], y[:6000], X[-10_000:], y[-10_000:]

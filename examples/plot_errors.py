@@ -8,9 +8,8 @@ first 20,000 training images for 10 epochs and evaluate it on the 10,000 test im
 
 # %%
 
-from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline
 
-start_tensorflow()
 X_train, y_train = fetch_mnist(subset="train", return_X_y=True)
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 pipe = make_mnist_pipeline(epochs=10, random_state=0).fit(X_train[:20_000], y_train[:20_000])

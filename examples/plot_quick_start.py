@@ -23,11 +23,9 @@ DigitsDisplay.from_predictions(X_train, y_train, n_images=14, n_columns=7)
 # The model
 # ---------
 # The model is a scikit-learn Pipeline. It flattens the images, scales the pixels, and classifies with a Keras network.
-# ``start_tensorflow`` hides the routine messages that TensorFlow writes to stderr when it starts.
 
-from sk_mnist import make_mnist_pipeline, start_tensorflow
+from sk_mnist import make_mnist_pipeline
 
-start_tensorflow()
 pipe = make_mnist_pipeline(epochs=5, random_state=0)
 pipe.fit(X_train, y_train)
 

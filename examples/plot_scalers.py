@@ -15,9 +15,8 @@ import warnings
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-from sk_mnist import PixelScaler, fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import PixelScaler, fetch_mnist, make_mnist_pipeline
 
-start_tensorflow()
 warnings.filterwarnings("ignore", message="X has whole numbers from 0 to 255")
 X, y = fetch_mnist(subset="train", return_X_y=True, normalize=False)
 X, y = X[:4000], y[:4000]

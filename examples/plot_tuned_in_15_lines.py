@@ -12,9 +12,8 @@ epochs. Remove ``[:6000]`` and ``epochs=5`` to train fully.
 from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import GridSearchCV
 
-from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, model_selection, plotting, start_tensorflow
+from sk_mnist import evaluate, fetch_mnist, make_mnist_pipeline, model_selection, plotting
 
-start_tensorflow()
 X, y = (array[:6000] for array in fetch_mnist(subset="train", return_X_y=True))
 X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
 pipe = make_mnist_pipeline(epochs=5, jit_compile=True, random_state=0)

@@ -15,9 +15,8 @@ scikit-learn's own progress bars.
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
 
-from sk_mnist import fetch_mnist, make_mnist_pipeline, start_tensorflow
+from sk_mnist import fetch_mnist, make_mnist_pipeline
 
-start_tensorflow()
 X, y = fetch_mnist(subset="train", return_X_y=True)
 X, y = X[:4000], y[:4000]
 

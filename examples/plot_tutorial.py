@@ -24,12 +24,10 @@ DigitsDisplay.from_predictions(X_train, y_train, n_images=12, n_columns=6)
 # 2. Train a model
 # ----------------
 # ``make_mnist_pipeline`` makes a scikit-learn Pipeline with the steps ``flatten``, ``scale`` and ``mlp``. The last step
-# is a :doc:`KerasMLPClassifier </classifier>`: it trains with Keras and predicts with NumPy. ``start_tensorflow`` hides
-# the routine lines that TensorFlow writes to stderr when it starts.
+# is a :doc:`KerasMLPClassifier </classifier>`: it trains with Keras and predicts with NumPy.
 
-from sk_mnist import make_mnist_pipeline, start_tensorflow
+from sk_mnist import make_mnist_pipeline
 
-start_tensorflow()
 pipe = make_mnist_pipeline(epochs=3, random_state=0)
 pipe.fit(X_train[:6000], y_train[:6000])
 print(f"test accuracy {pipe.score(X_test, y_test):.2%}")

@@ -1,7 +1,6 @@
 """Limit TensorFlow's threads, and start it without its routine log lines on stderr."""
 
 import json
-import logging
 import os
 import selectors
 import subprocess
@@ -15,9 +14,7 @@ from pathlib import Path
 
 from sk_mnist import _stderr_filter
 
-_logger = logging.getLogger("sk_mnist")
-
-_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read by TensorFlow's C++ side
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read once by TensorFlow's C++ side
 
 # Seconds to wait for the stderr filter to start, and to end.
 _MAX_SECONDS = 5.0
@@ -53,9 +50,10 @@ def limit_threads(otherwise: int | None = None, *, override: bool = False) -> No
 def start_tensorflow(n_threads: int | None = None, *, override: bool = False) -> None:
     """Start TensorFlow now, and hide the routine lines that it writes to stderr.
 
-    Call this function once, at the top of a script or notebook. Otherwise the first ``fit`` starts TensorFlow, which
-    writes lines about your CPU and GPU. All other lines still appear, even if TensorFlow then aborts. If TensorFlow
-    has already started, the call does nothing.
+    The first ``fit`` of a process does this by itself. Call this function to start TensorFlow at another time, for
+    example before you measure the time of a fit, or to set its number of threads. Lines about your CPU and GPU are
+    hidden; all others still appear, even if TensorFlow then aborts. If TensorFlow has already started, the call does
+    nothing.
 
     Parameters
     ----------
@@ -74,10 +72,11 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
 
     Notes
     -----
-    If the environment variable ``TF_CPP_MIN_LOG_LEVEL`` is not set, the function sets it to 1: TensorFlow then writes
-    only warnings and errors. If you have set it to 0, nothing is hidden. On Windows, the lines that TensorFlow writes
-    while it is imported are not hidden. The output of other processes, such as the workers of a search with ``n_jobs``,
-    is never hidden.
+    If the environment variable ``TF_CPP_MIN_LOG_LEVEL`` is not set, the function sets it to 1 while TensorFlow starts,
+    so that TensorFlow writes only warnings and errors. If you have set it to 0, nothing is hidden. On Windows, the
+    lines that TensorFlow writes while it is imported are not hidden.
+
+    ``fit`` hides nothing if you have set that variable or imported TensorFlow before.
 
     Examples
     --------
@@ -88,13 +87,22 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
         n_threads = _checked_threads(n_threads)
     check_backend()
     with _start_lock:
-        if _is_running():
-            return
-        hides = os.environ.setdefault(_LOG_LEVEL, "1") != "0"
-        with _filtered_stderr() if hides else nullcontext():
-            tensorflow = import_module("tensorflow")
-            limit_threads(n_threads, override=override)
-            tensorflow.config.list_logical_devices()
+        if not _is_running():
+            _start(n_threads, override=override, hides=os.environ.get(_LOG_LEVEL) != "0")
+
+
+def start_quietly() -> None:
+    """Start TensorFlow without its routine lines, unless the user has imported it or has chosen what it writes."""
+    with _start_lock:
+        if "tensorflow" not in sys.modules and _LOG_LEVEL not in os.environ:
+            _start()
+
+
+def _start(n_threads: int | None = None, *, override: bool = False, hides: bool = True) -> None:
+    with _quiet() if hides else nullcontext():
+        tensorflow = import_module("tensorflow")
+        limit_threads(n_threads, override=override)
+        tensorflow.config.list_logical_devices()
 
 
 def _checked_threads(n_threads: int) -> int:
@@ -104,15 +112,6 @@ def _checked_threads(n_threads: int) -> int:
         error = ValueError if is_integer else TypeError
         raise error(f"n_threads must be None or an integer of at least 1; got {n_threads!r}.")
     return int(n_threads)
-
-
-def announce_start() -> None:
-    """Unless TensorFlow was imported before, log that the lines that it is about to write can be hidden."""
-    if "tensorflow" not in sys.modules:
-        _logger.info(
-            "fit starts TensorFlow, which takes seconds and writes lines to stderr. Call sk_mnist.start_tensorflow() "
-            "first to hide the routine ones."
-        )
 
 
 def device_names() -> list[str]:
@@ -196,6 +195,20 @@ def _remember_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_remember_fork)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    is_level_ours = _LOG_LEVEL not in os.environ
+    if is_level_ours:
+        os.environ[_LOG_LEVEL] = "1"
+    try:
+        with _filtered_stderr():
+            yield
+    finally:
+        # A process that is started later, such as joblib's workers, would take it for the user's.
+        if is_level_ours:
+            os.environ.pop(_LOG_LEVEL, None)
 
 
 @contextmanager

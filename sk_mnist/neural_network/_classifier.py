@@ -27,7 +27,7 @@ from sk_mnist._sklearn import (
     fit_context,
     with_callbacks,
 )
-from sk_mnist._tensorflow import announce_start, check_backend, check_process
+from sk_mnist._tensorflow import check_backend, check_process, start_quietly
 from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import _forward
 from sk_mnist.neural_network._checkpoint import find_checkpoint
@@ -628,6 +628,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Not compiled. Takes (n_samples, n_features) and returns probabilities of shape (n_samples, n_classes).
         """
         check_is_fitted(self)
+        start_quietly()
         from sk_mnist.neural_network._keras.network import build_model
 
         return build_model(self._layers(), self.activation, self.dropout)
@@ -642,6 +643,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             float32.
         """
         check_is_fitted(self)
+        start_quietly()
         from sk_mnist.neural_network._keras.scikeras import build_classifier
 
         return build_classifier(self.to_keras(), self.classes_, self.optimizer, self.learning_rate)
@@ -966,10 +968,10 @@ _FITTED = ("coefs_", "intercepts_", "best_epoch_", "feature_names_in_")
 
 
 def _import_workspace() -> ModuleType:
-    """Return the module that trains networks. Importing it starts TensorFlow."""
+    """Start TensorFlow, and return the module that trains networks."""
     check_process()
     check_backend()
-    announce_start()
+    start_quietly()
     from sk_mnist.neural_network._keras import workspace
 
     return workspace
