@@ -29,7 +29,7 @@ from sklearn.tree import DecisionTreeClassifier
 import sk_mnist
 from sk_mnist.cli import main
 from sk_mnist.cli._candidates import ScoreRecorder
-from sk_mnist.cli._progress import Clock
+from sk_mnist.cli._progress import Clock, TrainingProgress
 from sk_mnist.cli._searches import halving_rounds
 from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.demo import draw_page
@@ -82,10 +82,10 @@ def rows_of(path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     output = tmp_path_factory.mktemp("trained")
-    return output, run(*QUICK, "--output", str(output))
+    return output, run("train", *QUICK, "--output", str(output))
 
 
-def test_train_is_the_default_and_succeeds_without_tensorflows_chatter(trained):
+def test_train_succeeds_without_tensorflows_chatter(trained):
     assert (trained[1].returncode, trained[1].stderr) == (0, "")
 
 
@@ -187,8 +187,8 @@ def test_train_without_matplotlib_writes_no_plots_and_says_what_to_install(tmp_p
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 @pytest.mark.parametrize("moment", ["while TensorFlow is imported", "in the training"])
-def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, moment):
-    command = [sys.executable, "-u", "-m", "sk_mnist", "--epochs", "10000", "--output", str(tmp_path)]
+def test_ctrl_c_ends_cleanly(tmp_path, moment):
+    command = [sys.executable, "-u", "-m", "sk_mnist", "train", "--epochs", "10000", "--output", str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
     ) as process:
@@ -200,12 +200,55 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_file(tmp_path, moment):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         try:
-            _, stderr = process.communicate(timeout=300)
+            stdout, stderr = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 130
     assert stderr == "Interrupted.\n"
-    assert list(tmp_path.iterdir()) == []
+    if moment == "in the training":
+        n_epochs = sk_mnist.load(tmp_path / "model.skops")["mlp"].n_iter_
+        last = f"{n_epochs} of 10000 epochs were finished. The network is in {tmp_path / 'model.skops'}"
+        assert stdout.splitlines()[-1] == last
+    else:
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_training_keeps_its_network_and_an_earlier_one(tmp_path, monkeypatch, capsys):
+    show = TrainingProgress.on_fit_task_end
+
+    def show_and_interrupt(self, estimator, context, *, fitted_estimator=None):
+        show(self, estimator, context, fitted_estimator=fitted_estimator)
+        if self.clock.done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingProgress, "on_fit_task_end", show_and_interrupt)
+    (tmp_path / "model.skops").write_text("earlier")
+    assert main([*BRIEF, "--force", "--output", str(tmp_path)]) == 130
+    captured = capsys.readouterr()
+    assert captured.out.endswith(f"of 3 epochs were finished. The network is in {tmp_path / 'model-2.skops'}\n")
+    assert captured.err == "Interrupted.\n"
+    assert (tmp_path / "model.skops").read_text() == "earlier"
+    assert {path.name for path in tmp_path.iterdir()} == {"model.skops", "model-2.skops"}
+    test = sk_mnist.fetch_mnist(subset="test")
+    assert sk_mnist.load(tmp_path / "model-2.skops").score(test.data, test.target) > 0.3
+
+
+@pytest.mark.parametrize("module", ["rich", "sk_mnist.pipeline"])
+def test_ctrl_c_during_an_import_prints_one_line(module, tmp_path):
+    code = f"""
+import sys
+
+class Interrupts:
+    def find_spec(name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts)
+from sk_mnist.cli import main
+sys.exit(main(["train", "--output", {str(tmp_path)!r}]))
+"""
+    process = run_python(code)
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "Interrupted.\n")
 
 
 def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
@@ -318,21 +361,21 @@ def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlie
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "0"], "argument --epochs: invalid positive int value: '0'"),
-        (["--epochs", "many"], "argument --epochs: invalid positive int value: 'many'"),
-        (["--learning-rate", "-1"], "argument --learning-rate: invalid positive float value: '-1'"),
-        (["--learning-rate", "inf"], "argument --learning-rate: invalid positive float value: 'inf'"),
-        (["--batch-size", "1.5"], "argument --batch-size: invalid positive int value: '1.5'"),
-        (["--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
-        (["--recipe", "best"], "argument --recipe: invalid choice: 'best'"),
-        (["--hidden", "128,0"], "argument --hidden: invalid sizes (such as 128,64,32) value: '128,0'"),
-        (["--dropout", "1"], "argument --dropout: invalid fraction (0 to below 1) value: '1'"),
-        (["--rows", "9"], "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see sk-mnist trai"),
+        (["train", "--epochs", "0"], "argument --epochs: invalid positive int value: '0'"),
+        (["train", "--epochs", "many"], "argument --epochs: invalid positive int value: 'many'"),
+        (["train", "--learning-rate", "-1"], "argument --learning-rate: invalid positive float value: '-1'"),
+        (["train", "--learning-rate", "inf"], "argument --learning-rate: invalid positive float value: 'inf'"),
+        (["train", "--batch-size", "1.5"], "argument --batch-size: invalid positive int value: '1.5'"),
+        (["train", "--seed", "-1"], "argument --seed: invalid seed (0 to 4294967295) value: '-1'"),
+        (["train", "--recipe", "best"], "argument --recipe: invalid choice: 'best'"),
+        (["train", "--hidden", "128,0"], "argument --hidden: invalid sizes (such as 128,64,32) value: '128,0'"),
+        (["train", "--dropout", "1"], "argument --dropout: invalid fraction (0 to below 1) value: '1'"),
+        (["train", "--rows", "9"], "--rows 9 leaves 9 of 60000 images to train on, which lack some digits (see"),
         (["train", "--validation", "60001"], "--validation 60001 leaves 0 of 60000 images to train on, which"),
         (["train", "--validation", "59999"], "--validation 59999 leaves 1 of 60000 images to train on, which"),
-        (["--rows", "70000"], "--rows 70000: there are 60000 training images"),
-        (["--rows", "100", "--validation", "59950"], "exceed the 60000 training images"),
-        (["--output", __file__], "File exists"),
+        (["train", "--rows", "70000"], "--rows 70000: there are 60000 training images"),
+        (["train", "--rows", "100", "--validation", "59950"], "exceed the 60000 training images"),
+        (["train", "--output", __file__], "File exists"),
         (["tune", "--cv", "1"], "--cv must be at least 2; got 1 (see sk-mnist tune --help)"),
         (["tune", "--cv", "3", "--rows", "30"], "--cv 3 needs 3 images of each digit, but the 30 training"),
         (["tune", "--search", "best"], "(choose from 'grid', 'random', 'halving') (see sk-mnist tune --help)"),
@@ -345,15 +388,29 @@ def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlie
         (["fetch", "--verify", "-v"], "--verbose cannot be combined with --verify (see sk-mnist fetch --help)"),
         (["fetch", "--clear", "--verbose"], "--verbose cannot be combined with --clear (see sk-mnist fetch --help)"),
         (["evaluate"], "the following arguments are required: MODEL"),
-        (["--colour"], "unrecognized arguments: --colour (see sk-mnist train --help)"),
+        (["--colour"], "error: the first argument must be a command; got --colour (see sk-mnist --help)"),
+        (["--epochs", "5"], "error: --epochs must follow a command: sk-mnist train --epochs 5 (see sk-mnist --help)"),
+        (["--json", "tune"], "error: --json must follow a command: sk-mnist tune --json (see sk-mnist --help)"),
+        (["--clear"], "error: --clear must follow a command: sk-mnist fetch --clear (see sk-mnist --help)"),
+        (["train", "--epohcs", "5"], "unrecognized arguments: --epohcs 5. Did you mean '--epochs'? (see sk-mnist trai"),
         (["tune", "--colour"], "unrecognized arguments: --colour (see sk-mnist tune --help)"),
-        (["teach"], "invalid choice: 'teach'"),
+        (["xyz"], "error: no command 'xyz' (see sk-mnist --help)"),
+        (["trian"], "error: no command 'trian'. Did you mean 'train'? (see sk-mnist --help)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_bad_option_prints_one_line_and_exits_with_status_2(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert message in error_of(capsys, *arguments)
+
+
+def test_without_a_command_the_help_is_printed_and_nothing_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("usage: sk-mnist [-h] [--version] COMMAND ...")
+    assert "default" not in captured.out
+    assert (captured.err, list(tmp_path.iterdir())) == ("", [])
 
 
 def test_version(capsys):
@@ -365,7 +422,7 @@ def test_version(capsys):
 
 def test_os_errors_print_one_line_and_exit_with_status_1(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sk_mnist.datasets.fetch_mnist", no_space)
-    assert main(["--output", str(tmp_path)]) == 1
+    assert main(["train", "--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "sk-mnist: [Errno 28] No space left on device\n"
 
 
@@ -377,6 +434,7 @@ class TestTerminal:
         history = json.loads((tmp_path / "history.json").read_text())
         bars = [line for line in terminal.lines if line.startswith("epoch ")]
         assert max(map(len, bars)) <= columns
+        assert re.match(r"epoch 0/3 ━{5,40} compiling the network *$", bars[0])
         assert re.match(r"epoch 3/3 ━{5,} ", bars[-1])
         assert re.search(r"in \d:\d\d *$", bars[-1])
         for name, key in (("acc", "accuracy"), ("val acc", "val_accuracy")):
@@ -577,10 +635,20 @@ assert tensorflow.config.threading.get_intra_op_parallelism_threads() == 1
     assert "on 1 thread." in process.stdout
 
 
-def test_help_lists_all_recipes(capsys):
+def test_help_says_what_each_recipe_takes_and_reaches(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    assert f"--recipe {{{','.join(RECIPES)}}}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"--recipe {{{','.join(RECIPES)}}}" in printed
+    paragraphs = re.findall(r"^  (\w+) +(\S.*(?:\n {4,}.*)*)", printed.partition("\nrecipes")[2], re.MULTILINE)
+    for (name, description), (recipe, params) in zip(paragraphs, RECIPES.items(), strict=True):
+        assert name == recipe
+        assert re.search(rf" {params['epochs']} epochs.* 9\d\.\d %", description, re.DOTALL)
+
+
+def test_train_ends_with_what_to_do_next(trained):
+    output, process = trained
+    assert process.stdout.endswith(f"\nDraw digits for it: sk-mnist demo --model {output / 'model.skops'}\n")
 
 
 class TestExport:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sk_mnist.cli import _demo, _evaluate, _export, _fetch, _info, _predict, _train, _tune
-from sk_mnist.cli._options import Parser, UsageError
-from sk_mnist.cli._terminal import make_console, printable_streams, say
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["main"]
-
-# Each module adds a command to the parser.
-COMMAND_MODULES = (_train, _evaluate, _tune, _export, _predict, _demo, _fetch, _info)
-DEFAULT_COMMAND = "train"
 
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
@@ -33,33 +27,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     status : int
         0 on success, 1 after a file or system error, 130 after Ctrl-C. Wrong options exit the process with status 2.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    # Without the name of a command, run the default command.
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
-        arguments.insert(0, DEFAULT_COMMAND)
-    parser = Parser.with_commands(COMMAND_MODULES)
+    try:
+        return _parse_and_run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return INTERRUPTED
+
+
+def _parse_and_run(arguments: list[str]) -> int:
+    # Imported here, where Ctrl-C is handled. Each module adds a command to the parser.
+    from sk_mnist.cli import _demo, _evaluate, _export, _fetch, _info, _predict, _train, _tune
+    from sk_mnist.cli._options import Parser
+    from sk_mnist.cli._terminal import printable_streams
+
+    parser = Parser.with_commands((_train, _evaluate, _tune, _export, _predict, _demo, _fetch, _info))
     with printable_streams():
-        options, unknown = parser.parse_known_args(arguments)
-        if unknown:
-            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if not arguments:
+            parser.print_help()
+            return 0
+        options = parser.parse_command(arguments)
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Run a command; return its status."""
-    errors = make_console(stderr=True)
+    import warnings
+
+    from sk_mnist.cli._options import UsageError
+    from sk_mnist.cli._terminal import make_console, say
+
     try:
         with warnings.catch_warnings():
-            # An interrupted fit warns that it keeps its weights. The command discards them and reports the interrupt.
+            # An interrupted fit warns that it keeps its weights. The command says so itself.
             warnings.filterwarnings("ignore", message="Training interrupted by user")
             warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, without a file name
             status = options.run(options)
     except UsageError as error:
         options.parser.error(str(error))
-    except KeyboardInterrupt:
-        say(errors, "Interrupted.")
-        return INTERRUPTED
     except (OSError, ValueError, ImportError) as error:
-        say(errors, f"sk-mnist: {error}")
+        say(make_console(stderr=True), f"sk-mnist: {error}")
         return 1
     return status or 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -19,7 +21,9 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
+    """A parser that reports errors in one line, and says what may have been meant."""
+
+    commands: dict[str, Parser]
 
     @classmethod
     def with_commands(cls, modules: Iterable[Any]) -> Parser:
@@ -32,11 +36,42 @@ class Parser(argparse.ArgumentParser):
         for command in commands.choices.values():
             # For errors that are found after parsing, which refer to the help of the command too.
             command.set_defaults(parser=command)
+        parser.commands = commands.choices
         return parser
+
+    def parse_command(self, arguments: list[str]) -> argparse.Namespace:
+        """Parse the arguments, of which the first must be a command; exit with status 2 if they are wrong."""
+        first = arguments[0]
+        if first not in self.commands and first not in self._option_string_actions:
+            self.error(self._what_is_wrong(arguments))
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            suggestion = did_you_mean(unknown[0], options.parser._option_string_actions)
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{suggestion}")
+        return options
+
+    def _what_is_wrong(self, arguments: list[str]) -> str:
+        """Describe arguments that do not begin with a command."""
+        first = arguments[0]
+        if not first.startswith("-"):
+            return f"no command {first!r}{did_you_mean(first, self.commands)}"
+        option = first.partition("=")[0]
+        takers = [name for name, command in self.commands.items() if option in command._option_string_actions]
+        command = next(iter([name for name in arguments if name in self.commands] + takers), None)
+        if command is None:
+            return f"the first argument must be a command; got {option}"
+        others = [argument for argument in arguments if argument != command]
+        return f"{option} must follow a command: {shlex.join([self.prog, command, *others])}"
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question for the end of an error message; empty if nothing is similar to what was given."""
+    matches = get_close_matches(given, known, n=1)
+    return f". Did you mean {matches[0]!r}?" if matches else ""
 
 
 def _type(name: str, parse: Callable[[str], T], is_valid: Callable[[T], bool]) -> Callable[[str], T]:

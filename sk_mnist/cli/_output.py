@@ -92,6 +92,15 @@ class OutputDirectory:
         return [str(path) for path in self.files()]
 
 
+def unused_path(path: Path) -> Path:
+    """Return a path or, if it exists, the first free one of name-2, name-3, ..."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
 def architecture_table(model: Any) -> Table:
     """Return a table of the layers of a Keras model with their output shapes and parameter counts."""
     table = Table(title="Network", title_justify="left")

@@ -1,18 +1,17 @@
-"""The progress of a training or a search: a line with a bar and, for a search, the running fits and the best one."""
+"""The progress of a training or a search: rich's bar and, for a search, the running fits and the best one."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from sk_mnist.cli._candidates import ScoreRecorder, in_words
@@ -35,33 +34,36 @@ class Figure(NamedTuple):
     importance: int = 0
 
 
-@dataclass
-class BarLine:
-    """A line of text, a bar, figures and a time, with as many figures as fit."""
+class FiguresColumn(ProgressColumn):
+    """The figures and the time of a task, with as many figures as fit beside its description and a short bar."""
 
-    head: str
-    share: float
-    figures: Sequence[Figure]
-    time: str
+    def __init__(self, console: Console) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.console = console
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width
-        tail = self._tail(width - len(self.head) - MIN_BAR - 2)
-        bar = min(MAX_BAR, width - len(self.head) - len(tail) - 2)
-        grid = Table.grid(padding=(0, 1))
-        for _ in range(3):
-            grid.add_column(no_wrap=True)
-        grid.add_row(Text(self.head), ProgressBar(1.0, self.share, width=bar), Text(tail))
-        yield grid
-
-    def _tail(self, width: int) -> str:
-        """Return the figures that fit, and the time."""
-        figures = list(self.figures)
+    def render(self, task: Task) -> Text:
+        """Return the text."""
+        width = self.console.width - len(task.description) - MIN_BAR - 2
+        figures, time_left = list(task.fields["figures"]), task.fields["time_left"]()
         while True:
-            tail = " ".join([*(figure.text for figure in figures), self.time]).strip()
-            if len(tail) <= width or not figures:
-                return tail
+            text = " ".join([*(figure.text for figure in figures), time_left]).strip()
+            if len(text) <= width or not figures:
+                return Text(text)
             figures.remove(min(figures, key=lambda figure: figure.importance))
+
+
+class Bar(Progress):
+    """A line with a bar and figures on a terminal, and lines of text below it."""
+
+    def __init__(self, console: Console, lines: Callable[[], list[str]]) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(MAX_BAR), FiguresColumn(console)
+        self.lines = lines
+        super().__init__(*columns, console=console, refresh_per_second=4, disable=not is_live(console))
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the bar and the lines."""
+        yield from super().get_renderables()
+        yield from (Text(line, no_wrap=True, overflow="crop") for line in self.lines())
 
 
 class Clock:
@@ -125,28 +127,37 @@ def duration(seconds: float) -> str:
 
 
 class _Progress:
-    """A scikit-learn callback that shows its state on a terminal, where it is redrawn as it changes."""
+    """A scikit-learn callback that shows its state in a bar on a terminal."""
+
+    clock: Clock
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._live: Live | None = None
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Show the screen."""
-        if is_live(self.console):
-            self._live = Live(get_renderable=self._screen, console=self.console)
-            self._live.start()
+        """Show the bar."""
+        self.bar = Bar(self.console, self._lines)
+        self._task = self.bar.add_task(self._head(), total=1.0, figures=[], time_left=self._time_left)
+        self.bar.start()
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Do nothing."""
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Leave the last screen as it is."""
-        if self._live is not None:
-            self._live.stop()
+        """Leave the last state of the bar on the screen."""
+        self.bar.stop()
 
-    def _screen(self) -> RenderableType:
+    def _update(self, **fields: Any) -> None:
+        self.bar.update(self._task, description=self._head(), completed=self.clock.share, **fields)
+
+    def _head(self) -> str:
         raise NotImplementedError
+
+    def _time_left(self) -> str:
+        return self.clock.text()
+
+    def _lines(self) -> list[str]:
+        return []
 
 
 class TrainingProgress(_Progress):
@@ -156,26 +167,26 @@ class TrainingProgress(_Progress):
         """Show the bar."""
         self.n_epochs = estimator.epochs
         self.clock = Clock(self.n_epochs)
-        self.figures: list[Figure] = []
         super().setup(estimator, context)
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> None:
         """Show the figures of an epoch."""
         if context.task_name != "epoch":
             self.clock.finish()
+            self._update()
             return
         scores = {name: values[-1] for name, values in fitted_estimator.history_.items()}
         self.clock.advance(1)
-        self.figures = _epoch_figures(scores, n_more_digits=0)
-        if self._live is None:
+        self._update(figures=_epoch_figures(scores, n_more_digits=0))
+        if self.bar.disable:
             texts = [figure.text for figure in _epoch_figures(scores, n_more_digits=1)]
             say(self.console, "  ".join([self._head(), *texts, self.clock.text()]))
 
     def _head(self) -> str:
         return f"epoch {self.clock.done:.0f}/{self.n_epochs}"
 
-    def _screen(self) -> BarLine:
-        return BarLine(self._head(), self.clock.share, self.figures, self.clock.text())
+    def _time_left(self) -> str:
+        return self.clock.text() or "compiling the network"
 
 
 def _epoch_figures(scores: dict[str, float], *, n_more_digits: int) -> list[Figure]:
@@ -228,7 +239,7 @@ class SearchProgress(_Progress):
         recorder.on_score = self._on_score
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Show the screen."""
+        """Show the bar."""
         self.clock = Clock(self.plan.total_work)
         super().setup(estimator, context)
 
@@ -254,6 +265,7 @@ class SearchProgress(_Progress):
                 self.clock.advance(1.0 if task.source_task_name == REFIT else self.plan.epoch_work)
             elif _trains_network(context):
                 self._running.pop(id(task))
+        self._update()
         return self.is_stopping
 
     def teardown(self, estimator: Any, context: Any) -> None:
@@ -263,22 +275,25 @@ class SearchProgress(_Progress):
         super().teardown(estimator, context)
 
     def _on_score(self, params: dict[str, Any], score: float) -> None:
-        if self._live is None:
-            with self._lock:
-                left = self.clock.text()
-            say(self.console, f"{self._head()}  {100 * score:.2f} %  {in_words(params)}  {left}")
+        self._update()
+        if self.bar.disable:
+            say(self.console, f"{self._head()}  {100 * score:.2f} %  {in_words(params)}  {self._time_left()}")
 
     def _head(self) -> str:
         return f"fit {self.recorder.n_fits}/{self.plan.n_fits}"
 
-    def _screen(self) -> Group:
+    def _time_left(self) -> str:
         with self._lock:
-            bar = BarLine(self._head(), self.clock.share, [], self.clock.text())
+            return self.clock.text()
+
+    def _lines(self) -> list[str]:
+        """Describe the running fits and the best candidate so far."""
+        with self._lock:
             lines = [str(fit) for fit in self._running.values()]
         best = self.recorder.best()
         if best is not None and lines:
             lines.append(f"  best so far: {100 * np.mean(best.scores):.2f} %  {in_words(best.params)}")
-        return Group(bar, *(Text(line, no_wrap=True, overflow="crop") for line in lines))
+        return lines
 
 
 def _trains_network(context: Any) -> bool:

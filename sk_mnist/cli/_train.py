@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 # The recipes of sk_mnist.pipeline, repeated because its import would slow down every --help.
 RECIPES = ("reference", "fast", "robust", "wide")
 
+# Times and accuracies are those of docs/accuracy.md and docs/command_line.md.
+RECIPES_HELP = """\
+recipes, with times on 2 cores and the accuracy on the test images:
+  reference  784-128-64-32-10 units, 20 epochs; 10 seconds, 98.3 %
+  fast       the same network, 3 epochs; 3 seconds, 97.7 %
+  robust     the same network, 900 epochs on images whose shape and strokes
+             change; a quarter of an hour, 99.4 %
+  wide       784-1024-512-256-10 units, 160 epochs on images whose shape
+             changes; 10 minutes, 99.6 %
+"""
+
 DEFAULT_OUTPUT = Path("sk-mnist-output")
 OUTPUTS = ("model.skops", "metrics.json", "history.json", "history.png", "confusion_matrix.png", "misclassified.png")
 
@@ -33,9 +45,14 @@ PARAMETERS = ("epochs", "batch_size", "learning_rate", "dropout", "hidden_layer_
 
 def add_command(commands: Any) -> None:
     """Add the command to the parser."""
-    train = commands.add_parser("train", help="train the network and evaluate it on the test images (default command)")
+    train = commands.add_parser(
+        "train",
+        help="train the network and evaluate it on the test images",
+        epilog=RECIPES_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     train.set_defaults(run=run)
-    train.add_argument("--recipe", choices=RECIPES, default="reference", help="training recipe (default: reference)")
+    train.add_argument("--recipe", choices=RECIPES, default="reference", help="see below (default: reference)")
     train.add_argument("--epochs", type=positive(int), help="passes over the training images (default: the recipe's)")
     train.add_argument("--batch-size", type=positive(int), help="images per step (default: the recipe's)")
     train.add_argument("--learning-rate", type=positive(float), help="step size (default: the recipe's)")
@@ -51,8 +68,8 @@ def add_command(commands: Any) -> None:
         "--early-stopping",
         action="store_true",
         default=None,
-        help="stop after 5 epochs without a better validation accuracy, and keep the best epoch; "
-        "without --validation, a tenth of the images is held out",
+        help="stop after 5 epochs without a better validation accuracy; the best epoch is kept, even if all epochs are "
+        "trained; without --validation, a tenth of the images is held out",
     )
     train.add_argument(
         "--validation",
@@ -73,22 +90,24 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
-    from sk_mnist.metrics import evaluate
-
     console = make_console(quiet=options.quiet, stderr=options.json)
-    pipeline = _make_pipeline(options)
+    with waiting(console, "Loading scikit-learn"):
+        pipeline = _make_pipeline(options)
     output = _prepare_output(console, options)
     train, test = read_images(console, options.data_home, options.rows)
     data, held_out = _split(train, options.rows, options.validation)
     say(console, f"MNIST: {len(data[1]):,} training and {len(test.target):,} test images, from {train.source}")
-    seconds = _fit(console, pipeline, data, held_out, options.threads)
-    result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
-    console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
-    say(console, f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {_processors(options.threads)}.")
-    with output.replacing_all() as staging:
-        _write(console, staging, pipeline, result, seconds, None if options.no_plots else test)
+    try:
+        seconds = _fit(console, pipeline, data, held_out, options.threads)
+        result = _report(console, pipeline, test, seconds, options.threads)
+        with output.replacing_all() as staging:
+            _write(console, staging, pipeline, result, seconds, None if options.no_plots else test)
+    except KeyboardInterrupt:
+        _keep_network(console, pipeline, output.path)
+        raise
     files = output.report(console)
+    say(console, f"Draw digits for it: {shlex.join(['sk-mnist', 'demo', '--model', str(output.path / 'model.skops')])}")
     if options.json:
         print_json(
             {
@@ -145,10 +164,35 @@ def _fit(console: Console, pipeline: Pipeline, data: tuple, held_out: dict[str, 
     if not console.quiet:
         mlp.set_callbacks(TrainingProgress(console))
     start = time.perf_counter()
-    with threadpool_limits(n_threads, user_api="blas"):
-        pipeline.fit(*data, **held_out)
-    mlp.set_callbacks()
+    try:
+        with threadpool_limits(n_threads, user_api="blas"):
+            pipeline.fit(*data, **held_out)
+    finally:
+        mlp.set_callbacks()
     return time.perf_counter() - start
+
+
+def _keep_network(console: Console, pipeline: Pipeline, directory: Path) -> None:
+    """Save the network of an interrupted training, as `fit` keeps it, without replacing an earlier one."""
+    from sk_mnist.persistence import save
+
+    mlp = pipeline["mlp"]
+    if hasattr(mlp, "coefs_"):
+        path = save(pipeline, _output.unused_path(directory / "model.skops"))
+        say(console, f"{mlp.n_iter_} of {mlp.epochs} epochs were finished. The network is in {path}")
+
+
+def _report(
+    console: Console, pipeline: Pipeline, test: Bunch, seconds: float, n_threads: int | None
+) -> EvaluationResult:
+    """Evaluate the network and print its figures."""
+    from sk_mnist.metrics import evaluate
+
+    result = evaluate(pipeline, test.data, test.target)
+    mlp = pipeline["mlp"]
+    console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
+    say(console, f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {_processors(n_threads)}.")
+    return result
 
 
 def _processors(n_threads: int | None) -> str:

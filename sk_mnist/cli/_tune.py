@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import threading
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.console import Console
 from sk_mnist.cli._candidates import ScoreRecorder, best_table, plain, ranking
 from sk_mnist.cli._input import read_images
 from sk_mnist.cli._options import UsageError, add_training_options, positive
-from sk_mnist.cli._output import OutputDirectory, write_json, write_pictures
+from sk_mnist.cli._output import OutputDirectory, unused_path, write_json, write_pictures
 from sk_mnist.cli._progress import SearchProgress, duration
 from sk_mnist.cli._searches import SearchPlan, check_options, make_search
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
@@ -141,7 +140,7 @@ def _keep_what_is_finished(
     recorder.close()
     progress.is_stopping = True
     if recorder.n_fits:
-        path = recorder.write(_unused_path(output / "search.csv"))
+        path = recorder.write(unused_path(output / "search.csv"))
         say(console, f"{recorder.n_fits} of {plan.n_fits} fits were finished. Their scores are in {path}")
     else:
         say(console, "No fit was finished, and nothing was written.")
@@ -150,15 +149,6 @@ def _keep_what_is_finished(
     for thread in threading.enumerate():
         if "(worker)" in thread.name:
             thread.join(timeout=60)
-
-
-def _unused_path(path: Path) -> Path:
-    """Return a path or, if it exists, the first free one of name-2, name-3, ..."""
-    number, free = 1, path
-    while os.path.lexists(free):
-        number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
 
 
 def _report(console: Console, search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float) -> None:
