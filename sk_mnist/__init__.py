@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
     from sk_mnist.datasets import get_data_home as get_data_home
     from sk_mnist.metrics import evaluate as evaluate
+    from sk_mnist.model_selection import cross_validation_report as cross_validation_report
     from sk_mnist.neural_network import KerasMLPClassifier as KerasMLPClassifier
     from sk_mnist.persistence import load as load
     from sk_mnist.persistence import save as save
@@ -40,6 +41,7 @@ _HOME = {
     "load_pretrained": "sk_mnist.pretrained",
     "read_digits": "sk_mnist.reading",
     "evaluate": "sk_mnist.metrics",
+    "cross_validation_report": "sk_mnist.model_selection",
     "start_tensorflow": "sk_mnist._tensorflow",
     "show_versions": "sk_mnist._versions",
     "save": "sk_mnist.persistence",

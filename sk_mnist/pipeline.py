@@ -1,12 +1,11 @@
 """The Pipeline for MNIST, the training recipes of its classifier, and published results to compare with."""
 
 import copy
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from sklearn.pipeline import Pipeline
 
+from sk_mnist._arguments import suggest
 from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
@@ -104,14 +103,7 @@ def make_mnist_pipeline(
     0.003
     """
     if not isinstance(recipe, str) or recipe not in RECIPES:
-        raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.{_suggestion(recipe, RECIPES)}")
-    known = KerasMLPClassifier().get_params(deep=False)
-    for name in mlp_params:
-        if name not in known:
-            raise TypeError(
-                f"make_mnist_pipeline takes the parameters of KerasMLPClassifier; got {name!r}."
-                f"{_suggestion(name, known)}"
-            )
+        raise ValueError(f"recipe must be one of {sorted(RECIPES)}; got {recipe!r}.{suggest(recipe, RECIPES)}")
     return Pipeline(
         [
             ("flatten", ImageFlattener()),
@@ -119,12 +111,6 @@ def make_mnist_pipeline(
             ("mlp", KerasMLPClassifier(**{**copy.deepcopy(RECIPES[recipe]), **mlp_params})),
         ]
     )
-
-
-def _suggestion(given: str, known: Iterable[str]) -> str:
-    # The user may have given the name that the parameter has in the Pipeline, with the step as prefix.
-    matches = get_close_matches(str(given).removeprefix("mlp__"), known, n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def __dir__() -> list[str]:

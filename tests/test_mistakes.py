@@ -1,5 +1,6 @@
 """Mistakes that beginners make: each is an error or a warning that says what to do."""
 
+import inspect
 import json
 import pickle
 import re
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 from PIL import Image
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
@@ -267,18 +269,69 @@ def test_missing_pixels_are_rejected_with_advice_to_impute_them(rows, labels, ma
         make().fit(rows, labels).predict(X)
 
 
+def fit(**arguments):
+    return quick().fit([[0.0], [1.0]], [0, 1], **arguments)
+
+
+EPOCHS, RATE = "Did you mean 'epochs'?", "Did you mean 'learning_rate'?"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("function", "given", "advice"),
     [
-        ({"epoch": 3}, r"got 'epoch'\. Did you mean 'epochs'\?"),
-        ({"mlp__epochs": 3}, r"got 'mlp__epochs'\. Did you mean 'epochs'\?"),
-        ({"hidden_layers": (8,)}, r"got 'hidden_layers'\. Did you mean 'hidden_layer_sizes'\?"),
-        ({"colour": 3}, r"takes the parameters of KerasMLPClassifier; got 'colour'\.$"),
+        (KerasMLPClassifier, "epoch", EPOCHS),
+        (KerasMLPClassifier, "max_iter", EPOCHS),
+        (KerasMLPClassifier, "n_epochs", EPOCHS),
+        (KerasMLPClassifier, "lr", RATE),
+        (KerasMLPClassifier, "learning_rate_init", RATE),
+        (KerasMLPClassifier, "solver", "Did you mean 'optimizer'?"),
+        (KerasMLPClassifier, "callbacks", "Give Keras' callbacks as keras_callbacks"),
+        (KerasMLPClassifier, "validation_data", "Give X_val and y_val to fit()."),
+        (make_mnist_pipeline, "epoch", EPOCHS),
+        (make_mnist_pipeline, "max_iter", EPOCHS),
+        (make_mnist_pipeline, "mlp__epochs", EPOCHS),
+        (make_mnist_pipeline, "hidden_layers", "Did you mean 'hidden_layer_sizes'?"),
+        (fit, "validation_data", "Give X_val and y_val."),
+        (fit, "sample_weights", "Did you mean 'sample_weight'?"),
+        (fit, "epochs", "It is a parameter of KerasMLPClassifier()."),
+        (fetch_mnist, "split", "Did you mean 'subset'?"),
+        (fetch_mnist, "train", "Give subset='train' or subset='test'."),
+        (fetch_mnist, "normalise", "Did you mean 'normalize'?"),
     ],
 )
-def test_a_misspelt_parameter_is_rejected_with_a_suggestion(arguments, message):
-    with pytest.raises(TypeError, match=message):
-        make_mnist_pipeline(**arguments)
+def test_a_wrong_name_is_rejected_with_the_right_one(function, given, advice):
+    with pytest.raises(TypeError, match=re.escape(f"() got an unexpected keyword argument {given!r}. {advice}")):
+        function(**{given: 3})
+
+
+@pytest.mark.parametrize("function", [KerasMLPClassifier, make_mnist_pipeline, fit, fetch_mnist])
+def test_a_name_that_is_like_no_other_is_rejected_without_advice(function):
+    with pytest.raises(TypeError, match=r"\(\) got an unexpected keyword argument 'colour'\.$"):
+        function(colour=3)
+
+
+class Deep(KerasMLPClassifier):
+    """A subclass that has a parameter with one of the names that KerasMLPClassifier explains."""
+
+    def __init__(self, lr=0.1, epochs=20):
+        super().__init__((8, 8), learning_rate=lr, epochs=epochs)
+        self.lr = lr
+
+
+def test_explaining_wrong_names_changes_no_signature():
+    classifier = KerasMLPClassifier(epochs=3)
+    documented = re.findall(r"^    (\w+) : ", KerasMLPClassifier.__doc__.split("Attributes\n")[0], re.MULTILINE)
+    assert list(inspect.signature(KerasMLPClassifier).parameters) == documented
+    assert sorted(classifier.get_params()) == sorted(documented)
+    assert clone(classifier).get_params() == classifier.get_params()
+    assert list(inspect.signature(classifier.fit).parameters)[:2] == ["X", "y"]
+    assert {"X_val", "y_val", "sample_weight"} <= set(inspect.signature(classifier.set_fit_request).parameters)
+    assert inspect.signature(fetch_mnist).parameters["subset"].default == "all"
+    assert pickle.loads(pickle.dumps(fetch_mnist)) is fetch_mnist
+
+
+def test_a_subclass_may_use_the_names_that_are_wrong_in_its_parent():
+    assert clone(Deep(lr=0.2)).get_params() == {"lr": 0.2, "epochs": 20}
 
 
 def test_a_misspelt_recipe_is_rejected_with_a_suggestion():

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict, Unpack, overload
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
+from sk_mnist._arguments import explain_wrong_names
 from sk_mnist._images import SIDE, pixel_names
 from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
@@ -27,6 +28,14 @@ class _MnistBunch(Bunch):
         # Pickles and copies are plain Bunches, so that pickles do not refer to a private class.
         return Bunch, (), None, None, iter(self.items())
 
+
+# Names that Hugging Face's datasets and torchvision use.
+_OTHER_NAMES = {
+    "split": "subset",
+    "train": "Give subset='train' or subset='test'.",
+    "root": "data_home",
+    "download": "download_if_missing",
+}
 
 _PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
@@ -52,6 +61,7 @@ def fetch_mnist(*, return_X_y: Literal[False] = False, **options: Unpack[_Option
 def fetch_mnist(*, return_X_y: Literal[True], **options: Unpack[_Options]) -> tuple[Any, Any]: ...
 @overload
 def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tuple[Any, Any]: ...
+@explain_wrong_names(_OTHER_NAMES)
 @validate_params(
     {
         "subset": [StrOptions(set(_PARTS))],

@@ -17,6 +17,7 @@ from sklearn.utils import Tags, assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_mnist._arguments import explain_wrong_names
 from sk_mnist._images import look_like_bytes, stack_column
 from sk_mnist._sklearn import (
     HasMethods,
@@ -75,6 +76,19 @@ if TYPE_CHECKING:
 
 
 Augmentation: TypeAlias = RandomWarp | RandomInk | Literal["affine", "elastic"]
+
+# Names that MLPClassifier, Keras, scikeras and skorch use.
+_OTHER_NAMES = {
+    "max_iter": "epochs",
+    "n_epochs": "epochs",
+    "max_epochs": "epochs",
+    "lr": "learning_rate",
+    "learning_rate_init": "learning_rate",
+    "solver": "optimizer",
+    "callbacks": "Give Keras' callbacks as keras_callbacks, and scikit-learn's to set_callbacks().",
+    "validation_split": "Set early_stopping=True and validation_fraction.",
+    "validation_data": "Give X_val and y_val to fit().",
+}
 
 
 class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -331,6 +345,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    @explain_wrong_names(_OTHER_NAMES)
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | np.ndarray = (128, 64, 32),
@@ -386,6 +401,13 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @explain_wrong_names(
+        {
+            **dict.fromkeys(_parameter_constraints, "It is a parameter of KerasMLPClassifier()."),
+            "callbacks": "Give Keras' callbacks to KerasMLPClassifier(keras_callbacks=...).",
+            "validation_data": "Give X_val and y_val.",
+        }
+    )
     @with_callbacks
     # The teacher validates its own parameters.
     @fit_context(prefer_skip_nested_validation=False)
