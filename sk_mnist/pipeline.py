@@ -1,16 +1,31 @@
 """The Pipeline for MNIST, the training recipes of its classifier, and published results to compare with."""
 
 import copy
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from sk_mnist._arguments import suggest
 from sk_mnist.augmentation import RandomInk, RandomWarp
 from sk_mnist.neural_network import KerasMLPClassifier
+from sk_mnist.neural_network._classifier import MLPParameters
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
 
 __all__ = ["RECIPES", "make_mnist_pipeline"]
+
+if TYPE_CHECKING:
+
+    class MnistPipeline(Pipeline):
+        """scikit-learn's Pipeline, whose methods have no types."""
+
+        def fit(self, X: Any, y: Any = None, **params: Any) -> Self: ...
+        def predict(self, X: Any, **params: Any) -> NDArray[Any]: ...
+        def predict_proba(self, X: Any, **params: Any) -> NDArray[Any]: ...
+        def score(self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any) -> float: ...
+
+else:
+    MnistPipeline = Pipeline
 
 # Parameters of KerasMLPClassifier that make up each recipe; those not named keep their defaults.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -63,8 +78,8 @@ PUBLISHED = {"log_loss": 0.1513, "label_broadcast_mse": 27.3391, "accuracy": 0.9
 
 
 def make_mnist_pipeline(
-    recipe: Literal["reference", "fast", "robust", "wide"] = "reference", **mlp_params: Any
-) -> Pipeline:
+    recipe: Literal["reference", "fast", "robust", "wide"] = "reference", **mlp_params: Unpack[MLPParameters]
+) -> MnistPipeline:
     """Pipeline from images to digits: flatten, scale, classify.
 
     Parameters

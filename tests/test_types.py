@@ -8,6 +8,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from sk_mnist import KerasMLPClassifier, make_mnist_pipeline
+from sk_mnist.neural_network._classifier import MLPParameters
 from sk_mnist.neural_network._forward import ACTIVATIONS
 from sk_mnist.neural_network._job import AUGMENTATIONS
 from sk_mnist.neural_network._schedules import SCHEDULES
@@ -34,15 +35,24 @@ def test_a_parameter_has_its_names_in_its_type_and_in_the_docs(function, documen
     assert sorted(re.findall(r'"(\w+)"', line[1].split("}")[0])) == sorted(names)
 
 
+def test_the_pipeline_takes_the_parameters_of_the_classifier():
+    parameters = get_type_hints(KerasMLPClassifier.__init__)
+    del parameters["return"]
+    assert get_type_hints(MLPParameters) == parameters
+
+
 SCRIPT = """\
 from sk_mnist import (
-    ImageFlattener, KerasMLPClassifier, PixelScaler, RandomWarp, evaluate, fetch_mnist, make_mnist_pipeline
+    ImageFlattener, KerasMLPClassifier, PixelScaler, RandomWarp, evaluate, fetch_mnist, load_pretrained,
+    make_mnist_pipeline, read_digits
 )
 from sk_mnist.metrics import label_broadcast_mse
 from sk_mnist.model_selection import cross_validation_report, mnist_param_grid
 
 X, y = fetch_mnist(return_X_y=True)
-fetch_mnist().data
+fetch_mnist().data.mean()
+frame, target = fetch_mnist(return_X_y=True, as_frame=True)
+frame.head()
 
 
 def load_digits(as_tuple: bool) -> object:
@@ -51,10 +61,14 @@ def load_digits(as_tuple: bool) -> object:
 
 clf = KerasMLPClassifier((64,), epochs=3).fit(X, y, X_val=X, y_val=y)
 clf.partial_fit(X, y, classes=range(10))
+clf.classes_, clf.n_features_in_, clf.feature_names_in_, clf.coefs_, clf.intercepts_, clf.out_activation_
+clf.n_layers_, clf.n_outputs_, clf.n_iter_, clf.loss_, clf.loss_curve_, clf.history_, clf.validation_scores_
+clf.best_epoch_, clf.best_loss_, clf.best_validation_score_
 result = evaluate(clf, X, y)
 print(result.accuracy + 1, cross_validation_report(clf, X, y).mean["accuracy"])
-ImageFlattener().fit(X), PixelScaler().fit(X)
-make_mnist_pipeline("fast", epochs=2).fit(X, y)
+ImageFlattener().fit(X).feature_names_in_, PixelScaler().fit(X).n_features_in_
+load_pretrained().predict(X).mean(), read_digits("photo.png").digits[0].confidence
+make_mnist_pipeline("fast", epochs=2).fit(X, y).predict_proba(X).mean()
 KerasMLPClassifier([64, 32], activation="tanh", augmentation=RandomWarp(), jit_compile=True, class_weight={0: 2.0})
 
 KerasMLPClassifier(epochs="three")  # error
@@ -64,6 +78,8 @@ KerasMLPClassifier(augmentation="rotate")  # error
 KerasMLPClassifier(monitor="accuracy")  # error
 KerasMLPClassifier(dtype="float16")  # error
 make_mnist_pipeline("slow")  # error
+make_mnist_pipeline(epoch=3)  # error
+make_mnist_pipeline(epochs="three")  # error
 fetch_mnist(subset="trian")  # error
 clf.fit()  # error
 clf.fit(X, y, validation_data=(X, y))  # error
@@ -72,6 +88,12 @@ evaluate(clf, X)  # error
 result.acuracy  # error
 fetch_mnist(subzet="train")  # error
 fetch_mnist(return_X_y=True).data  # error
+X.head()  # error
+fetch_mnist().target.head()  # error
+clf.coefs_.shape  # error
+clf.best_epoch_ + 1  # error
+load_pretrained().predict(X).confidence  # error
+read_digits("photo.png").txt  # error
 label_broadcast_mse(y)  # error
 mnist_param_grid(3)  # error
 cross_validation_report(clf, X, y, folds=3)  # error

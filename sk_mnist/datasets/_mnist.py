@@ -6,27 +6,16 @@ from os import PathLike
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 
 from sk_mnist._arguments import explain_wrong_names
 from sk_mnist._images import SIDE, pixel_names
 from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import Interval, StrOptions, validate_params
+from sk_mnist.datasets._bunch import ImageBunch
 from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.datasets._sources import read_data_set
-
-
-class _MnistBunch(Bunch):
-    """A Bunch that prints a summary instead of 784 names, a page of text and the corners of arrays."""
-
-    def __repr__(self) -> str:
-        shown = {name: _in_words(value) for name, value in self.items() if value is not None}
-        width = max(map(len, shown), default=0)
-        return "\n".join([f"MNIST, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
-
-    def __reduce__(self) -> tuple[type[Bunch], tuple, None, None, Any]:
-        # Pickles and copies are plain Bunches, so that pickles do not refer to a private class.
-        return Bunch, (), None, None, iter(self.items())
 
 
 # Names that Hugging Face's datasets and torchvision use.
@@ -46,7 +35,6 @@ class _Options(TypedDict, total=False):
     subset: Literal["train", "test", "all"]
     data_home: str | PathLike | None
     download_if_missing: bool
-    as_frame: bool
     normalize: bool
     shuffle: bool
     random_state: int | np.random.RandomState | None
@@ -56,11 +44,21 @@ class _Options(TypedDict, total=False):
 
 
 @overload
-def fetch_mnist(*, return_X_y: Literal[False] = False, **options: Unpack[_Options]) -> Bunch: ...
+def fetch_mnist(
+    *, return_X_y: Literal[False] = False, as_frame: Literal[False] = False, **options: Unpack[_Options]
+) -> ImageBunch: ...
 @overload
-def fetch_mnist(*, return_X_y: Literal[True], **options: Unpack[_Options]) -> tuple[Any, Any]: ...
+def fetch_mnist(
+    *, return_X_y: Literal[True], as_frame: Literal[False] = False, **options: Unpack[_Options]
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 @overload
-def fetch_mnist(*, return_X_y: bool, **options: Unpack[_Options]) -> Bunch | tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: Literal[False] = False, as_frame: bool, **options: Unpack[_Options]) -> Bunch: ...
+@overload
+def fetch_mnist(*, return_X_y: Literal[True], as_frame: bool, **options: Unpack[_Options]) -> tuple[Any, Any]: ...
+@overload
+def fetch_mnist(
+    *, return_X_y: bool, as_frame: bool = False, **options: Unpack[_Options]
+) -> Bunch | tuple[Any, Any]: ...
 @explain_wrong_names(_OTHER_NAMES)
 @validate_params(
     {
@@ -211,14 +209,16 @@ def fetch_mnist(
         data = np.divide(data, np.float32(255), dtype=np.float32)
     images = data.reshape(-1, SIDE, SIDE)
 
-    X, y, frame = data, target, None
+    X: Any = data
+    y: Any = target
+    frame = None
     if pandas is not None:
         X = pandas.DataFrame(data, columns=pixel_names(SIDE, SIDE), copy=False)
         y = pandas.Series(target, name="target", copy=False)
         frame = X.assign(target=y)
     if return_X_y:
         return X, y
-    return _MnistBunch(
+    return ImageBunch(
         data=X,
         target=y,
         images=images,
@@ -228,16 +228,6 @@ def fetch_mnist(
         DESCR=_load_descr(),
         source=str(source),
     )
-
-
-def _in_words(value: Any) -> str:
-    """Describe an entry of the Bunch in one line."""
-    if hasattr(value, "shape"):
-        dtype = f", {value.dtype}" if hasattr(value, "dtype") else ""
-        return f"{type(value).__name__} of shape {value.shape}{dtype}"
-    if isinstance(value, list):
-        return f"list of {len(value)}: {value[0]!r} to {value[-1]!r}" if value else "empty list"
-    return repr(value) if len(str(value)) <= 80 and "\n" not in str(value) else f"{type(value).__name__}, to print"
 
 
 def _load_descr() -> str:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -89,6 +89,36 @@ _OTHER_NAMES = {
     "validation_split": "Set early_stopping=True and validation_fraction.",
     "validation_data": "Give X_val and y_val to fit().",
 }
+
+
+class MLPParameters(TypedDict, total=False):
+    """The parameters of KerasMLPClassifier, for functions that pass them on."""
+
+    hidden_layer_sizes: int | Sequence[int] | np.ndarray
+    activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"]
+    dropout: float
+    alpha: float
+    optimizer: Any
+    learning_rate: float
+    learning_rate_schedule: Literal["constant", "cosine", "one_cycle"]
+    batch_size: int
+    epochs: int
+    label_smoothing: float
+    augmentation: Augmentation | Sequence[Augmentation] | None
+    teacher: Any
+    teacher_weight: float
+    early_stopping: bool
+    monitor: Literal["val_accuracy", "val_loss"]
+    validation_fraction: float
+    n_iter_no_change: float
+    class_weight: dict | Literal["balanced"] | None
+    warm_start: bool
+    checkpoint_dir: str | os.PathLike | None
+    keras_callbacks: list | None
+    jit_compile: bool | Literal["auto"]
+    dtype: Literal["float32", "float64"]
+    random_state: int | np.random.RandomState | None
+    verbose: int
 
 
 class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -344,6 +374,15 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    classes_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    n_iter_: int
+    history_: History
+    best_epoch_: int | None
 
     @explain_wrong_names(_OTHER_NAMES)
     def __init__(
@@ -918,7 +957,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.feature_names_in_ = seen.feature_names
         self.classes_ = seen.classes
         self.n_iter_ = 0
-        self.history_: History = empty_history()
+        self.history_ = empty_history()
         self._seed = seed
         self._optimizer_state: OptimizerState | None = None
 

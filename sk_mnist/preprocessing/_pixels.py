@@ -67,6 +67,9 @@ class ImageFlattener(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {}  # noqa: RUF012 (scikit-learn's own way of declaring it)
 
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the shape of an image.
@@ -254,6 +257,9 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     _parameter_constraints: dict = {  # noqa: RUF012 (scikit-learn's own way of declaring it)
         "pixel_max": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     }
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
 
     def __init__(self, pixel_max: Any = "auto") -> None:
         self.pixel_max = pixel_max

@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -19,6 +19,9 @@ from sk_mnist.neural_network import KerasMLPClassifier
 from sk_mnist.neural_network._classifier import adopt_training
 from sk_mnist.neural_network._training import Layer, State
 from sk_mnist.preprocessing import ImageFlattener, PixelScaler
+
+if TYPE_CHECKING:
+    from sk_mnist.pipeline import MnistPipeline
 
 # Each model has two files: NAME.npz, its weights and the history of its training, and NAME.json, its card.
 # examples/train_pretrained.py writes them.
@@ -32,7 +35,7 @@ _CHANGES = {change.__name__: change for change in (RandomWarp, RandomInk)}
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
-def load_pretrained(name: str = "robust") -> Pipeline:
+def load_pretrained(name: str = "robust") -> MnistPipeline:
     """Return a trained Pipeline for MNIST, which comes with this package.
 
     The weights are checked by their digests, and code builds the Pipeline around them, so that it works with every
