@@ -17,7 +17,6 @@ from sk_mnist.datasets._bunch import ImageBunch
 from sk_mnist.datasets._dataset import MNIST
 from sk_mnist.datasets._sources import read_data_set
 
-
 # Names that Hugging Face's datasets and torchvision use.
 _OTHER_NAMES = {
     "split": "subset",
