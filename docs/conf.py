@@ -127,6 +127,7 @@ _GALLERY_ORDER = [
     "plot_own_digits.py",
     "plot_scalers.py",
     "plot_compare_classifiers.py",
+    "fashion_mnist.py",
     "dense_networks.py",
 ]
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sk_mnist.augmentation import RandomInk as RandomInk
     from sk_mnist.augmentation import RandomWarp as RandomWarp
     from sk_mnist.datasets import clear_data_home as clear_data_home
+    from sk_mnist.datasets import fetch_fashion_mnist as fetch_fashion_mnist
     from sk_mnist.datasets import fetch_mnist as fetch_mnist
     from sk_mnist.datasets import get_data_home as get_data_home
     from sk_mnist.metrics import evaluate as evaluate
@@ -32,6 +33,7 @@ _HOME = {
     "RandomInk": "sk_mnist.augmentation",
     "RandomWarp": "sk_mnist.augmentation",
     "fetch_mnist": "sk_mnist.datasets",
+    "fetch_fashion_mnist": "sk_mnist.datasets",
     "get_data_home": "sk_mnist.datasets",
     "clear_data_home": "sk_mnist.datasets",
     "DigitImageNormalizer": "sk_mnist.preprocessing",

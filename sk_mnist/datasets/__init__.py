@@ -1,9 +1,10 @@
-"""MNIST, from the first source that has it: a cache, the network, or the copy in this package."""
+"""MNIST and Fashion-MNIST, from the first source that has them: a cache, the network, a copy in this package."""
 
 from sk_mnist.datasets._cache import clear_data_home, get_data_home
+from sk_mnist.datasets._fashion_mnist import fetch_fashion_mnist
 from sk_mnist.datasets._mnist import fetch_mnist
 
-__all__ = ["clear_data_home", "fetch_mnist", "get_data_home"]
+__all__ = ["clear_data_home", "fetch_fashion_mnist", "fetch_mnist", "get_data_home"]
 
 
 def __dir__() -> list[str]:

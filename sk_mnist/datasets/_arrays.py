@@ -34,7 +34,7 @@ _ZIP_END = struct.Struct("<4s4H2LH")
 
 def read_directory(directory: Path, data_set: DataSet, names: Collection[str]) -> Arrays:
     """Read arrays from the npz file in a directory, or else from the IDX files there, gzipped or not."""
-    npz = directory / data_set.npz.name
+    npz = directory / data_set.npz
     found = {name: _find_idx(directory / file.name) for name, file in data_set.idx.items() if name in names}
     idx = {name: path for name, path in found.items() if path is not None}
     if npz.is_file():
@@ -91,7 +91,7 @@ def _is_known_file(path: Path, file: KnownFile) -> bool:
 
 def read_file(path: Path, data_set: DataSet) -> Arrays:
     """Read all arrays from a file with one of the names that the data set knows."""
-    if path.name == data_set.npz.name:
+    if path.name == data_set.npz:
         return read_npz(path, data_set, data_set.arrays)
     names = [name for name, file in data_set.idx.items() if file.name == path.name]
     return {name: _read_idx_array(path, data_set, name) for name in names}

@@ -19,10 +19,14 @@ class ImageBunch(Bunch):
     DESCR: str
     source: str
 
+    def __init__(self, name: str, **items: Any) -> None:
+        super().__init__(**items)
+        self.__dict__["_name"] = name  # not an item
+
     def __repr__(self) -> str:
         shown = {name: _in_words(value) for name, value in self.items() if value is not None}
         width = max(map(len, shown), default=0)
-        return "\n".join([f"MNIST, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
+        return "\n".join([f"{self._name}, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
 
     def __reduce__(self) -> tuple[type[Bunch], tuple, None, None, Any]:
         # Pickles and copies are plain Bunches, so that pickles do not refer to a private class.

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from sk_mnist._files import open_regular
 from sk_mnist.datasets._arrays import read_directory
-from sk_mnist.datasets._dataset import MNIST, Source
+from sk_mnist.datasets._dataset import FASHION_MNIST, MNIST, Source
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ LOCK_TIMEOUT = 60.0
 
 
 def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
-    """Return the directory in which MNIST is cached. It need not exist.
+    """Return the directory in which the data sets are cached. It need not exist.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
 def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     """Delete what this package wrote into a data home, and nothing else.
 
-    A ``mnist.npz`` that you put there yourself stays, and so does the directory.
+    A file that you put there yourself stays, and so does the directory.
 
     Parameters
     ----------
@@ -89,17 +89,20 @@ def clear_data_home(data_home: str | os.PathLike | None = None) -> None:
     >>> with tempfile.TemporaryDirectory() as data_home:
     ...     clear_data_home(data_home)
     """
-    npz = get_data_home(data_home) / MNIST.npz.name
-    lock, record = npz.with_name(LOCK), record_of(npz)
-    if not (lock.exists() or record.exists()):
+    home = get_data_home(data_home)
+    files = [home / data_set.npz for data_set in (MNIST, FASHION_MNIST)]
+    lock = home / LOCK
+    if not (lock.exists() or any(record_of(npz).exists() for npz in files)):
         return
     with FileLock(lock, timeout=LOCK_TIMEOUT):
-        _delete_strays(npz.parent)
-        if record.is_file():
-            # What is not a file was not written by this package.
-            if npz.is_file():
-                npz.unlink()
-            record.unlink()
+        _delete_strays(home)
+        for npz in files:
+            record = record_of(npz)
+            if record.is_file():
+                # What is not a file was not written by this package.
+                if npz.is_file():
+                    npz.unlink()
+                record.unlink()
         with suppress(PermissionError):  # Windows deletes a lock file only when it is released
             lock.unlink()
 
@@ -144,7 +147,7 @@ def check_data_home(data_home: str | os.PathLike | None = None) -> CacheStatus:
         If there is no home directory for the cache.
     """
     home = get_data_home(data_home)
-    npz = home / MNIST.npz.name
+    npz = home / MNIST.npz
     origin = sha256 = problem = None
     # The record may be missing or damaged.
     with suppress(OSError, ValueError, KeyError, TypeError), open_regular(record_of(npz)) as record:

@@ -1,79 +1,37 @@
-"""`fetch_mnist` and the Bunch that it returns."""
+"""`fetch_mnist`: the handwritten digits."""
 
-from importlib import resources
-from numbers import Integral, Real
 from os import PathLike
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from sk_mnist._arguments import explain_wrong_names
-from sk_mnist._images import SIDE, pixel_names
-from sk_mnist._optional import import_optional
-from sk_mnist._sklearn import Interval, StrOptions, validate_params
+from sk_mnist._sklearn import validate_params
 from sk_mnist.datasets._bunch import ImageBunch
 from sk_mnist.datasets._dataset import MNIST
-from sk_mnist.datasets._sources import read_data_set
-
-# Names that Hugging Face's datasets and torchvision use.
-_OTHER_NAMES = {
-    "split": "subset",
-    "train": "Give subset='train' or subset='test'.",
-    "root": "data_home",
-    "download": "download_if_missing",
-}
-
-_PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
-
-
-class _Options(TypedDict, total=False):
-    """The parameters that do not decide what is returned, for type checkers."""
-
-    subset: Literal["train", "test", "all"]
-    data_home: str | PathLike | None
-    download_if_missing: bool
-    normalize: bool
-    shuffle: bool
-    random_state: int | np.random.RandomState | None
-    n_retries: int
-    delay: float
-    progressbar: bool
+from sk_mnist.datasets._fetch import CONSTRAINTS, OTHER_NAMES, FetchOptions, fetch_images
 
 
 @overload
 def fetch_mnist(
-    *, return_X_y: Literal[False] = False, as_frame: Literal[False] = False, **options: Unpack[_Options]
+    *, return_X_y: Literal[False] = False, as_frame: Literal[False] = False, **options: Unpack[FetchOptions]
 ) -> ImageBunch: ...
 @overload
 def fetch_mnist(
-    *, return_X_y: Literal[True], as_frame: Literal[False] = False, **options: Unpack[_Options]
+    *, return_X_y: Literal[True], as_frame: Literal[False] = False, **options: Unpack[FetchOptions]
 ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 @overload
-def fetch_mnist(*, return_X_y: Literal[False] = False, as_frame: bool, **options: Unpack[_Options]) -> Bunch: ...
+def fetch_mnist(*, return_X_y: Literal[False] = False, as_frame: bool, **options: Unpack[FetchOptions]) -> Bunch: ...
 @overload
-def fetch_mnist(*, return_X_y: Literal[True], as_frame: bool, **options: Unpack[_Options]) -> tuple[Any, Any]: ...
+def fetch_mnist(*, return_X_y: Literal[True], as_frame: bool, **options: Unpack[FetchOptions]) -> tuple[Any, Any]: ...
 @overload
 def fetch_mnist(
-    *, return_X_y: bool, as_frame: bool = False, **options: Unpack[_Options]
+    *, return_X_y: bool, as_frame: bool = False, **options: Unpack[FetchOptions]
 ) -> Bunch | tuple[Any, Any]: ...
-@explain_wrong_names(_OTHER_NAMES)
-@validate_params(
-    {
-        "subset": [StrOptions(set(_PARTS))],
-        "data_home": [str, PathLike, None],
-        "download_if_missing": ["boolean"],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-        "normalize": ["boolean"],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "n_retries": [Interval(Integral, 0, None, closed="left")],
-        "delay": [Interval(Real, 0.0, None, closed="left")],
-        "progressbar": ["boolean"],
-    }
-)
+@explain_wrong_names(OTHER_NAMES)
+@validate_params(CONSTRAINTS)
 def fetch_mnist(
     *,
     subset: Literal["train", "test", "all"] = "all",
@@ -171,6 +129,7 @@ def fetch_mnist(
     --------
     get_data_home : Where the cache is.
     clear_data_home : Delete what was cached.
+    fetch_fashion_mnist : Load Fashion-MNIST, images of clothes in the same form.
 
     References
     ----------
@@ -186,48 +145,17 @@ def fetch_mnist(
     >>> mnist.target[:5]
     array([7, 2, 1, 0, 4])
     """
-    pandas = import_optional("pandas", "fetch_mnist(as_frame=True)") if as_frame else None
-    parts = _PARTS[subset]
-    names = [f"{kind}_{part}" for kind in "xy" for part in parts]
-    arrays, source = read_data_set(
+    return fetch_images(
         MNIST,
-        names,
-        data_home,
+        subset=subset,
+        data_home=data_home,
         download_if_missing=download_if_missing,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        normalize=normalize,
+        shuffle=shuffle,
+        random_state=random_state,
         n_retries=n_retries,
         delay=delay,
         progressbar=progressbar,
     )
-    # Concatenating copies even a single part, so the caller always owns contiguous memory.
-    data = np.concatenate([arrays.pop(f"x_{part}").reshape(-1, SIDE * SIDE) for part in parts])
-    target = np.concatenate([arrays.pop(f"y_{part}") for part in parts], dtype=np.int64)
-    if shuffle:
-        order = check_random_state(random_state).permutation(len(target))
-        data, target = data[order], target[order]
-    if normalize:
-        data = np.divide(data, np.float32(255), dtype=np.float32)
-    images = data.reshape(-1, SIDE, SIDE)
-
-    X: Any = data
-    y: Any = target
-    frame = None
-    if pandas is not None:
-        X = pandas.DataFrame(data, columns=pixel_names(SIDE, SIDE), copy=False)
-        y = pandas.Series(target, name="target", copy=False)
-        frame = X.assign(target=y)
-    if return_X_y:
-        return X, y
-    return ImageBunch(
-        data=X,
-        target=y,
-        images=images,
-        frame=frame,
-        feature_names=pixel_names(SIDE, SIDE),
-        target_names=[str(digit) for digit in range(10)],
-        DESCR=_load_descr(),
-        source=str(source),
-    )
-
-
-def _load_descr() -> str:
-    return resources.files("sk_mnist.datasets").joinpath("descr/mnist.rst").read_text(encoding="utf-8")

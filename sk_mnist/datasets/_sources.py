@@ -74,7 +74,7 @@ def read_data_set(
     with trying("the data home", (OSError,)):  # a ValueError is the caller's
         home = get_data_home(data_home)
     if home is not None:
-        npz = home / data_set.npz.name
+        npz = home / data_set.npz
         seen = stamp(npz)
         with trying(f"the cache {home}"):
             arrays = read_directory(home, data_set, names)
@@ -84,18 +84,20 @@ def read_data_set(
         # What this package wrote is repaired.
         _warn_of_foreign(data_set, home, npz=not record_of(npz).is_file())
     with trying("Keras' cache"):
-        path = expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / data_set.npz.name
-        return read_npz(path, data_set, names), Source("keras cache", path)
+        path = expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / data_set.keras
+        read = read_npz if path.suffix == ".npz" else read_directory
+        return read(path, data_set, names), Source("keras cache", path)
     if home is not None and download_if_missing:
         write = partial(_write_npz, data_set, n_retries=n_retries, delay=delay, progressbar=progressbar)
         with trying(f"writing to {home}"):
             source = fill_cache(npz, seen, write)
             return read_directory(home, data_set, names), source
-    with trying(f"the package's own copy {data_set.bundled}"):
-        arrays = read_npz(data_set.bundled, data_set, names)
-        if download_if_missing:
-            _warn(data_set, "There is no cache directory" if home is None else f"{home} cannot be written")
-        return arrays, Source("bundled", data_set.bundled)
+    if data_set.bundled is not None:
+        with trying(f"the package's own copy {data_set.bundled}"):
+            arrays = read_npz(data_set.bundled, data_set, names)
+            if download_if_missing:
+                _warn(data_set, "There is no cache directory" if home is None else f"{home} cannot be written")
+            return arrays, Source("bundled", data_set.bundled)
     reasons = "\n".join(f"- {failure}" for failure in failures)
     raise OSError(
         f"{data_set.name} is not available from any source:\n{reasons}\n"
@@ -132,10 +134,10 @@ def _write_npz(data_set: DataSet, work: Path, *, n_retries: int, delay: float, p
 
 
 def _copy_bundled(data_set: DataSet, work: Path, errors: dict[str, DownloadError]) -> Source:
-    if not data_set.bundled.is_file():
+    if data_set.bundled is None or not data_set.bundled.is_file():
         reasons = "".join(f"\n  - {url}: {error}" for url, error in errors.items())
         raise FileNotFoundError(f"nothing was downloaded, and the package has no copy{reasons}")
-    shutil.copyfile(data_set.bundled, work / data_set.npz.name)
+    shutil.copyfile(data_set.bundled, work / data_set.npz)
     read_directory(work, data_set, data_set.arrays)
     _warn(data_set, "No network" if all(error.offline for error in errors.values()) else "The download failed")
     return Source("bundled", data_set.bundled)
@@ -157,8 +159,8 @@ def _download_remote(data_set: DataSet, remote: Remote, work: Path, progressbar:
     for file in remote.files:
         path = download(remote.url + file.name, work, file, progressbar=progressbar)
         arrays |= _read_download(path, file, data_set)
-    if not (work / data_set.npz.name).exists():
-        np.savez_compressed(work / data_set.npz.name, **arrays)
+    if not (work / data_set.npz).exists():
+        np.savez_compressed(work / data_set.npz, **arrays)
 
 
 def _read_download(path: Path, file: KnownFile, data_set: DataSet) -> Arrays:
@@ -185,6 +187,6 @@ def _files_by_hand(data_set: DataSet) -> str:
     """Say which files a user can put into a data home, and where they are."""
     npz = data_set.npz
     return ", or ".join(
-        f"{npz.name} from {remote.url}{npz.name}" if npz in remote.files else f"the IDX files from {remote.url}"
+        f"{npz} from {remote.url}{npz}" if npz == remote.files[0].name else f"the IDX files from {remote.url}"
         for remote in data_set.remotes
     )

@@ -70,7 +70,7 @@ def remotes(server, idx, change_mnist):
     """The official URL and two mirrors, all on loopback, each 404 until a test gives it something to serve."""
     files = tuple(KnownFile(name, sha256(body), len(body)) for name, body in idx.items())
     remotes = (
-        Remote(f"{server.url}official/", (MNIST.npz,)),
+        Remote(f"{server.url}official/", MNIST.remotes[0].files),
         Remote(f"{server.url}first/", files),
         Remote(f"{server.url}second/", files),
     )
@@ -81,7 +81,7 @@ def remotes(server, idx, change_mnist):
 @pytest.fixture
 def official(server, npz, change_mnist):
     """The official URL on loopback as the only remote, and it works; returns its path on the server."""
-    change_mnist(remotes=(Remote(f"{server.url}official/", (MNIST.npz,)),))
+    change_mnist(remotes=(Remote(f"{server.url}official/", MNIST.remotes[0].files),))
     server.routes["/official/mnist.npz"] = loopback.serve(npz)
     return "/official/mnist.npz"
 
@@ -160,7 +160,7 @@ ONE_REMOTE = """
     from sk_mnist.datasets._dataset import MNIST, Remote
     url, home = sys.argv[1:]
     _download.IDLE_TIMEOUT = 300
-    _mnist.MNIST = replace(MNIST, remotes=(Remote(url, (MNIST.npz,)),))
+    _mnist.MNIST = replace(MNIST, remotes=(Remote(url, MNIST.remotes[0].files),))
 """
 
 
@@ -252,7 +252,7 @@ def test_a_refused_connection_is_not_retried(home, delays, change_mnist):
     # A port that is taken, so that no other process gets it, and on which nobody listens.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        change_mnist(remotes=(Remote(f"http://127.0.0.1:{taken.getsockname()[1]}/", (MNIST.npz,)),))
+        change_mnist(remotes=(Remote(f"http://127.0.0.1:{taken.getsockname()[1]}/", MNIST.remotes[0].files),))
         assert fetch_test(home, n_retries=5).source.startswith("bundled")
     assert delays == []
 
@@ -330,7 +330,7 @@ def test_a_mirror_is_used_if_the_official_url_drops_packets(home, black_hole, re
 
 def test_with_a_proxy_no_local_name_resolution_is_needed(home, server, npz, change_mnist, monkeypatch):
     monkeypatch.setenv("http_proxy", server.url)
-    change_mnist(remotes=(Remote("http://mnist.invalid/", (MNIST.npz,)),))
+    change_mnist(remotes=(Remote("http://mnist.invalid/", MNIST.remotes[0].files),))
     server.routes["http://mnist.invalid/mnist.npz"] = loopback.serve(npz)
     assert fetch_test(home).source == "download: http://mnist.invalid/"
 

@@ -23,7 +23,7 @@ def official_server(change_mnist):
     """A server that has mnist.npz, as the only remote."""
     with LoopbackServer() as server:
         server.routes["/mnist.npz"] = serve(BUNDLED.read_bytes())
-        change_mnist(remotes=(Remote(server.url, (MNIST.npz,)),))
+        change_mnist(remotes=(Remote(server.url, MNIST.remotes[0].files),))
         yield server
 
 
