@@ -91,7 +91,7 @@ def test_the_bunch_says_what_it_holds(server, files, tmp_path):
 
 
 def test_keras_copy_is_used_if_the_official_address_has_other_bytes(server, files, tmp_path):
-    serve_files(server, "official", {name: b"something else" for name in files})
+    serve_files(server, "official", dict.fromkeys(files, b"something else"))
     serve_files(server, "keras", files)
     assert fetch_fashion_mnist(data_home=tmp_path).source == f"download: {server.url}keras/"
 
@@ -115,7 +115,7 @@ def test_keras_cache_is_read(server, files, tmp_path, monkeypatch):
 
 def test_it_shares_a_data_home_with_mnist_and_both_are_cleared(server, files, tmp_path, change_mnist):
     change_mnist(remotes=())
-    write_files(tmp_path / "home", {name: b"MNIST's, with the same name" for name in files})
+    write_files(tmp_path / "home", dict.fromkeys(files, b"MNIST's, with the same name"))
     serve_files(server, "official", files)
     fetch_fashion_mnist(data_home=tmp_path / "home")
     fetch_mnist(data_home=tmp_path / "home", subset="test")
