@@ -18,14 +18,9 @@ result = evaluate(pipe, X_test, y_test)
 # %%
 # Confused digits
 # ---------------
-# We set the diagonal of the confusion matrix, the correct predictions, to 0. The colours then show the mistakes only.
+# Without the diagonal of the confusion matrix, the correct predictions, the colours show the mistakes.
 
-from sklearn.metrics import ConfusionMatrixDisplay
-
-mistakes = result.confusion_matrix.copy()
-mistakes[range(10), range(10)] = 0
-matrix = ConfusionMatrixDisplay(mistakes, display_labels=result.classes)
-matrix.plot(cmap="Blues", colorbar=False)
+result.plot(errors_only=True)
 for true, predicted, count in result.most_confused_pairs:
     print(f"{true} taken for {predicted}: {count} times")
 

@@ -1,7 +1,12 @@
-"""Tables of results, as plain text for printing and as HTML for notebooks."""
+"""Tables of results, as plain text for printing and as HTML for notebooks, and images for notebooks."""
 
+import io
+from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def text_table(rows: Sequence[Sequence[str]], alignment: str) -> str:
@@ -54,3 +59,32 @@ def html_table(caption: str, rows: Sequence[Sequence[str]], *, has_header: bool 
         cells_html = "".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in cells)
         lines.append(f"<tr><th>{escape(name)}</th>{cells_html}</tr>")
     return "\n".join([*lines, "</table>"])
+
+
+def html_image(image: NDArray, caption: str) -> str:
+    """Format a grey image as an HTML figure.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width)
+        Bytes, or floats of 0 to 1. High values are drawn dark, as ink.
+    caption : str
+        Caption of the figure, which is escaped.
+
+    Returns
+    -------
+    figure : str
+        A ``figure`` element, of which several are shown side by side.
+    """
+    from PIL import Image
+
+    white = 255 if image.dtype.kind in "ui" else 1
+    ink = np.rint(255 * (1 - np.clip(image / white, 0, 1))).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(ink).save(file, "PNG")
+    source = b64encode(file.getvalue()).decode()
+    style = "display: inline-block; margin: 4px; text-align: center"
+    return (
+        f'<figure style="{style}"><img width="56" height="56" style="image-rendering: pixelated" alt=""'
+        f' src="data:image/png;base64,{source}"><figcaption>{escape(caption)}</figcaption></figure>'
+    )

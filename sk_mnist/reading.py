@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._optional import import_optional
+from sk_mnist._tables import html_image
 from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
 from sk_mnist.preprocessing._handwriting import DigitInPicture, propose_digits
 from sk_mnist.preprocessing._pictures import grey_levels, is_picture, shrink
@@ -77,6 +78,9 @@ class Digit(NamedTuple):
     box: tuple[int, int, int, int]
     image: NDArray[np.uint8]
     line: int
+
+    def _repr_html_(self) -> str:
+        return html_image(self.image, f"{self.label}{'' if self.is_sure else '?'} ({self.confidence:.1%})")
 
 
 class RejectedPiece(NamedTuple):

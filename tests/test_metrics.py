@@ -382,6 +382,31 @@ def test_an_evaluation_survives_json(classifier, digits):
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 
 
+def test_an_evaluation_has_a_frame_with_a_row_for_each_class(classifier, digits):
+    _, X, _, y = digits
+    result = evaluate(classifier, X, y)
+    frame = result.to_frame()
+    assert frame.index.name == "class"
+    np.testing.assert_array_equal(frame.index, result.classes)
+    for name in ("precision", "recall", "f1", "support"):
+        np.testing.assert_array_equal(frame[name], getattr(result, name))
+
+
+@pytest.mark.parametrize("sample_weight", [None, [1.5, 1.0, 1.0, 2.0]], ids=["counts", "weights"])
+def test_an_evaluation_draws_its_confusion_matrix_with_and_without_the_diagonal(sample_weight):
+    proba = [[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.9, 0.1]]
+    result = evaluate(Oracle(("a", "b")), proba, ["a", "a", "b", "b"], sample_weight=sample_weight)
+    matrix = result.confusion_matrix.copy()
+    drawn = result.plot()
+    np.testing.assert_array_equal(drawn.confusion_matrix, matrix)
+    assert drawn.text_[0, 0].get_text() == f"{matrix[0, 0]:g}"
+    errors = result.plot(errors_only=True, ax=drawn.ax_)
+    np.testing.assert_array_equal(errors.confusion_matrix, [[0, 0], [matrix[1, 0], 0]])
+    assert [text.get_text() for text in errors.text_.ravel()] == ["", "0", f"{matrix[1, 0]:g}", ""]
+    assert errors.ax_ is drawn.ax_
+    np.testing.assert_array_equal(result.confusion_matrix, matrix)
+
+
 def test_an_evaluation_prints_as_aligned_tables():
     text = str(evaluate(Oracle(("a", "b")), [[0.9, 0.1], [0.9, 0.1]], ["a", "b"]))
     assert text.splitlines() == [

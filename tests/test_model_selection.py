@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import (
     HalvingGridSearchCV,
+    KFold,
     LeaveOneOut,
     ParameterGrid,
     ParameterSampler,
@@ -23,7 +24,7 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 
-from sk_mnist.metrics import SCORING
+from sk_mnist.metrics import SCORING, neg_ece_scorer
 from sk_mnist.model_selection import (
     cross_validation_report,
     mnist_param_distributions,
@@ -39,6 +40,10 @@ CLASSIFIER = LogisticRegression(max_iter=500)
 def digits():
     X, y = load_digits(return_X_y=True)
     return X[:600] / 16, y[:600]
+
+
+def accuracy_in_percent(estimator, X, y):
+    return 100 * estimator.score(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +75,7 @@ def test_the_interval_is_corrected_for_shared_training_rows(report):
     # Three folds test on half as many rows as they train on.
     half_width = t.ppf(0.975, 2) * np.sqrt((1 / 3 + 1 / 2) * variance)
     expected = (accuracy.mean() - half_width, accuracy.mean() + half_width)
-    np.testing.assert_allclose(report.interval["accuracy"], expected)
+    np.testing.assert_allclose(report.interval["accuracy"], np.minimum(expected, 1))
 
 
 def test_out_of_fold_probabilities_are_those_of_cross_val_predict(report, digits):
@@ -96,6 +101,25 @@ def test_repeated_folds_average_the_probabilities_of_a_row(digits):
     for train, test in cv.split(X, y):
         expected[test] += clone(CLASSIFIER).fit(X[train], y[train]).predict_proba(X[test]) / 2
     np.testing.assert_allclose(report.out_of_fold_proba, expected)
+
+
+def report_of_unequal_folds(scoring):
+    """A report with wide intervals: half of the labels in the first of three folds are wrong."""
+    X, y = np.array([[0.0], [1.0]] * 30), np.array([0, 1] * 30)
+    y[:10] = 1 - y[:10]
+    return cross_validation_report(LogisticRegression(C=100), X, y, cv=KFold(3), scoring=scoring)
+
+
+@pytest.mark.parametrize("scoring", [None, ["accuracy"], {"share": "accuracy", "gap": neg_ece_scorer}])
+def test_an_interval_ends_where_the_range_of_its_score_ends(scoring):
+    report = report_of_unequal_folds(scoring)
+    ends = {"accuracy": 1, "balanced_accuracy": 1, "share": 1}
+    for name, (low, high) in report.interval.items():
+        assert low < report.mean[name] < high == ends.get(name, 0), name
+
+
+def test_the_interval_of_a_score_of_ones_own_is_not_cut():
+    assert report_of_unequal_folds({"accuracy": accuracy_in_percent}).interval["accuracy"][1] > 100
 
 
 def test_rows_in_no_test_fold_have_no_probabilities_and_one_fold_has_no_interval(digits):

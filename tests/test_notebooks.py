@@ -1,21 +1,24 @@
 """A notebook: what it shows for a result that is the last line of a cell, and the notebook of the examples."""
 
 import copy
+import io
 import json
 import pickle
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Bunch
 
-from sk_mnist import evaluate, fetch_mnist, plotting
+from sk_mnist import evaluate, fetch_mnist, plotting, read_digits
 from sk_mnist.metrics import compare_classifiers
 from sk_mnist.model_selection import cross_validation_report
 
@@ -53,12 +56,12 @@ class Cells(HTMLParser):
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_result_shows_a_table_of_what_it_prints(name):
+def test_a_result_shows_all_tables_that_it_prints(name):
     cells = Cells(RESULTS[name]._repr_html_())
     assert cells.tags == {"table", "caption", "tr", "th", "td"}
     assert cells.texts[0] == name
-    words = " ".join(cells.texts[1:]).split()
-    assert words == str(RESULTS[name]).split("\n\n")[0].split()
+    words = " ".join(text for text in cells.texts[1:] if text != "Classes").split()
+    assert words == str(RESULTS[name]).split()
 
 
 @pytest.mark.parametrize(
@@ -87,13 +90,36 @@ def test_the_repr_of_mnist_is_a_short_summary(arguments):
     assert str(mnist.data.shape) in repr(mnist)
 
 
+def pictures_in(html):
+    """The images in HTML, as arrays in which ink is 255."""
+    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [255 - np.asarray(Image.open(io.BytesIO(b64decode(source)))) for source in sources]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"as_frame": True}, {"normalize": False}], ids=["floats", "frame", "bytes"])
+def test_a_notebook_shows_the_first_images_of_mnist(arguments):
+    mnist = fetch_mnist(subset="test", **arguments)
+    html = mnist._repr_html_()
+    np.testing.assert_array_equal(pictures_in(html), fetch_mnist(subset="test", normalize=False).images[:10])
+    assert re.findall(r"<figcaption>(\d)</figcaption>", html) == list("7210414959")
+    assert "DataFrame of shape" in html if "as_frame" in arguments else "ndarray of shape (10000, 784)" in html
+
+
+def test_a_notebook_shows_the_picture_of_a_digit():
+    (digit,) = read_digits(fetch_mnist(subset="test", normalize=False).images[0]).digits
+    html = digit._repr_html_()
+    np.testing.assert_array_equal(pictures_in(html), [digit.image])
+    assert re.search(r"<figcaption>7 \(\d+\.\d%\)</figcaption>", html)
+    assert "<figcaption>7? (" in digit._replace(is_sure=False)._repr_html_()
+
+
 def test_copies_and_pickles_of_mnist_are_plain_bunches():
     mnist = fetch_mnist(subset="test")
     for same in (pickle.loads(pickle.dumps(mnist)), copy.copy(mnist), copy.deepcopy(mnist)):
         assert type(same) is Bunch
         assert list(same) == list(mnist)
         np.testing.assert_array_equal(same.data, mnist.data)
-    assert b"_MnistBunch" not in pickle.dumps(mnist)
+    assert b"ImageBunch" not in pickle.dumps(mnist)
 
 
 @pytest.mark.parametrize("name", plotting.__all__)

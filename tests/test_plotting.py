@@ -180,6 +180,17 @@ def test_wrong_predictions_stand_out_without_colour():
     assert wrong > 2 * right
 
 
+def test_predictions_are_drawn_without_true_labels(classifier, held_out_digits):
+    X, _ = held_out_digits
+    display = DigitsDisplay.from_estimator(classifier, X, n_images=6)
+    captions = [text.get_text() for text in display.text_]
+    y_pred, confidence = classifier.predict(X[:6]), classifier.predict_proba(X[:6]).max(axis=1)
+    assert captions == [f"{label} ({value:.1%})" for label, value in zip(y_pred, confidence, strict=True)]
+    assert {text.get_fontweight() for text in display.text_} == {"normal"}
+    assert display.ax_.get_title() == "predicted label (confidence)"
+    assert DigitsDisplay.from_predictions(X, y_pred=classifier.predict(X)).text_[0].get_text() == str(y_pred[0])
+
+
 def test_confidently_wrong_shows_only_errors_in_the_order_of_the_metric(classifier, held_out_digits):
     X, y = held_out_digits
     display = DigitsDisplay.from_estimator(classifier, X, y, order="confidently_wrong", n_images=9)
@@ -224,6 +235,7 @@ def test_oblong_images_need_their_shape():
     [
         ({"order": "random"}, "The 'order' parameter of DigitsDisplay.from_predictions must be a str among"),
         ({"order": "confidently_wrong"}, "needs y_pred"),
+        ({"order": "confidently_wrong", "y_true": None, "y_pred": [1]}, "needs true labels"),
         ({"y_pred": [[1]]}, r"y_pred has shape \(1, 1\)"),
         ({"y_pred": ["1"]}, "use strings or numbers for both"),
         ({"y_pred": [1, 2]}, "inconsistent numbers of samples"),

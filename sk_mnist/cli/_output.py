@@ -140,16 +140,12 @@ def figures_table(result: EvaluationResult) -> Table:
 
 def draw_result(estimator: Any, result: EvaluationResult, test: Any) -> dict[str, Any]:
     """Draw the confusion matrix and the most confident errors; return the displays by file name."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     from sk_mnist.plotting import DigitsDisplay
 
     misclassified = DigitsDisplay.from_estimator(
         estimator, test.data, test.target, order="confidently_wrong", n_images=20, n_columns=5
     )
-    confusion = ConfusionMatrixDisplay(result.confusion_matrix, display_labels=result.classes)
-    confusion.plot(cmap="Blues", colorbar=False)
-    return {"confusion_matrix.png": confusion, "misclassified.png": misclassified}
+    return {"confusion_matrix.png": result.plot(), "misclassified.png": misclassified}
 
 
 def write_pictures(displays: dict[str, Any], directory: Path) -> None:

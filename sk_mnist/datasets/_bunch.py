@@ -6,9 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from sk_mnist._tables import html_image, html_table
+
+_N_SHOWN = 10
+
 
 class ImageBunch(Bunch):
-    """A Bunch that prints a summary instead of 784 names, a page of text and the corners of arrays."""
+    """A Bunch that prints a summary instead of 784 names, a page of text and the corners of arrays.
+
+    Notebooks also show the first images.
+    """
 
     data: NDArray[Any]
     target: NDArray[np.int64]
@@ -24,9 +31,20 @@ class ImageBunch(Bunch):
         self.__dict__["_name"] = name  # not an item
 
     def __repr__(self) -> str:
-        shown = {name: _in_words(value) for name, value in self.items() if value is not None}
-        width = max(map(len, shown), default=0)
-        return "\n".join([f"{self._name}, a {Bunch.__name__} of:", *(f"  {k:{width}}  {v}" for k, v in shown.items())])
+        rows = self._rows()
+        width = max((len(name) for name, _ in rows), default=0)
+        return "\n".join([self._title(), *(f"  {name:{width}}  {words}" for name, words in rows)])
+
+    def _repr_html_(self) -> str:
+        shown = zip(self.images[:_N_SHOWN], self.target[:_N_SHOWN], strict=True)
+        images = [html_image(image, self.target_names[label]) for image, label in shown]
+        return "\n".join([html_table(self._title(), self._rows()), *images])
+
+    def _title(self) -> str:
+        return f"{self._name}, a {Bunch.__name__} of:"
+
+    def _rows(self) -> list[list[str]]:
+        return [[name, _in_words(value)] for name, value in self.items() if value is not None]
 
     def __reduce__(self) -> tuple[type[Bunch], tuple, None, None, Any]:
         # Pickles and copies are plain Bunches, so that pickles do not refer to a private class.

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import (
+    ConfusionMatrixDisplay,
     accuracy_score,
     brier_score_loss,
     confusion_matrix,
@@ -18,6 +19,7 @@ from sklearn.metrics import (
 )
 
 from sk_mnist._labels import check_labels_1d, check_predictions, encode_labels
+from sk_mnist._optional import import_optional
 from sk_mnist._sklearn import HasMethods, validate_params
 from sk_mnist._tables import html_table, text_table
 from sk_mnist.metrics._calibration import calibration_bins
@@ -25,10 +27,14 @@ from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confiden
 from sk_mnist.metrics._label_broadcast_mse import label_broadcast_mse
 from sk_mnist.metrics._log_loss import estimator_log_loss
 
+# Captions of the tables.
+_CONFUSION = "Confusion matrix (columns: predicted)"
+_PAIRS = "Most confused"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EvaluationResult:
-    """Result of :func:`evaluate`: metrics of a classifier on a data set. ``print`` shows a table.
+    """Result of :func:`evaluate`: metrics of a classifier on a data set. ``print`` and notebooks show tables.
 
     Attributes
     ----------
@@ -78,6 +84,7 @@ class EvaluationResult:
            [ 0,  1, 49]])
     >>> result.to_dict()["support"]
     [50, 50, 50]
+    >>> display = result.plot(errors_only=True)
     """
 
     __module__ = "sk_mnist.metrics"  # stored in pickles
@@ -110,10 +117,58 @@ class EvaluationResult:
         """
         return {f.name: _to_plain(getattr(self, f.name)) for f in fields(self)}
 
+    def to_frame(self) -> Any:
+        """Return the scores of the classes as a table with one row per class.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_classes, 4)
+            The columns are "precision", "recall", "f1" and "support", the index is the label.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+        """
+        pd = import_optional("pandas", "EvaluationResult.to_frame")
+        columns = {"precision": self.precision, "recall": self.recall, "f1": self.f1, "support": self.support}
+        return pd.DataFrame(columns, index=pd.Index(self.classes, name="class"))
+
+    def plot(self, *, errors_only: bool = False, ax: Any = None) -> ConfusionMatrixDisplay:
+        """Draw the confusion matrix.
+
+        Parameters
+        ----------
+        errors_only : bool, default=False
+            If True, leave out the diagonal, the correct predictions, so that the colours show the errors.
+        ax : matplotlib Axes, default=None
+            Axes to draw into. None makes a new figure.
+
+        Returns
+        -------
+        display : sklearn.metrics.ConfusionMatrixDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is missing.
+        """
+        matrix = self.confusion_matrix.copy()
+        if errors_only:
+            np.fill_diagonal(matrix, 0)
+        display = ConfusionMatrixDisplay(matrix, display_labels=self.classes)
+        display.plot(ax=ax, cmap="Blues", colorbar=False)
+        if errors_only:
+            for text in display.text_.diagonal():
+                text.set_text("")
+        return display
+
     def __str__(self) -> str:
-        tables = [text_table(self._summary_rows(), "<><"), self._class_table(), self._confusion_table()]
+        tables = [text_table(self._summary_rows(), "<><"), text_table(self._class_rows(), ">>>>>")]
+        tables.append(f"{_CONFUSION}\n{text_table(self._confusion_rows(), '>' * (len(self.classes) + 1))}")
         if self.most_confused_pairs:
-            tables.append(self._pairs_table())
+            tables.append(f"{_PAIRS}\n{text_table(self._pairs_rows(), '>>>')}")
         return "\n\n".join(tables)
 
     def __repr__(self) -> str:
@@ -121,7 +176,14 @@ class EvaluationResult:
         return f"{type(self).__name__}({figures})"
 
     def _repr_html_(self) -> str:
-        return html_table(type(self).__name__, self._summary_rows())
+        tables = [
+            html_table(type(self).__name__, self._summary_rows()),
+            html_table("Classes", self._class_rows(), has_header=True),
+            html_table(_CONFUSION, self._confusion_rows(), has_header=True),
+        ]
+        if self.most_confused_pairs:
+            tables.append(html_table(_PAIRS, self._pairs_rows(), has_header=True))
+        return "\n".join(tables)
 
     def _summary_rows(self) -> list[list[str]]:
         interval = ""
@@ -142,27 +204,27 @@ class EvaluationResult:
             ["label-broadcast MSE", mse, note],
         ]
 
-    def _class_table(self) -> str:
+    def _class_rows(self) -> list[list[str]]:
         rows = [["class", "precision", "recall", "F1", "support"]]
         for label, *scores, support in zip(
             self.classes, self.precision, self.recall, self.f1, self.support, strict=True
         ):
             cells = ["-" if np.isnan(score) else f"{score:.4f}" for score in scores]
             rows.append([str(label), *cells, f"{support:g}"])
-        return text_table(rows, ">>>>>")
+        return rows
 
-    def _confusion_table(self) -> str:
+    def _confusion_rows(self) -> list[list[str]]:
         names = [str(label) for label in self.classes]
         rows = [["true", *names]]
         rows += [
             [name, *(f"{count:g}" for count in row)] for name, row in zip(names, self.confusion_matrix, strict=True)
         ]
-        return "Confusion matrix (columns: predicted)\n" + text_table(rows, ">" * (len(names) + 1))
+        return rows
 
-    def _pairs_table(self) -> str:
+    def _pairs_rows(self) -> list[list[str]]:
         rows = [["true", "predicted", "count"]]
         rows += [[str(true), str(predicted), f"{count:g}"] for true, predicted, count in self.most_confused_pairs]
-        return "Most confused\n" + text_table(rows, ">>>")
+        return rows
 
 
 @validate_params(

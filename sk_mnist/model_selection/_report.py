@@ -26,6 +26,16 @@ from sk_mnist.metrics import SCORING
 _MAX_FOLDS = 10
 _MAX_CLASSES = 5
 
+# Ranges of scores, by how their names in scikit-learn or in SCORING begin.
+_RANGES = {
+    ("neg_ece",): (-1.0, 0.0),
+    ("neg_brier_score",): (-2.0, 0.0),
+    ("neg_",): (-np.inf, 0.0),
+    ("accuracy", "average_precision", "balanced_accuracy", "top_k_accuracy"): (0.0, 1.0),
+    ("f1", "jaccard", "precision", "recall", "roc_auc"): (0.0, 1.0),
+    ("matthews_corrcoef",): (-1.0, 1.0),
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValidationReport:
@@ -40,7 +50,8 @@ class CrossValidationReport:
     std : dict of str to float
         Sample standard deviation over the folds; NaN with a single fold.
     interval : dict of str to tuple of (float, float)
-        95 % interval of the mean, with the corrected variance of Nadeau and Bengio; NaN with a single fold.
+        95 % interval of the mean, with the corrected variance of Nadeau and Bengio, within the range of the score if
+        it is one of scikit-learn's or of :data:`sk_mnist.metrics.SCORING`; NaN with a single fold.
     fit_times : ndarray of shape (n_splits,)
         Seconds spent in `fit`.
     n_train, n_test : ndarray of shape (n_splits,)
@@ -196,7 +207,7 @@ def cross_validation_report(
     >>> X, y = load_iris(return_X_y=True)
     >>> print(cross_validation_report(LogisticRegression(max_iter=1000), X, y, cv=3, scoring="accuracy"))
                       mean       std         95 % interval    fold 0    fold 1    fold 2
-    accuracy        0.9733    0.0115      0.9280 to 1.0187    0.9800    0.9600    0.9800
+    accuracy        0.9733    0.0115      0.9280 to 1.0000    0.9800    0.9600    0.9800
     fit time (s)      ...
     """
     if not is_classifier(estimator):
@@ -232,7 +243,10 @@ def cross_validation_report(
         scores=scores,
         mean={name: float(values.mean()) for name, values in scores.items()},
         std={name: _sample_std(values) for name, values in scores.items()},
-        interval={name: _corrected_interval(values, n_test.mean() / n_train.mean()) for name, values in scores.items()},
+        interval={
+            name: _corrected_interval(values, n_test.mean() / n_train.mean(), _range_of(name, scoring))
+            for name, values in scores.items()
+        },
         fit_times=results["fit_time"],
         n_train=n_train,
         n_test=n_test,
@@ -303,9 +317,18 @@ def _sample_std(values: NDArray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
 
-def _corrected_interval(values: NDArray, test_train_ratio: float) -> tuple[float, float]:
+def _range_of(name: str, scoring: Any) -> tuple[float, float]:
+    """Return the range of a score; infinite if it is not known."""
+    scorer = scoring.get(name) if isinstance(scoring, Mapping) else None if callable(scoring) else name
+    known = next((ours for ours, function in SCORING.items() if scorer is function), scorer)
+    limits = (limits for names, limits in _RANGES.items() if isinstance(known, str) and known.startswith(names))
+    return next(limits, (-np.inf, np.inf))
+
+
+def _corrected_interval(values: NDArray, test_train_ratio: float, limits: tuple[float, float]) -> tuple[float, float]:
     n_splits = len(values)
     if n_splits < 2:
         return float("nan"), float("nan")
     half_width = t.ppf(0.975, n_splits - 1) * _sample_std(values) * np.sqrt(1 / n_splits + test_train_ratio)
-    return float(values.mean() - half_width), float(values.mean() + half_width)
+    low, high = np.clip([values.mean() - half_width, values.mean() + half_width], *limits)
+    return float(low), float(high)

@@ -31,8 +31,8 @@ class DigitsDisplay:
     ----------
     images : ndarray of shape (n_images, height, width)
         Grey images; high values are drawn dark, as ink.
-    y_true : ndarray of shape (n_images,)
-        True labels.
+    y_true : ndarray of shape (n_images,), default=None
+        True labels. None draws only the predictions.
     y_pred : ndarray of shape (n_images,), default=None
         Predicted labels. None draws only the true labels.
     confidence : ndarray of shape (n_images,), default=None
@@ -66,7 +66,7 @@ class DigitsDisplay:
     __module__ = "sk_mnist.plotting"  # stored in pickles
 
     images: NDArray
-    y_true: NDArray = field(kw_only=True)
+    y_true: NDArray | None = field(default=None, kw_only=True)
     y_pred: NDArray | None = field(default=None, kw_only=True)
     confidence: NDArray | None = field(default=None, kw_only=True)
 
@@ -76,7 +76,7 @@ class DigitsDisplay:
         cls,
         estimator: Any,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         order: str = "given",
         n_images: int = 25,
@@ -92,8 +92,8 @@ class DigitsDisplay:
             Fitted classifier, or Pipeline that ends in one. Confidence is shown if it has `predict_proba`.
         X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
             Images, in the form that `estimator` accepts.
-        y : array-like of shape (n_samples,)
-            True labels.
+        y : array-like of shape (n_samples,), default=None
+            True labels. None draws only the predictions.
         order : {"given", "confidently_wrong"}, default="given"
             "given" draws the first images; "confidently_wrong" draws only wrong predictions, most confident
             first.
@@ -142,7 +142,7 @@ class DigitsDisplay:
     def from_predictions(
         cls,
         X: ArrayLike,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None = None,
         y_pred: ArrayLike | None = None,
         *,
         confidence: ArrayLike | None = None,
@@ -152,13 +152,13 @@ class DigitsDisplay:
         ax: Any = None,
         n_columns: int | None = None,
     ) -> DigitsDisplay:
-        """Draw images, with predictions if given.
+        """Draw images with true labels, predictions or both.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_pixels) or (n_samples, height, width)
             Images.
-        y_true : array-like of shape (n_samples,)
+        y_true : array-like of shape (n_samples,), default=None
             True labels.
         y_pred : array-like of shape (n_samples,), default=None
             Predicted labels.
@@ -184,17 +184,19 @@ class DigitsDisplay:
         Raises
         ------
         ValueError
-            If `order` is unknown, shapes disagree, the rows are not images, or a number is less than 1.
+            If `order` is unknown or needs labels that are missing, shapes disagree, the rows are not images, or a
+            number is less than 1.
         ImportError
             If matplotlib is missing.
         """
         import_pyplot(f"{cls.__name__}.from_predictions")
-        if order == "confidently_wrong" and y_pred is None:
-            raise ValueError("order='confidently_wrong' needs y_pred.")
+        if order == "confidently_wrong" and (y_true is None or y_pred is None):
+            missing = "true labels" if y_true is None else "y_pred"
+            raise ValueError(f"order='confidently_wrong' needs {missing}.")
         images = as_images(X, image_shape)
-        y_true = check_labels_1d(y_true, "y_true")
-        if y_pred is not None:
-            y_pred = check_labels_1d(y_pred, "y_pred")
+        y_true = None if y_true is None else check_labels_1d(y_true, "y_true")
+        y_pred = None if y_pred is None else check_labels_1d(y_pred, "y_pred")
+        if y_true is not None and y_pred is not None:
             check_same_kind(y_true, y_pred, "y_true", "y_pred")
         confidence = None if confidence is None else column_or_1d(confidence)
         check_consistent_length(images, y_true, y_pred, confidence)
@@ -206,7 +208,7 @@ class DigitsDisplay:
         rows = rows[:n_images]
         return cls(
             images[rows],
-            y_true=y_true[rows],
+            y_true=None if y_true is None else y_true[rows],
             y_pred=None if y_pred is None else y_pred[rows],
             confidence=None if confidence is None else confidence[rows],
         ).plot(ax=ax, n_columns=n_columns)
@@ -230,7 +232,7 @@ class DigitsDisplay:
         n_images = len(self.images)
         n_columns = n_columns or max(1, int(np.ceil(n_images**0.5)))
         n_rows = max(1, -(-n_images // n_columns))
-        caption_lines = 1 if self.y_pred is None else 2
+        caption_lines = 1 if self.y_true is None or self.y_pred is None else 2
         cell_width, cell_height = 1.2, 1.1 + 0.2 * caption_lines
         ax = make_axes(
             ax,
@@ -277,15 +279,18 @@ class DigitsDisplay:
         ax.add_patch(frame)
 
     def _is_wrong(self, i: int) -> bool:
-        return self.y_pred is not None and bool(self.y_pred[i] != self.y_true[i])
+        return self.y_true is not None and self.y_pred is not None and bool(self.y_pred[i] != self.y_true[i])
 
     def _caption(self, i: int) -> str:
+        true = "" if self.y_true is None else str(self.y_true[i])
         if self.y_pred is None:
-            return str(self.y_true[i])
+            return true
         confidence = "" if self.confidence is None else f" ({self.confidence[i]:.1%})"
-        return f"true {self.y_true[i]}\nas {self.y_pred[i]}{confidence}"
+        predicted = f"{self.y_pred[i]}{confidence}"
+        return f"true {true}\nas {predicted}" if true else predicted
 
     def _title(self) -> str:
-        if self.y_pred is None:
-            return "true label"
-        return "true label, predicted as" + ("" if self.confidence is None else " (confidence)")
+        confidence = "" if self.confidence is None else " (confidence)"
+        if self.y_true is None:
+            return "" if self.y_pred is None else f"predicted label{confidence}"
+        return "true label" if self.y_pred is None else f"true label, predicted as{confidence}"
