@@ -74,7 +74,7 @@ def find_foreign(directory: Path, data_set: DataSet, *, npz: bool) -> list[str]:
         except (OSError, ValueError) as error:
             foreign.append(f"{path.name}: {error}")
 
-    path = directory / data_set.npz.name
+    path = directory / data_set.npz
     if npz and path.exists():
         check(path, lambda: read_npz(path, data_set, data_set.arrays))
     for name, file in data_set.idx.items():
