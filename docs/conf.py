@@ -50,6 +50,7 @@ templates_path = ["_templates"]
 # The gallery's order is a function, which Sphinx cannot cache and says so.
 suppress_warnings = ["config.cache"]
 
+
 def properties_of(name):
     """Return the names of the properties that a class defines; the template of its page lists them apart."""
     module, _, class_name = name.rpartition(".")

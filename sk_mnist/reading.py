@@ -376,7 +376,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
     """Return the proposal whose pieces look most like digits, or the reason why there is none."""
     best, best_score, reason, n_pieces = None, -np.inf, None, 0
     tried = []
-    for number, proposal in enumerate(islice(propose_digits(levels, split=split), MAX_PROPOSALS)):
+    for proposal in islice(propose_digits(levels, split=split), MAX_PROPOSALS):
         reason = reason or proposal.reason
         n_pieces += len(proposal.digits)
         if n_pieces > MAX_PIECES:

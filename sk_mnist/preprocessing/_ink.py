@@ -394,40 +394,42 @@ def _without_rulings(found: Contrast, share: float) -> Contrast:
 
 def _rulings(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """Return the pixels of lines that cover this share of the columns, and are at most so far from horizontal."""
-    height, width = ink.shape
-    lengths = _run_lengths(ink)
+    width = ink.shape[1]
+    heights = _run_lengths(ink)
     # The upper ends of vertical runs that a thin line may consist of.
-    is_end = ink & (lengths <= width / RUN_SLENDERNESS)
+    is_end = ink & (heights <= width / RUN_SLENDERNESS)
     is_end[1:] &= ~ink[:-1]
     rows, columns = np.nonzero(is_end)
     removed = np.zeros_like(ink)
-    slopes = np.linspace(-STEEPEST, STEEPEST, 2 * int(STEEPEST * width / RULING_WIDTH) + 1)
     for _ in range(MAX_RULING_SLOPES):
-        if width < LEAST_RUN or len(rows) < share * width:
+        on_line = _on_lines(rows, columns, width, share)
+        if not on_line.any():
             break
-        slope, starts = max(
-            ((slope, np.bincount(_intercepts(rows, columns, slope, ink.shape))) for slope in slopes),
-            key=lambda found: ndimage.uniform_filter1d(found[1].astype(float), RULING_WIDTH).max(),
-        )
-        counts = RULING_WIDTH * ndimage.uniform_filter1d(starts.astype(float), RULING_WIDTH)
-        is_line = ndimage.maximum_filter1d(counts >= share * width, RULING_WIDTH)
-        if not is_line.any():
-            break
-        on_line = is_line[_intercepts(rows, columns, slope, ink.shape)]
         # Where the ink is much higher than elsewhere on the line, a stroke crosses it.
-        on_line &= lengths[rows, columns] <= 1.5 * np.median(lengths[rows[on_line], columns[on_line]]) + 1
+        on_line &= heights[rows, columns] <= 1.5 * np.median(heights[rows[on_line], columns[on_line]]) + 1
         tops, across = rows[on_line], columns[on_line]
-        n_rows = lengths[tops, across]
+        n_rows = heights[tops, across]
         for row in range(n_rows.max(initial=0)):
             removed[tops[n_rows > row] + row, across[n_rows > row]] = True
         rows, columns = rows[~on_line], columns[~on_line]
     return removed
 
 
-def _intercepts(rows: NDArray[np.intp], columns: NDArray[np.intp], slope: float, shape: tuple[int, ...]) -> NDArray:
-    """Return the row in which a line of this slope through each pixel crosses the middle of the picture."""
-    margin = int(STEEPEST * shape[1])
-    return (rows - slope * (columns - shape[1] / 2)).astype(np.intp) + margin
+def _on_lines(rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, share: float) -> NDArray[np.bool_]:
+    """Return which points are on lines that cover this share of the columns and have the slope of the clearest one."""
+    if width < LEAST_RUN or len(rows) < share * width:
+        return np.zeros(len(rows), dtype=bool)
+    best, most, n_slopes = None, 0.0, 2 * int(STEEPEST * width / RULING_WIDTH) + 1
+    for slope in np.linspace(-STEEPEST, STEEPEST, n_slopes):
+        # The row in which a line of this slope through each point crosses the middle column; at least 0.
+        crossings = (rows - slope * (columns - width / 2) + STEEPEST * width).astype(np.intp)
+        n_points = RULING_WIDTH * ndimage.uniform_filter1d(np.bincount(crossings).astype(float), RULING_WIDTH)
+        if n_points.max() > most:
+            best, most = (crossings, n_points), n_points.max()
+    if best is None or most < share * width:
+        return np.zeros(len(rows), dtype=bool)
+    crossings, n_points = best
+    return ndimage.maximum_filter1d(n_points >= share * width, RULING_WIDTH)[crossings]
 
 
 def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
