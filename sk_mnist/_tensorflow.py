@@ -9,12 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 
 from sk_mnist import _stderr_filter
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # read once by TensorFlow's C++ side
+
+# What only training needs.
+PACKAGES = ("tensorflow", "keras", "scikeras")
 
 # Seconds to wait for the stderr filter to start, and to end.
 _MAX_SECONDS = 5.0
@@ -66,7 +70,7 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
     Raises
     ------
     ImportError
-        If Keras runs on a backend other than TensorFlow, or TensorFlow cannot be imported.
+        If TensorFlow is not installed or cannot be imported, or if Keras runs on another backend.
     TypeError, ValueError
         If ``n_threads`` is not an integer of at least 1.
 
@@ -85,6 +89,7 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
     """
     if n_threads is not None:
         n_threads = _checked_threads(n_threads)
+    check_installed()
     check_backend()
     with _start_lock:
         if not _is_running():
@@ -93,6 +98,7 @@ def start_tensorflow(n_threads: int | None = None, *, override: bool = False) ->
 
 def start_quietly() -> None:
     """Start TensorFlow without its routine lines, unless the user has imported it or has chosen what it writes."""
+    check_installed()
     with _start_lock:
         if "tensorflow" not in sys.modules and _LOG_LEVEL not in os.environ:
             _start()
@@ -123,6 +129,13 @@ def device_names() -> list[str]:
         model = config.experimental.get_device_details(device).get("device_name") if device.device_type == "GPU" else ""
         names.append(f"{device.device_type} ({model})" if model else device.device_type)
     return names
+
+
+def check_installed() -> None:
+    """Raise an error if a package that training needs is missing. This imports none of them."""
+    missing = [name for name in PACKAGES if sys.modules.get(name) is None and find_spec(name) is None]
+    if missing:
+        raise ImportError(f"Training needs TensorFlow: pip install {' '.join(missing)}")
 
 
 def check_process() -> None:

@@ -139,6 +139,16 @@ def test_train_writes_all_its_files_and_no_others(trained):
         assert picture.read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_without_tensorflow_commands_that_train_say_what_to_install(command, tmp_path, monkeypatch, capsys):
+    for name in ("tensorflow", "keras", "scikeras"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert main([command, "--output", str(tmp_path / "new")]) == 1
+    message = "sk-mnist: Training needs TensorFlow: pip install tensorflow keras scikeras\n"
+    assert capsys.readouterr() == ("", message)
+    assert not (tmp_path / "new").exists()
+
+
 def test_evaluate_reproduces_the_results_of_train(trained, tmp_path, capsys):
     output, _ = trained
     assert main(["evaluate", str(output / "model.skops"), "--plots", str(tmp_path / "plots")]) == 0

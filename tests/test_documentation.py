@@ -5,6 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def test_the_recipe_table_in_the_docs_is_what_the_benchmark_prints():
         check=True,
     )
     assert process.stdout.strip() == (ROOT / "docs" / "printed" / "recipes.txt").read_text().strip()
+
+
+def test_the_requirements_without_tensorflow_are_those_of_the_package():
+    lines = (ROOT / "docs" / "requirements-predict.txt").read_text().splitlines()
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    only_for_training = {"tensorflow", "keras", "scikeras", "skops"}  # skops only saves
+    needed = [line for line in dependencies if re.match(r"[\w-]+", line)[0] not in only_for_training]
+    assert lines[1:] == needed
 
 
 @pytest.mark.slow

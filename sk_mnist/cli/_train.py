@@ -90,6 +90,9 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from sk_mnist._tensorflow import check_installed
+
+    check_installed()
     console = make_console(quiet=options.quiet, stderr=options.json)
     with waiting(console, "Loading scikit-learn"):
         pipeline = _make_pipeline(options)

@@ -60,7 +60,10 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the command."""
+    from sk_mnist._tensorflow import check_installed
+
     check_options(options)
+    check_installed()
     console = make_console(stderr=options.json)
     output = OutputDirectory(options.output, OUTPUTS, "--output")
     output.prepare(force=options.force)

@@ -495,7 +495,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         OSError
             If ``checkpoint_dir`` is not a directory, or a checkpoint cannot be written.
         ImportError
-            If Keras runs on a backend other than TensorFlow.
+            If TensorFlow is not installed, or Keras runs on another backend.
         KeyboardInterrupt
             If training is interrupted by Ctrl-C. The network trained so far is kept, with a warning, and the interrupt
             is raised again, so that an enclosing search also stops.
