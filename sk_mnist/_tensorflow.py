@@ -138,8 +138,20 @@ def check_installed() -> None:
         raise ImportError(f"Training needs TensorFlow: pip install {' '.join(missing)}")
 
 
+def is_eager_by_default() -> bool:
+    """Whether TensorFlow runs eagerly outside of graphs, which code for TensorFlow 1 switches off."""
+    context = sys.modules["tensorflow.python.eager.context"]
+    return context.default_execution_mode == context.EAGER_MODE
+
+
 def check_process() -> None:
-    """Raise an error if TensorFlow would wait forever for threads that did not survive a fork."""
+    """Raise an error if no threads can be started, or TensorFlow would wait forever for some that a fork has lost."""
+    # Set by Python before it calls the functions that atexit has registered.
+    if not threading.main_thread().is_alive():
+        raise RuntimeError(
+            "fit was called while Python exits, from atexit or a destructor, when no threads can be started. Call it "
+            "before the end of the program."
+        )
     if has_lost_threads():
         raise RuntimeError(
             "This process was forked from one in which TensorFlow was running, so it cannot train. Use joblib's "

@@ -122,7 +122,9 @@ def test_validation_images_are_kept_out_and_their_accuracy_is_shown(tmp_path, ca
     options = ["--recipe", "robust", "--epochs", "1", "--validation", "55000", "--no-plots"]
     assert main(["train", *options, "--output", str(tmp_path)]) == 0
     history = json.loads((tmp_path / "history.json").read_text())
-    assert f"val acc {100 * history['val_accuracy'][-1]:.2f} %" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"val acc {100 * history['val_accuracy'][-1]:.2f} %" in printed
+    assert "Trained 1 epoch in " in printed
     images, labels = sk_mnist.fetch_mnist(subset="train", return_X_y=True)
     network = sk_mnist.make_mnist_pipeline("robust", epochs=1, random_state=0).fit(images[:5000], labels[:5000])
     assert network.score(images[5000:], labels[5000:]) == pytest.approx(history["val_accuracy"][-1])

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sk_mnist.cli._candidates import ScoreRecorder
 from sk_mnist.cli._options import UsageError
+from sk_mnist.cli._terminal import counted
 
 HALVING_FACTOR = 3  # one candidate out of this many enters the next round
 
@@ -55,9 +56,10 @@ class SearchPlan:
 
     def __str__(self) -> str:
         first, *others = self.rounds
-        words = f"{first.n_candidates} candidates x {self.n_folds} folds, {_epochs(first.epochs)} each"
+        candidates = counted(first.n_candidates, "candidate")
+        words = f"{candidates} x {self.n_folds} folds, {counted(first.epochs, 'epoch')} each"
         for round_ in others:
-            words += f"; the best {round_.n_candidates} again, {_epochs(round_.epochs)} each"
+            words += f"; the best {round_.n_candidates} again, {counted(round_.epochs, 'epoch')} each"
         return f"{self.n_fits} fits on {self.n_images:,} images: {words}. Then the best is trained on all of them."
 
 
@@ -71,10 +73,6 @@ def halving_rounds(n_candidates: int, max_epochs: int) -> tuple[Round, ...]:
         rounds.append(Round(n_candidates, epochs))
         n_candidates, epochs = -(-n_candidates // HALVING_FACTOR), epochs * HALVING_FACTOR
     return tuple(rounds)
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch" + ("s" if number > 1 else "")
 
 
 def check_options(options: argparse.Namespace) -> None:

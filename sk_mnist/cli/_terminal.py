@@ -25,6 +25,11 @@ def say(console: Console, text: str) -> None:
     console.print(text, soft_wrap=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun, such as "1 epoch" or "2 epochs"."""
+    return f"{number} {noun}" + ("s" if number != 1 else "")
+
+
 def print_json(content: Any) -> None:
     """Print JSON on standard output."""
     sys.stdout.write(json.dumps(content, indent=2) + "\n")

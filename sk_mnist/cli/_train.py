@@ -14,7 +14,7 @@ from sk_mnist.cli import _output
 from sk_mnist.cli._input import read_images
 from sk_mnist.cli._options import UsageError, add_training_options, fraction, positive, sizes
 from sk_mnist.cli._progress import TrainingProgress
-from sk_mnist.cli._terminal import make_console, print_json, say, waiting
+from sk_mnist.cli._terminal import counted, make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -194,7 +194,7 @@ def _report(
     result = evaluate(pipeline, test.data, test.target)
     mlp = pipeline["mlp"]
     console.print(_output.architecture_table(mlp.to_keras()), _output.figures_table(result))
-    say(console, f"Trained {mlp.n_iter_} epochs in {seconds:.1f} s on {_processors(n_threads)}.")
+    say(console, f"Trained {counted(mlp.n_iter_, 'epoch')} in {seconds:.1f} s on {_processors(n_threads)}.")
     return result
 
 
@@ -202,7 +202,7 @@ def _processors(n_threads: int | None) -> str:
     import joblib
 
     number, name = (joblib.cpu_count(), "core") if n_threads is None else (n_threads, "thread")
-    return f"{number} {name}" + ("s" if number > 1 else "")
+    return counted(number, name)
 
 
 def _write(

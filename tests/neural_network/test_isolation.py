@@ -115,6 +115,42 @@ class TestPlaces:
             train()
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("call", ["disable_v2_behavior", "disable_eager_execution"])
+    def test_a_fit_without_eager_execution_says_so(self, call):
+        code = f"""
+            import tensorflow as tf
+            tf.compat.v1.{call}()
+            from sk_mnist import KerasMLPClassifier
+            for method in ("fit", "partial_fit"):
+                try:
+                    model = KerasMLPClassifier(epochs=1)
+                    model.fit([[0.0], [1.0]], [0, 1]) if method == "fit" else model.partial_fit([[0.0]], [0], [0, 1])
+                except RuntimeError as error:
+                    print(error)
+        """
+        first, second = output_of(code).splitlines()
+        assert first == second
+        assert first.startswith("fit needs TensorFlow's eager execution, which tf.compat.v1.disable_v2_behavior()")
+
+    @pytest.mark.parametrize(
+        "registered", ["atexit.register(fit)", "kept.append(weakref.finalize(KerasMLPClassifier, fit))"]
+    )
+    def test_a_fit_while_python_exits_says_so(self, registered):
+        code = f"""
+            import atexit, sys, weakref
+            from sk_mnist import KerasMLPClassifier
+            kept = []
+            def fit():
+                try:
+                    KerasMLPClassifier(epochs=1).fit([[0.0], [1.0]], [0, 1])
+                except RuntimeError as error:
+                    print(error, "tensorflow" in sys.modules)
+            {registered}
+        """
+        assert output_of(code).startswith("fit was called while Python exits, from atexit or a destructor, when no")
+        assert output_of(code).endswith("False\n")
+
+    @pytest.mark.slow
     def test_a_fit_inside_the_scope_of_a_distribution_strategy_is_rejected(self, iris):
         with (
             tf.distribute.MirroredStrategy(["CPU:0"]).scope(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from sk_mnist._tensorflow import limit_threads
+from sk_mnist._tensorflow import is_eager_by_default, limit_threads
 from sk_mnist.neural_network._batches import MakeTargets
 from sk_mnist.neural_network._checkpoint import Checkpoint
 from sk_mnist.neural_network._epochs import Callbacks, Hooks, NoCallbacks, Result, run
@@ -111,6 +111,11 @@ def clear_workspaces() -> None:
 
 
 def _check_surroundings() -> None:
+    if not is_eager_by_default():
+        raise RuntimeError(
+            "fit needs TensorFlow's eager execution, which tf.compat.v1.disable_v2_behavior() or "
+            "disable_eager_execution() has switched off for this process. Remove that call, or fit in another process."
+        )
     if not tf.executing_eagerly():
         raise RuntimeError(
             "fit was called while TensorFlow builds a graph, inside tf.Graph or tf.function, where it cannot train. "
