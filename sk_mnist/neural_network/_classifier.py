@@ -505,7 +505,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         UserWarning
             If ``X`` looks like pixels of 0 to 255: at least 64 features, only whole numbers from 0 to 255, some zeros,
             and a value of at least 128 in half of the rows. The check reads about a hundred rows. Also if ``X_val`` or
-            ``X_outliers`` looks like this and ``X`` does not.
+            ``X_outliers`` looks like this and ``X`` does not. Also if the penalty of ``alpha`` is more than half of the
+            loss of the first epoch, as with weights that sum to 1.
         """
         # Every check that NumPy can make: so far nothing is written, and the estimator is unchanged.
         job = self._describe_fit(X, y, sample_weight, X_val, y_val, sample_weight_val, X_outliers)
@@ -968,10 +969,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if not all(np.isfinite(array).all() for array in arrays_of(layers)):
             if result.is_interrupted:
                 raise KeyboardInterrupt
-            raise ValueError(
-                "Training diverged: the weights are not finite. Scale X to a few units, or lower learning_rate "
-                f"(now {job.settings.learning_rate})."
-            )
+            raise ValueError(f"Training diverged: the weights are not finite. {_advice_on_divergence(job)}")
         trained = [] if state.average is None else arrays_of(state.layers)
         self._optimizer_state = None if state.slots is None else (state.optimizer, state.slots, trained)
         for name, value in self._as_attributes(layers, state.history).items():
@@ -1022,7 +1020,29 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
 
+def _advice_on_divergence(job: Job) -> str:
+    settings, weights = job.settings, job.rows.weight
+    advice = []
+    if (largest := abs(job.rows.X).max()) > _MAX_UNITS:
+        advice.append(f"scale X, which has values of up to {largest:.3g}, to a few units")
+    mean = float(weights.mean())
+    if mean < _MIN_WEIGHT or settings.alpha > mean * settings.block.batch_size:
+        penalty = f"lower alpha={settings.alpha:g}, or " if settings.alpha else ""
+        advice.append(
+            f"{penalty}scale sample_weight, of which {len(weights):,} sum to {weights.sum():.3g}, to a mean of 1"
+        )
+    advice.append(f"lower learning_rate (now {settings.learning_rate})")
+    if job.keras_callbacks:
+        advice.append("check whether a callback has set the weights")
+    first, *others = advice
+    return ", or ".join([first[0].upper() + first[1:], *others]) + "."
+
+
 _PARAMETERS = tuple(KerasMLPClassifier._parameter_constraints)
+
+# Beyond these, the size of X or of the weights may be why training diverged.
+_MAX_UNITS = 10
+_MIN_WEIGHT = 1e-6
 
 # Attributes that an unfitted estimator does not have.
 _FITTED = ("coefs_", "intercepts_", "best_epoch_", "feature_names_in_")

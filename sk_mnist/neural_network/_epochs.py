@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,7 +72,8 @@ class Network(Protocol):
     def train_block(self, tensors: Sequence[Any], rates: np.ndarray, hyperparameters: Any) -> list[float]:
         """Train on a block; return the sums of loss, hits and weights over its rows.
 
-        If there are outliers, these are followed by the sums of loss and weights over the outliers.
+        If there are outliers, these are followed by the sums of loss and weights over the outliers. If there is a
+        penalty, the last value is its part of the first one.
         """
 
 
@@ -296,7 +298,7 @@ class _Epochs:
             # Tensors are also made in the thread that gathers the rows: copying takes a tenth as long as training.
             made = prefetch(made)
         first_step = (epoch - self.settings.first_epoch) * self.job.steps_per_epoch
-        sums = np.zeros(5 if network.specification.has_outliers else 3)
+        sums = np.zeros(network.specification.n_sums)
         step = 0
         for n_steps, tensors in made:
             if self.callbacks.has_batch_hooks:
@@ -311,7 +313,17 @@ class _Epochs:
                 self._tell("on_train_batch_end", step - 1, _means(sums))
             if self.callbacks.stops:
                 break
+        if epoch == 0 and network.specification.has_penalty and sums[-1] > sums[0] / 2:
+            self._warn_of_penalty(sums[-1] / sums[0])
         return {"loss": np.nan, "accuracy": np.nan} | _means(sums)
+
+    def _warn_of_penalty(self, share: float) -> None:
+        weights = self.job.rows.weight
+        warnings.warn(
+            f"The penalty is {share:.0%} of the loss of the first epoch, so the network learns little but small "
+            f"weights. alpha={self.settings.alpha:g} is divided by the sum of sample_weight in each batch, and all "
+            f"{len(weights):,} weights sum to {weights.sum():.4g}. Lower alpha, or scale sample_weight to a mean of 1."
+        )
 
     def _blocks_of(self, epoch: int, masks: DropoutMasks) -> Iterator[Block]:
         rows, block = self.job.training, self.settings.block
@@ -395,10 +407,10 @@ class _Epochs:
 
 def _means(sums: np.ndarray) -> Logs:
     """Means over the rows so far; without those of a kind of which there was none."""
-    loss, hits, weight, *of_outliers = map(float, sums)
+    loss, hits, weight, *others = map(float, sums)
     means = {"loss": loss / weight, "accuracy": hits / weight} if weight else {}
-    if of_outliers and of_outliers[1]:
-        means["outlier_loss"] = of_outliers[0] / of_outliers[1]
+    if len(others) >= 2 and others[1]:
+        means["outlier_loss"] = others[0] / others[1]
     return means
 
 

@@ -54,6 +54,11 @@ class Specification:
         return (self.n_features, *self.hidden_layer_sizes, self.n_classes)
 
     @property
+    def n_sums(self) -> int:
+        """Number of sums over rows that the compiled loop returns."""
+        return 3 + 2 * self.has_outliers + self.has_penalty
+
+    @property
     def dropout_layer_sizes(self) -> tuple[int, ...]:
         """Number of units of each layer that dropout follows."""
         return self.hidden_layer_sizes if self.has_dropout else ()

@@ -3,10 +3,12 @@
 import pickle
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import joblib
+import keras
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ import sklearn
 from hypothesis import example, given
 from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.ensemble import AdaBoostClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline
@@ -499,6 +503,7 @@ class TestSchedulesAndRegularization:
         log_loss = -ours.predict_log_proba(X)[np.arange(len(y)), y].mean()
         assert ours.loss_ == pytest.approx(log_loss + penalty, rel=1e-4)
 
+    @pytest.mark.filterwarnings("ignore:The penalty is")
     def test_a_larger_penalty_gives_smaller_weights(self, blobs):
         norms = [np.linalg.norm(small(alpha=alpha).fit(*blobs).coefs_[0]) for alpha in (0, 1, 10)]
         assert norms == sorted(norms, reverse=True)
@@ -773,3 +778,94 @@ class TestWorkspaces:
         for dropout, label_smoothing in [(0.1, 0.1), (0.2, 0.3)]:
             small(epochs=2, dropout=dropout, label_smoothing=label_smoothing).fit(*blobs)
         assert len(workspace._idle) == 2
+
+
+class TestPenalty:
+    """The weights of the rows divide the penalty, so small ones make it outweigh the loss."""
+
+    @staticmethod
+    def warnings_of(fit):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fit()
+        return [str(warning.message) for warning in caught if "The penalty is" in str(warning.message)]
+
+    @pytest.mark.parametrize(
+        ("alpha", "weight", "given"),
+        [
+            (0.1, 1 / 400, {}),
+            (0.1, 1 / 400, {"X_outliers": np.ones((50, 12))}),
+            (100.0, 1.0, {}),
+            (1e-6, 1e-7, {}),
+        ],
+        ids=["weights that sum to 1", "outliers", "a large alpha", "tiny weights"],
+    )
+    def test_a_penalty_that_outweighs_the_loss_is_warned_of_once(self, blobs, alpha, weight, given):
+        X, y = blobs
+        model = small(alpha=alpha, optimizer="sgd", learning_rate=1e-6)
+        (message,) = self.warnings_of(lambda: model.fit(X, y, sample_weight=np.full(400, weight), **given))
+        assert f"alpha={alpha:g} is divided by the sum of sample_weight" in message
+        assert f"all 400 weights sum to {400 * weight:.4g}." in message
+
+    def test_the_share_of_the_penalty_is_right(self, blobs):
+        X, y = blobs
+        weight = np.full(400, 1 / 400)
+        model = small(alpha=1.0, optimizer="sgd", learning_rate=1e-30, batch_size=400, epochs=1, dtype="float64")
+        (message,) = self.warnings_of(lambda: model.fit(X, y, sample_weight=weight))
+        penalty = 0.5 * sum((coef**2).sum() for coef in model.coefs_)
+        assert message.startswith(f"The penalty is {penalty / model.loss_:.0%} of the loss of the first epoch")
+
+    def test_adaboost_is_warned_of_its_weights(self, blobs):
+        boosting = AdaBoostClassifier(small(alpha=0.01, epochs=1), n_estimators=1)
+        assert len(self.warnings_of(lambda: boosting.fit(*blobs))) == 1
+
+    @pytest.mark.parametrize(("alpha", "weight"), [(1e-4, 1.0), (1e-6, 1 / 400), (0.0, 1 / 400)], ids=str)
+    def test_a_penalty_that_does_not_is_not_warned_of(self, blobs, alpha, weight):
+        X, y = blobs
+        assert not self.warnings_of(lambda: small(alpha=alpha).fit(X, y, sample_weight=np.full(400, weight)))
+
+
+class TestDivergence:
+    """The error names what may be the cause, and nothing else."""
+
+    @staticmethod
+    def advice(model, X, y, **given):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            with pytest.raises(ValueError, match="Training diverged: the weights are not finite") as caught:
+                model.fit(X, y, **given)
+        return str(caught.value).removeprefix("Training diverged: the weights are not finite. ")
+
+    def test_a_large_learning_rate(self, blobs):
+        X, y = blobs
+        model = small(optimizer="sgd", learning_rate=1e30)
+        assert self.advice(model, X / abs(X).max(), y) == "Lower learning_rate (now 1e+30)."
+
+    @pytest.mark.parametrize("convert", [np.asarray, csr_matrix], ids=["dense", "sparse"])
+    def test_large_values_in_X(self, blobs, convert):
+        X, y = blobs
+        X = convert(X / abs(X).max() * 1e6)
+        model = small(optimizer="sgd", learning_rate=1e9, activation="elu")
+        expected = (
+            "Scale X, which has values of up to 1e+06, to a few units, or lower learning_rate (now 1000000000.0)."
+        )
+        assert self.advice(model, X, y) == expected
+
+    def test_a_penalty_that_small_weights_enlarge(self, blobs):
+        X, y = blobs
+        model = small(optimizer="sgd", learning_rate=0.1, alpha=1.0)
+        advice = self.advice(model, X / abs(X).max(), y, sample_weight=np.full(400, 1e-6))
+        assert advice.startswith(
+            "Lower alpha=1, or scale sample_weight, of which 400 sum to 0.0004, to a mean of 1, or "
+        )
+
+    def test_a_callback(self, blobs):
+        X, y = blobs
+
+        class Spoil(keras.callbacks.Callback):
+            def on_train_end(self, logs=None):
+                self.model.set_weights([np.full_like(value, np.nan) for value in self.model.get_weights()])
+
+        advice = self.advice(small(keras_callbacks=[Spoil()]), X / abs(X).max(), y)
+        assert "check whether a callback has set the weights" in advice
+        assert "cale X" not in advice

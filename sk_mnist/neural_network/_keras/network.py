@@ -195,7 +195,7 @@ class Network:
         return tf.constant([settings.alpha, settings.label_smoothing, *scales], self.specification.dtype)
 
     def train_block(self, tensors: Sequence[tf.Tensor], rates: np.ndarray, hyperparameters: tf.Tensor) -> list[float]:
-        """Train on a block; return the sums of loss, hits and weights over its rows, then those of outliers."""
+        """Train on a block; return the sums over its rows, as `Network` in `_epochs.py` describes them."""
         n_batches = tensors[0].shape[0]
         rates = np.pad(rates, (0, n_batches - len(rates)))
         sums = self._compiled(*tensors, tf.convert_to_tensor(rates), hyperparameters)
@@ -245,7 +245,7 @@ class Network:
         The learning rate would also be the same for all steps of a call, or a Keras schedule in the graph, which would
         hold the dropout rate too, so that the next fit with other values could not reuse the compiled network.
         """
-        zeros = [tf.zeros((), self.specification.dtype)] * (5 if self.specification.has_outliers else 3)
+        zeros = [tf.zeros((), self.specification.dtype)] * self.specification.n_sums
 
         def train_batch(step: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             # Written as rates[step], each would compute its own bounds, in four operations.
@@ -283,12 +283,14 @@ class Network:
         is_hit = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
         hits = tf.reduce_sum(weight * tf.cast(is_hit, weight.dtype))
         if not self.specification.has_outliers:
-            return weighted_loss, hits, total_weight
+            return (weighted_loss, hits, total_weight, *([penalty] if self.specification.has_penalty else []))
         of_outliers = tf.where(tf.equal(y, OUTLIER), weight, tf.zeros((), weight.dtype))
         outlier_loss, outlier_weight = tf.reduce_sum(of_outliers * row_losses), tf.reduce_sum(of_outliers)
         # The penalty is shared in proportion to the weights.
-        rest = tf.reduce_sum((weight - of_outliers) * row_losses) + penalty * (1 - outlier_weight / total_weight)
-        return rest, hits, total_weight - outlier_weight, outlier_loss, outlier_weight
+        penalty *= 1 - outlier_weight / total_weight
+        rest = tf.reduce_sum((weight - of_outliers) * row_losses) + penalty
+        sums = (rest, hits, total_weight - outlier_weight, outlier_loss, outlier_weight)
+        return (*sums, *([penalty] if self.specification.has_penalty else []))
 
     def _forward(self, X: tf.Tensor, kept: tf.Tensor, dropout_scales: Sequence[tf.Tensor]) -> tf.Tensor:
         sizes = self.specification.dropout_layer_sizes
