@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     import scikeras.wrappers
 
 
+# Probabilities and tiny pixels may round to 0, also in a program that has called np.seterr(all="raise").
+_WITHOUT_UNDERFLOW = np.errstate(under="ignore")
+
 Augmentation: TypeAlias = RandomWarp | RandomInk | Literal["affine", "elastic"]
 
 # Names that MLPClassifier, Keras, scikeras and skorch use.
@@ -450,6 +453,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @with_callbacks
     # The teacher validates its own parameters.
     @fit_context(prefer_skip_nested_validation=False)
+    @_WITHOUT_UNDERFLOW
     def fit(
         self,
         X: Any,
@@ -524,6 +528,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_WITHOUT_UNDERFLOW
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, X_outliers: Any = None
     ) -> Self:
@@ -566,6 +571,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._adopt(workspace.train_network(setup, fit_teacher(job.teacher, job.rows), NoTask()), setup.job)
         return self
 
+    @_WITHOUT_UNDERFLOW
     def predict(self, X: Any) -> np.ndarray:
         """Most probable label of each row.
 
@@ -583,6 +589,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return self.classes_[logits.argmax(axis=1)]
 
+    @_WITHOUT_UNDERFLOW
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class.
 
@@ -598,6 +605,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         return _forward.softmax(self._logits(X))
 
+    @_WITHOUT_UNDERFLOW
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of the probability of each class, finite even if the probability itself rounds to 0.
 

@@ -266,6 +266,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @np.errstate(under="ignore")  # tiny pixels round to 0
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the scale of the pixels.
 
@@ -305,6 +306,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @np.errstate(under="ignore")  # tiny pixels round to 0
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Learn the scale of the pixels, and scale them.
 
@@ -352,6 +354,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return X, brightest
 
+    @np.errstate(under="ignore")  # tiny pixels round to 0
     def transform(self, X: Any) -> np.ndarray:
         """Scale pixels.
 
@@ -394,6 +397,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         self._warn_if_black_on_white(X, white)
         return _scale(X, white, brightest)
 
+    @np.errstate(under="ignore")  # tiny pixels round to 0
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Scale pixels back to the scale of the data in ``fit``, for any ``pixel_max``.
 

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from sk_mnist import KerasMLPClassifier
+from sk_mnist import KerasMLPClassifier, PixelScaler
 from sk_mnist.neural_network._forward import ACTIVATIONS, BATCH_ROWS
 from tests.helpers.networks import assert_same_model, small
 from tests.helpers.processes import output_of
@@ -249,7 +249,7 @@ class TestFit:
         code = """
 import hashlib, numpy
 from sklearn.datasets import make_classification
-from sk_mnist import KerasMLPClassifier
+from sk_mnist import KerasMLPClassifier, PixelScaler
 X, y = make_classification(1000, random_state=0)
 for jit_compile in (False, True):
     model = KerasMLPClassifier((32, 16), epochs=3, dropout=0.2, jit_compile=jit_compile, random_state=0).fit(X, y)
@@ -364,6 +364,40 @@ for jit_compile in (False, True):
             model.fit(X * 1e6, y)
         with pytest.raises(NotFittedError):
             model.predict(X)
+
+
+class TestUnderflow:
+    """Numbers that round to 0 are no error, also in a program that has called np.seterr(all="raise")."""
+
+    @pytest.mark.parametrize("activation", ["relu", "sigmoid", "elu"])
+    def test_prediction_rounds_tiny_probabilities_to_0(self, blobs, activation):
+        X, y = blobs
+        model = small(epochs=1, activation=activation).fit(X, y)
+        with np.errstate(all="raise"):
+            proba = model.predict_proba(1000 * X)
+            assert np.isfinite(model.predict_log_proba(1000 * X)).all()
+            np.testing.assert_array_equal(model.predict(1000 * X), model.classes_[proba.argmax(axis=1)])
+        if activation != "sigmoid":
+            assert (proba == 0).any()
+
+    def test_rows_with_tiny_values_are_fitted_and_predicted(self, blobs):
+        X, y = np.where(blobs[0] > 0, blobs[0], 1e-300), blobs[1]
+        with np.errstate(all="raise"):
+            model = small(epochs=1).fit(X, y, X_val=X, y_val=y, sample_weight=np.where(y == 0, 1e-300, 1))
+            model.partial_fit(X, y)
+            model.predict_proba(X)
+
+    def test_validation_on_rows_that_the_network_is_sure_of(self, blobs):
+        X, y = blobs
+        with np.errstate(all="raise"):
+            model = small(epochs=2, early_stopping=True).fit(X, y, X_val=1000 * X, y_val=y)
+        assert np.isfinite(model.history_["val_loss"]).all()
+
+    def test_tiny_pixels_are_scaled(self):
+        X = np.array([[1e-300, 255.0], [1e-38, 0.0]])
+        with np.errstate(all="raise"):
+            scaler = PixelScaler(pixel_max=255.0).fit(X)
+            np.testing.assert_array_equal(scaler.transform(X), scaler.fit_transform(X))
 
 
 class TestScikitLearn:
