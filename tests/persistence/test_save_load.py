@@ -744,6 +744,32 @@ class TestFileObjects:
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+def test_mlflow_logs_and_loads_the_models_of_this_package(tmp_path):
+    pytest.importorskip("mlflow")
+    code = f"""
+import os, warnings
+os.chdir({str(tmp_path)!r})
+import mlflow
+import numpy as np
+from sk_mnist import fetch_mnist, load_pretrained, make_mnist_pipeline
+from sk_mnist.persistence import TRUSTED_TYPES
+mlflow.set_tracking_uri("sqlite:///runs.db")
+X, y = fetch_mnist(subset="test", normalize=False, return_X_y=True)
+X, y = X[:300], y[:300]
+trained = make_mnist_pipeline(epochs=1, augmentation="elastic", random_state=0).fit(X, y)
+for name, model in [("pretrained", load_pretrained()), ("trained", trained)]:
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(
+            model, name=name, serialization_format="skops", skops_trusted_types=[*TRUSTED_TYPES],
+            pip_requirements=["scikit-learn"],
+        )
+    loaded = mlflow.sklearn.load_model(info.model_uri)
+    print(name, (loaded.predict_proba(X) == model.predict_proba(X)).all())
+"""
+    assert output_of(code).splitlines()[-2:] == ["pretrained True", "trained True"]
+
+
 class TestOnnx:
     def run(self, model, X):
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
