@@ -13,6 +13,9 @@ from sk_mnist._images import as_numbers
 
 PROBABILITY_SUM_TOLERANCE = 1e-4
 
+# So many labels are shown in a message.
+_MAX_SHOWN = 20
+
 # Constraints of the parameters that metrics share.
 METRIC_PARAMETERS = {
     "y_true": ["array-like"],
@@ -65,7 +68,7 @@ def check_label_set(labels: ArrayLike) -> NDArray:
     # scikit-learn's log_loss and brier_score_loss sort `labels` silently, so another order gives wrong scores.
     if labels.ndim != 1 or len(labels) == 0 or not np.array_equal(labels, np.unique(labels)):
         raise ValueError(
-            f"labels={labels.tolist()} must be 1-dimensional, not empty, sorted and unique, like the columns of "
+            f"labels={shorten(labels)} must be 1-dimensional, not empty, sorted and unique, like the columns of "
             "y_proba (the order of `classes_`)."
         )
     return labels
@@ -84,6 +87,14 @@ def holds_strings(y: NDArray) -> bool:
     return y.dtype.kind in "UST" or (y.dtype.kind == "O" and len(y) > 0 and isinstance(y[0], str))
 
 
+def shorten(labels: NDArray) -> str:
+    """Return labels as text for a message, at most 20 of them."""
+    if labels.size <= _MAX_SHOWN:
+        return str(labels.tolist())
+    first = ", ".join(map(repr, labels.ravel()[:_MAX_SHOWN].tolist()))
+    return f"[{first}, ... {labels.size:,} in all]"
+
+
 def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
     """Return the position of each label of `y` in the sorted `labels`; raise an error for unknown labels."""
     check_same_kind(labels, y, "the classes", name)
@@ -94,7 +105,7 @@ def encode_labels(y: NDArray, labels: NDArray, name: str) -> NDArray[np.intp]:
     positions[positions == len(labels)] = 0
     if (unseen := labels[positions] != y).any():
         raise ValueError(
-            f"{name} has labels that are not among the classes {labels.tolist()}: {np.unique(y[unseen]).tolist()}."
+            f"{name} has labels that are not among the classes {shorten(labels)}: {shorten(np.unique(y[unseen]))}."
         )
     return positions
 
@@ -106,7 +117,16 @@ def check_predictions(
     sample_weight: ArrayLike | None = None,
 ) -> CheckedPredictions:
     """Check true labels against probabilities; rows are rescaled to sum to exactly one."""
-    y_true = check_labels_1d(y_true, "y_true")
+    return check_probabilities(check_labels_1d(y_true, "y_true"), y_proba, labels, sample_weight)
+
+
+def check_probabilities(
+    y_true: NDArray,
+    y_proba: ArrayLike,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> CheckedPredictions:
+    """Like `check_predictions`, for labels that are already checked."""
     y_proba = as_numbers(y_proba, "y_proba")
     if y_proba.dtype.kind != "f":
         y_proba = y_proba.astype(np.float64)
@@ -116,7 +136,7 @@ def check_predictions(
     labels = np.unique(y_true) if labels is None else check_label_set(labels)
     if y_proba.shape[1] != len(labels):
         raise ValueError(
-            f"y_proba has {y_proba.shape[1]} columns but there are {len(labels)} labels: {labels.tolist()}. "
+            f"y_proba has {y_proba.shape[1]} columns but there are {len(labels)} labels: {shorten(labels)}. "
             "Pass all the labels the classifier knows (its `classes_`) as labels=."
         )
     if not np.all((y_proba >= 0) & (y_proba <= 1)):

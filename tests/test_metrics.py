@@ -33,6 +33,7 @@ from sk_mnist.metrics import (
     neg_ece_scorer,
     neg_log_loss_scorer,
 )
+from tests.helpers.memory import peak_memory
 
 UNIFORM = np.full((3, 3), 1 / 3)
 
@@ -432,6 +433,108 @@ def test_an_evaluation_prints_as_aligned_tables():
         "true  predicted  count",
         "   b          a      1",
     ]
+
+
+class NextButOne(ClassifierMixin, BaseEstimator):
+    """Knows many classes, and takes each tenth for the next but one."""
+
+    def __init__(self, n_classes):
+        self.n_classes = n_classes
+        self.classes_ = np.arange(n_classes)
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        labels = np.ravel(X)
+        proba = np.full((len(labels), self.n_classes), 0.5 / self.n_classes)
+        proba[np.arange(len(labels)), (labels + 2 * (labels % 10 == 0)) % self.n_classes] += 0.5
+        return proba
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(axis=1)
+
+
+@pytest.mark.parametrize("n_classes", [21, 62, 1_000])
+def test_tables_of_many_classes_show_the_twenty_most_confused(n_classes):
+    y = np.repeat(np.arange(n_classes), 3)
+    y[-3:] = 10  # twice as many errors as the others
+    text = str(evaluate(NextButOne(n_classes), y[:, np.newaxis], y))
+    assert max(map(len, text.splitlines())) < 150
+    assert text.count(f"The 20 most confused of {n_classes:,} classes\n") == 2
+    _, classes, matrix, pairs = text.split("\n\n")
+    shown = [line.split()[0] for line in classes.splitlines()[2:]]
+    assert {"10", "12"} <= set(shown[:3])
+    assert len(shown) == 20
+    assert [line.split()[0] for line in matrix.splitlines()[3:]] == shown == matrix.splitlines()[2].split()[1:]
+    assert pairs.splitlines()[2].split() == ["10", "12", "6"]
+
+
+def test_tables_of_twenty_classes_show_all_in_order():
+    y = np.arange(20)
+    text = str(evaluate(NextButOne(20), y[:, np.newaxis], y))
+    assert "most confused of" not in text
+    assert [line.split()[0] for line in text.split("\n\n")[1].splitlines()[1:]] == [str(label) for label in y]
+
+
+def test_the_memory_of_evaluate_grows_with_rows_plus_classes_squared():
+    clf = NextButOne(2_000)
+
+    def peak(n_rows):
+        y = np.arange(n_rows) % 2_000
+        return peak_memory(lambda: evaluate(clf, y[:, np.newaxis], y))
+
+    # The confusion matrix takes 32 MB, all probabilities would take 96 MB.
+    assert (few := peak(6_000)) < 64e6
+    assert peak(16_000) - few < 5e6
+
+
+def test_the_pairs_of_many_classes_are_found_without_copies_of_the_matrix():
+    y = np.repeat(np.arange(2_000), 3)
+    assert peak_memory(lambda: most_confused_pairs(y, y[::-1])) < 1.5 * 32e6
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_scored_in_parts_have_the_scores_of_all_rows(weighted):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 1_500, 4_000)
+    weight = rng.random(4_000) if weighted else None
+    clf = NextButOne(1_500)
+    X = y[:, np.newaxis]
+    result, proba = evaluate(clf, X, y, sample_weight=weight), clf.predict_proba(X)
+    labels = {"labels": clf.classes_, "sample_weight": weight}
+    assert result.n_samples == 4_000
+    assert result.accuracy == pytest.approx(sk_metrics.accuracy_score(y, clf.predict(X), sample_weight=weight))
+    assert result.log_loss == pytest.approx(sk_metrics.log_loss(y, proba, **labels))
+    assert result.brier_score == pytest.approx(sk_metrics.brier_score_loss(y, proba, **labels))
+    assert result.top_2_accuracy == pytest.approx(sk_metrics.top_k_accuracy_score(y, proba, k=2, **labels))
+    assert result.expected_calibration_error == pytest.approx(expected_calibration_error(y, proba, **labels))
+    assert result.label_broadcast_mse == pytest.approx(label_broadcast_mse(y, proba, **labels))
+    np.testing.assert_array_equal(result.most_confident_errors, most_confident_errors(y, proba, labels=clf.classes_))
+
+
+def test_the_error_for_an_unknown_label_does_not_list_thousands_of_classes():
+    with pytest.raises(ValueError, match="not among the classes") as error:
+        evaluate(NextButOne(10_000), [[0]], [10_000])
+    assert len(str(error.value)) < 300
+
+
+def test_rows_and_labels_that_differ_in_number_are_rejected_with_many_classes_too():
+    y = np.zeros(4_000, dtype=int)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        evaluate(NextButOne(1_500), np.zeros((4_001, 1), dtype=int), y)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_equal_probabilities_count_as_in_scikit_learn(n_classes):
+    rng = np.random.default_rng(0)
+    proba = rng.integers(0, 3, (300, n_classes)) + 0.5
+    proba /= proba.sum(axis=1, keepdims=True)
+    y = rng.integers(0, n_classes, 300)
+    result = evaluate(Oracle(tuple(range(n_classes))), proba, y)
+    expected = 1.0 if n_classes == 2 else sk_metrics.top_k_accuracy_score(y, proba, k=2)
+    assert result.top_2_accuracy == pytest.approx(expected)
+    assert result.brier_score == pytest.approx(sk_metrics.brier_score_loss(y, proba, labels=range(n_classes)))
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,17 @@ class CalibrationBins(NamedTuple):
 
 
 def calibration_bins(checked: CheckedPredictions, n_bins: int, strategy: str) -> CalibrationBins:
-    """Put rows into bins by their confidence; bins are open on the left and closed on the right."""
-    confidence = checked.y_proba.max(axis=1).astype(np.float64)
+    """Put rows into bins by their confidence."""
     correct = checked.y_proba.argmax(axis=1) == checked.codes
-    weight = np.ones(len(confidence)) if checked.sample_weight is None else checked.sample_weight
+    return bins_of_confidence(checked.y_proba.max(axis=1), correct, checked.sample_weight, n_bins, strategy)
+
+
+def bins_of_confidence(
+    confidence: NDArray, correct: NDArray[np.bool_], sample_weight: NDArray | None, n_bins: int, strategy: str
+) -> CalibrationBins:
+    """Put rows into bins by their confidence; bins are open on the left and closed on the right."""
+    confidence = confidence.astype(np.float64)
+    weight = np.ones(len(confidence)) if sample_weight is None else sample_weight
     if strategy == "uniform":
         inner_edges = np.linspace(0, 1, n_bins + 1)[1:-1]
     else:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import confusion_matrix
 from sklearn.utils import check_consistent_length
 
 from sk_mnist._labels import (
@@ -91,25 +90,33 @@ def most_confused_pairs(
     y_true, y_pred = check_labels_1d(y_true, "y_true"), check_labels_1d(y_pred, "y_pred")
     check_consistent_length(y_true, y_pred)
     known = np.union1d(y_true, y_pred) if labels is None else check_label_set(labels)
-    matrix = confusion_matrix(
+    matrix = count_pairs(
         encode_labels(y_true, known, "y_true"),
         encode_labels(y_pred, known, "y_pred"),
-        labels=np.arange(len(known)),
-        sample_weight=check_metric_weight(sample_weight, len(y_true)),
+        len(known),
+        check_metric_weight(sample_weight, len(y_true)),
     )
     return confused_pairs(matrix, known, n_pairs)
 
 
+def count_pairs(codes: NDArray, predicted: NDArray, n_classes: int, sample_weight: NDArray | None) -> NDArray:
+    """Return the confusion matrix without the copies that scikit-learn makes, which are large for many classes."""
+    counts = np.bincount(codes * n_classes + predicted, weights=sample_weight, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes)
+
+
 def confused_pairs(matrix: NDArray, labels: NDArray, n_pairs: int) -> list[ConfusedPair]:
     """Rank the cells off the diagonal of a confusion matrix."""
-    counts = np.where(np.eye(len(labels), dtype=bool), 0, matrix)
-    order = np.argsort(-counts, axis=None, kind="stable")[:n_pairs]
-    rows, columns = np.unravel_index(order, counts.shape)
+    # A matrix of many classes is large and nearly empty: it is not copied.
+    rows, columns = np.nonzero(matrix)
+    is_error = rows != columns
+    rows, columns = rows[is_error], columns[is_error]
+    counts = matrix[rows, columns]
+    order = np.argsort(-counts, kind="stable")[:n_pairs]
     names = labels.tolist()
     return [
-        ConfusedPair(names[row], names[column], counts[row, column].item())
-        for row, column in zip(rows, columns, strict=True)
-        if counts[row, column] > 0
+        ConfusedPair(names[row], names[column], count.item())
+        for row, column, count in zip(rows[order], columns[order], counts[order], strict=True)
     ]
 
 
@@ -152,6 +159,11 @@ def most_confident_errors(
     array([2, 0])
     """
     checked = check_predictions(y_true, y_proba, labels)
-    confidence = checked.y_proba.max(axis=1)
-    wrong = np.flatnonzero(checked.y_proba.argmax(axis=1) != checked.codes)
+    is_wrong = checked.y_proba.argmax(axis=1) != checked.codes
+    return rank_errors(is_wrong, checked.y_proba.max(axis=1), n_errors)
+
+
+def rank_errors(is_wrong: NDArray[np.bool_], confidence: NDArray, n_errors: int | None) -> NDArray[np.intp]:
+    """Return the rows of the most confident errors."""
+    wrong = np.flatnonzero(is_wrong)
     return wrong[np.argsort(-confidence[wrong], kind="stable")][:n_errors]

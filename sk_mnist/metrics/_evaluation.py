@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    accuracy_score,
-    brier_score_loss,
-    confusion_matrix,
-    precision_recall_fscore_support,
-    top_k_accuracy_score,
-)
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, precision_recall_fscore_support
+from sklearn.utils import check_consistent_length
 
-from sk_mnist._labels import check_labels_1d, check_predictions, encode_labels
+from sk_mnist._labels import (
+    check_label_set,
+    check_labels_1d,
+    check_metric_weight,
+    check_probabilities,
+    encode_labels,
+)
 from sk_mnist._optional import import_optional
-from sk_mnist._sklearn import HasMethods, validate_params
+from sk_mnist._sklearn import HasMethods, safe_indexing, validate_params
 from sk_mnist._tables import html_table, text_table
-from sk_mnist.metrics._calibration import calibration_bins
-from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, most_confident_errors
-from sk_mnist.metrics._label_broadcast_mse import label_broadcast_mse
-from sk_mnist.metrics._log_loss import estimator_log_loss
+from sk_mnist.metrics._calibration import bins_of_confidence
+from sk_mnist.metrics._errors import ConfusedPair, confused_pairs, count_pairs, rank_errors
+from sk_mnist.metrics._label_broadcast_mse import broadcast_errors
+from sk_mnist.metrics._log_loss import log_proba_of_labels, mean_log_loss
+
+# Tables show so many classes.
+_MAX_CLASSES = 20
+
+# How many probabilities are computed at a time.
+_MAX_PROBABILITIES = 2**21
 
 # Captions of the tables.
 _CONFUSION = "Confusion matrix (columns: predicted)"
@@ -35,6 +41,8 @@ _PAIRS = "Most confused"
 @dataclass(frozen=True, eq=False, repr=False)
 class EvaluationResult:
     """Result of :func:`evaluate`: metrics of a classifier on a data set. ``print`` and notebooks show tables.
+
+    With more than 20 classes, the printed tables show the 20 with the most errors.
 
     Attributes
     ----------
@@ -165,8 +173,12 @@ class EvaluationResult:
         return display
 
     def __str__(self) -> str:
-        tables = [text_table(self._summary_rows(), "<><"), text_table(self._class_rows(), ">>>>>")]
-        tables.append(f"{_CONFUSION}\n{text_table(self._confusion_rows(), '>' * (len(self.classes) + 1))}")
+        shown, note = self._shown_classes()
+        tables = [
+            text_table(self._summary_rows(), "<><"),
+            "\n".join(filter(None, [note, text_table(self._class_rows(shown), ">>>>>")])),
+            "\n".join(filter(None, [_CONFUSION, note, text_table(self._confusion_rows(shown), ">" * (len(shown) + 1))])),
+        ]
         if self.most_confused_pairs:
             tables.append(f"{_PAIRS}\n{text_table(self._pairs_rows(), '>>>')}")
         return "\n\n".join(tables)
@@ -176,10 +188,12 @@ class EvaluationResult:
         return f"{type(self).__name__}({figures})"
 
     def _repr_html_(self) -> str:
+        shown, note = self._shown_classes()
+        classes, confusion = (f"{caption}. {note}" if note else caption for caption in ("Classes", _CONFUSION))
         tables = [
             html_table(type(self).__name__, self._summary_rows()),
-            html_table("Classes", self._class_rows(), has_header=True),
-            html_table(_CONFUSION, self._confusion_rows(), has_header=True),
+            html_table(classes, self._class_rows(shown), has_header=True),
+            html_table(confusion, self._confusion_rows(shown), has_header=True),
         ]
         if self.most_confused_pairs:
             tables.append(html_table(_PAIRS, self._pairs_rows(), has_header=True))
@@ -190,9 +204,6 @@ class EvaluationResult:
         if self.accuracy_interval is not None:
             low, high = self.accuracy_interval
             interval = f"95 % interval {low:.4f} to {high:.4f}"
-        mse, note = "-", "undefined for these labels"
-        if self.label_broadcast_mse is not None:
-            mse, note = f"{self.label_broadcast_mse:.4f}", "lower is not better"
         return [
             ["samples", f"{self.n_samples}", ""],
             ["accuracy", f"{self.accuracy:.4f}", interval],
@@ -201,24 +212,31 @@ class EvaluationResult:
             ["log loss", f"{self.log_loss:.4f}", ""],
             ["Brier score", f"{self.brier_score:.4f}", ""],
             ["calibration error", f"{self.expected_calibration_error:.4f}", ""],
-            ["label-broadcast MSE", mse, note],
         ]
 
-    def _class_rows(self) -> list[list[str]]:
+    def _shown_classes(self) -> tuple[NDArray[np.intp], str]:
+        """Return the positions of the classes that tables show, and a line that says so if these are not all."""
+        n_classes = len(self.classes)
+        if n_classes <= _MAX_CLASSES:
+            return np.arange(n_classes), ""
+        matrix = self.confusion_matrix
+        n_errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
+        shown = np.argsort(-n_errors, kind="stable")[:_MAX_CLASSES]
+        return shown, f"The {_MAX_CLASSES} most confused of {n_classes:,} classes"
+
+    def _class_rows(self, shown: NDArray[np.intp]) -> list[list[str]]:
         rows = [["class", "precision", "recall", "F1", "support"]]
-        for label, *scores, support in zip(
-            self.classes, self.precision, self.recall, self.f1, self.support, strict=True
-        ):
+        for i in shown:
+            scores = (self.precision[i], self.recall[i], self.f1[i])
             cells = ["-" if np.isnan(score) else f"{score:.4f}" for score in scores]
-            rows.append([str(label), *cells, f"{support:g}"])
+            rows.append([str(self.classes[i]), *cells, f"{self.support[i]:g}"])
         return rows
 
-    def _confusion_rows(self) -> list[list[str]]:
-        names = [str(label) for label in self.classes]
+    def _confusion_rows(self, shown: NDArray[np.intp]) -> list[list[str]]:
+        names = [str(self.classes[i]) for i in shown]
         rows = [["true", *names]]
-        rows += [
-            [name, *(f"{count:g}" for count in row)] for name, row in zip(names, self.confusion_matrix, strict=True)
-        ]
+        for i, name in zip(shown, names, strict=True):
+            rows.append([name, *(f"{count:g}" for count in self.confusion_matrix[i, shown])])
         return rows
 
     def _pairs_rows(self) -> list[list[str]]:
@@ -280,32 +298,30 @@ def evaluate(
     """
     if not is_classifier(estimator):
         raise ValueError(f"evaluate takes a classifier; got {type(estimator).__name__}.")
-    y_proba = estimator.predict_proba(X)
-    y_pred = check_labels_1d(estimator.predict(X), "the result of predict")
-    checked = check_predictions(y, y_proba, estimator.classes_, sample_weight)
-    y_true, codes, y_proba, classes, weight = checked
+    y = check_labels_1d(y, "y_true")
+    weight = check_metric_weight(sample_weight, len(y))
+    rows = _score_all_rows(estimator, X, y)
+    classes = check_label_set(estimator.classes_)
     # From here on, labels are positions in `classes`, whatever their type and dtype.
-    predicted = encode_labels(y_pred, classes, "the result of predict")
-    every_code = np.arange(len(classes))
+    y_pred = check_labels_1d(rows.y_pred, "the result of predict")
+    codes, predicted = rows.codes, encode_labels(y_pred, classes, "the result of predict")
     precision, recall, f1, _ = precision_recall_fscore_support(
-        codes, predicted, labels=every_code, sample_weight=weight, zero_division=np.nan
+        codes, predicted, labels=np.arange(len(classes)), sample_weight=weight, zero_division=np.nan
     )
-    # Not balanced_accuracy_score, which warns about predicted classes that do not occur.
-    balanced_accuracy = float(np.nanmean(recall))
-    matrix = confusion_matrix(codes, predicted, labels=every_code, sample_weight=weight)
-    numeric = y_true.dtype.kind in "biuf"
+    matrix = count_pairs(codes, predicted, len(classes), weight)
+    is_right = rows.likeliest == codes
     return EvaluationResult(
-        n_samples=len(y_true),
+        n_samples=len(y),
         accuracy=float(accuracy_score(codes, predicted, sample_weight=weight)),
         accuracy_interval=_wilson_interval(codes == predicted) if weight is None else None,
-        balanced_accuracy=balanced_accuracy,
-        top_2_accuracy=_top_2_accuracy(codes, y_proba, weight),
-        log_loss=estimator_log_loss(estimator, X, checked),
-        brier_score=float(brier_score_loss(codes, y_proba, labels=every_code, sample_weight=weight)),
-        expected_calibration_error=calibration_bins(checked, 15, "uniform").error("l1"),
-        label_broadcast_mse=(
-            label_broadcast_mse(y_true, y_proba, labels=classes, sample_weight=weight) if numeric else None
-        ),
+        # Not balanced_accuracy_score, which warns about predicted classes that do not occur.
+        balanced_accuracy=float(np.nanmean(recall)),
+        top_2_accuracy=float(np.average(rows.is_top_2, weights=weight)),
+        log_loss=mean_log_loss(rows.log_proba, rows.proba, weight),
+        # scikit-learn halves the score of two classes.
+        brier_score=float(np.average(rows.brier, weights=weight)) / (2 if len(classes) == 2 else 1),
+        expected_calibration_error=bins_of_confidence(rows.confidence, is_right, weight, 15, "uniform").error("l1"),
+        label_broadcast_mse=float(np.average(rows.broadcast, weights=weight)) if _are_numbers(y) else None,
         classes=classes,
         precision=precision,
         recall=recall,
@@ -313,15 +329,72 @@ def evaluate(
         support=matrix.sum(axis=1),
         confusion_matrix=matrix,
         most_confused_pairs=confused_pairs(matrix, classes, 5),
-        most_confident_errors=most_confident_errors(y_true, y_proba, labels=classes),
+        most_confident_errors=rank_errors(~is_right, rows.confidence, 10),
     )
 
 
-def _top_2_accuracy(codes: NDArray, y_proba: NDArray, weight: NDArray | None) -> float:
-    n_classes = y_proba.shape[1]
-    if n_classes <= 2:
-        return 1.0
-    return float(top_k_accuracy_score(codes, y_proba, k=2, labels=range(n_classes), sample_weight=weight))
+class _RowScores(NamedTuple):
+    """What the metrics need of each row; arrays of shape (n_samples,)."""
+
+    codes: NDArray[np.intp]  # the true class, as a position in the classes
+    y_pred: NDArray  # label by `predict`
+    likeliest: NDArray[np.intp]  # by `predict_proba`
+    confidence: NDArray[np.floating]  # largest probability
+    proba: NDArray[np.floating]  # of the true class
+    log_proba: NDArray[np.float64]  # of the true class
+    is_top_2: NDArray[np.bool_]
+    brier: NDArray[np.float64]  # sum over the classes
+    broadcast: NDArray[np.float64]  # label-broadcast MSE; NaN if the labels are not numbers
+
+
+def _score_all_rows(estimator: Any, X: Any, y: NDArray) -> _RowScores:
+    """Score rows, a part at a time if there are so many classes that all probabilities would take much memory."""
+    step = max(1, _MAX_PROBABILITIES // max(1, len(getattr(estimator, "classes_", ()))))
+    if step >= len(y):
+        return _score_rows(estimator, X, y)
+    check_consistent_length(X, y)
+    starts = range(0, len(y), step)
+    parts = (_score_rows(estimator, safe_indexing(X, slice(i, i + step)), y[i : i + step]) for i in starts)
+    return _RowScores(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _score_rows(estimator: Any, X: Any, y: NDArray) -> _RowScores:
+    y_proba = estimator.predict_proba(X)
+    y_pred = np.asarray(estimator.predict(X))
+    checked = check_probabilities(y, y_proba, estimator.classes_)
+    codes, y_proba = checked.codes, checked.y_proba
+    every_row = np.arange(len(codes))
+    likeliest, proba = y_proba.argmax(axis=1), y_proba[every_row, codes]
+    return _RowScores(
+        codes=codes,
+        y_pred=y_pred,
+        likeliest=likeliest,
+        confidence=y_proba[every_row, likeliest],
+        proba=proba,
+        log_proba=log_proba_of_labels(estimator, X, checked),
+        is_top_2=_are_in_top_2(codes, y_proba, proba),
+        brier=_square_sums(y_proba, codes),
+        broadcast=broadcast_errors(y, y_proba) if _are_numbers(y) else np.full(len(codes), np.nan),
+    )
+
+
+def _are_numbers(y: NDArray) -> bool:
+    return y.dtype.kind in "biuf"
+
+
+def _are_in_top_2(codes: NDArray, y_proba: NDArray, proba: NDArray) -> NDArray[np.bool_]:
+    """Whether at most one class comes before the true one; of equal classes, the last comes first."""
+    before = (y_proba > proba[:, np.newaxis]).sum(axis=1)
+    ties = y_proba == proba[:, np.newaxis]
+    ties &= np.arange(y_proba.shape[1]) > codes[:, np.newaxis]
+    return before + ties.sum(axis=1) < 2
+
+
+def _square_sums(y_proba: NDArray, codes: NDArray) -> NDArray[np.float64]:
+    """Sum over the classes of the squared difference between the probability and 1 or 0."""
+    difference = y_proba.astype(np.float64)
+    difference[np.arange(len(codes)), codes] -= 1
+    return np.einsum("ij,ij->i", difference, difference)
 
 
 def _wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sk_mnist._labels import METRIC_PARAMETERS, check_predictions
 from sk_mnist._sklearn import validate_params
@@ -61,5 +61,11 @@ def label_broadcast_mse(
             f"y_true has dtype {checked.y_true.dtype}; the label-broadcast MSE subtracts probabilities from "
             "the label itself and is defined for numeric labels only. Use sklearn.metrics.brier_score_loss."
         )
-    difference = checked.y_true.astype(np.float64)[:, np.newaxis] - checked.y_proba
-    return float(np.average(np.mean(difference**2, axis=1), weights=checked.sample_weight))
+    errors = broadcast_errors(checked.y_true, checked.y_proba)
+    return float(np.average(errors, weights=checked.sample_weight))
+
+
+def broadcast_errors(y_true: NDArray, y_proba: NDArray) -> NDArray[np.float64]:
+    """Mean squared difference in each row."""
+    difference = y_true.astype(np.float64)[:, np.newaxis] - y_proba
+    return np.mean(np.square(difference, out=difference), axis=1)

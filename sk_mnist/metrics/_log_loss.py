@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.metrics import log_loss
+from numpy.typing import ArrayLike, NDArray
 
 from sk_mnist._labels import CheckedPredictions
 
 
-def estimator_log_loss(estimator: Any, X: ArrayLike, checked: CheckedPredictions) -> float:
-    """Log loss of a fitted classifier.
+def log_proba_of_labels(estimator: Any, X: ArrayLike, checked: CheckedPredictions) -> NDArray[np.float64]:
+    """Logarithm of the probability of each true label by `predict_log_proba`; -inf if the classifier has none.
 
     Parameters
     ----------
@@ -25,16 +24,22 @@ def estimator_log_loss(estimator: Any, X: ArrayLike, checked: CheckedPredictions
 
     Returns
     -------
-    loss : float
-        From `predict_log_proba` if the classifier has it and it is finite at the true labels, else from the
-        probabilities.
+    log_proba : ndarray of shape (n_samples,)
     """
-    if hasattr(estimator, "predict_log_proba"):
-        # Many classifiers take the logarithm of their probabilities, some of which may be 0.
-        with np.errstate(divide="ignore"):
-            log_proba = np.asarray(estimator.predict_log_proba(X), dtype=np.float64)
-        of_labels = log_proba[np.arange(len(checked.codes)), checked.codes]
-        if np.isfinite(of_labels).all():
-            return float(-np.average(of_labels, weights=checked.sample_weight))
-    every_code = np.arange(len(checked.labels))
-    return float(log_loss(checked.codes, checked.y_proba, labels=every_code, sample_weight=checked.sample_weight))
+    if not hasattr(estimator, "predict_log_proba"):
+        return np.full(len(checked.codes), -np.inf)
+    # Many classifiers take the logarithm of their probabilities, some of which may be 0.
+    with np.errstate(divide="ignore"):
+        log_proba = np.asarray(estimator.predict_log_proba(X))
+    return log_proba[np.arange(len(checked.codes)), checked.codes].astype(np.float64)
+
+
+def mean_log_loss(log_proba: NDArray, proba: NDArray, sample_weight: NDArray | None) -> float:
+    """Log loss from the logarithms if they are finite, else from the probabilities as in scikit-learn's `log_loss`.
+
+    Both are those of the true labels, of shape (n_samples,).
+    """
+    if not np.isfinite(log_proba).all():
+        rounding = np.finfo(proba.dtype).eps
+        log_proba = np.log(np.clip(proba, rounding, 1 - rounding))
+    return float(-np.average(log_proba, weights=sample_weight))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import brier_score_loss
 
 from sk_mnist._labels import check_predictions
 from sk_mnist.metrics._calibration import expected_calibration_error
-from sk_mnist.metrics._log_loss import estimator_log_loss
+from sk_mnist.metrics._log_loss import log_proba_of_labels, mean_log_loss
 
 
 # Plain functions instead of `make_scorer`, which does not pass the estimator's `classes_` to the metric.
@@ -112,7 +113,8 @@ def neg_log_loss_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, sample_weigh
     -0.6931
     """
     checked = check_predictions(y, estimator.predict_proba(X), estimator.classes_, sample_weight)
-    return -estimator_log_loss(estimator, X, checked)
+    proba = checked.y_proba[np.arange(len(checked.codes)), checked.codes]
+    return -mean_log_loss(log_proba_of_labels(estimator, X, checked), proba, checked.sample_weight)
 
 
 #: For ``cross_validate(..., scoring=SCORING)``. For every score, higher is better.

@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite, compute_class_weight
 from sklearn.utils.multiclass import unique_labels
 
 from sk_mnist._images import check_is_batch, shape_of
-from sk_mnist._labels import encode_labels
+from sk_mnist._labels import encode_labels, shorten
 from sk_mnist._sklearn import check_sample_weight
 
 # In place of a label, in rows that belong to no class.
@@ -143,7 +143,7 @@ def check_same_classes(classes: np.ndarray, known: np.ndarray) -> None:
     """Raise an error if a fit that continues from an earlier one has other classes."""
     if not np.array_equal(classes, known):
         raise ValueError(
-            f"warm_start=True needs the same classes as the last fit, {known.tolist()}, but y has {classes.tolist()}. "
+            f"warm_start=True needs the same classes as the last fit, {shorten(known)}, but y has {shorten(classes)}. "
             "Set warm_start=False to start over."
         )
 
