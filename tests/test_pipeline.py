@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -173,3 +174,17 @@ def test_a_recipe_with_distortions_learns_in_few_epochs(recipe, n_rows, accuracy
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
     pipe = make_mnist_pipeline(recipe, epochs=3, random_state=0).fit(X[:n_rows], y[:n_rows])
     assert pipe.score(X_test, y_test) >= accuracy
+
+
+@pytest.mark.parametrize(("n_val", "seen"), [(20, [10, 10, 20]), (19, [19, 19, 19]), (30, [30, 30, 30])])
+def test_a_search_selects_rows_of_a_validation_set_only_if_it_is_as_long_as_the_data(n_val, seen):
+    # What docs/pipeline.md warns of is scikit-learn's doing: it concerns every argument of fit.
+    lengths = []
+
+    class Recorder(DummyClassifier):
+        def fit(self, X, y, X_val=None):
+            lengths.append(len(X_val))
+            return super().fit(X, y)
+
+    GridSearchCV(Recorder(), {}, cv=2).fit(np.zeros((20, 1)), [0, 1] * 10, X_val=np.zeros((n_val, 1)))
+    assert lengths == seen

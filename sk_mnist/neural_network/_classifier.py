@@ -476,7 +476,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Weights of the rows. Rows of weight 0 are left out. With ``batch_size >= n_samples``, a weight of 2 is the
             same as giving the row twice.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
-            Validation data, scored after each epoch. It replaces the part of ``X`` that would be held out.
+            Validation data, scored after each epoch. It replaces the part of ``X`` that would be held out. In a search,
+            scikit-learn selects its rows like those of ``X`` if both have as many; use ``early_stopping`` alone there.
         y_val : array-like of shape (n_validation_samples,), default=None
             Labels of ``X_val``; each must occur in ``y``.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
