@@ -179,9 +179,10 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     teacher : classifier, default=None
         A classifier with ``predict_proba``, whose probabilities the network learns in addition to the labels [7]_.
         ``fit`` first fits a clone of it on the training rows, with ``sample_weight`` if the teacher accepts it. A
-        fitted teacher in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. The teacher sees the same rows as
-        the network, distortions included [8]_. The fitted clone is not kept; ``set_params(teacher=None)`` also removes
-        the parameter from a model before saving.
+        fitted teacher in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. If ``X`` is sparse, so are the
+        rows on which it is fitted, and a teacher that takes only dense ones raises its own error; it always predicts on
+        dense ones. The teacher sees the same rows as the network, distortions included [8]_. The fitted clone is not
+        kept; ``set_params(teacher=None)`` also removes the parameter from a model before saving.
 
     teacher_weight : float, default=0.7
         Weight in [0, 1] of the teacher's probabilities in the training targets; the labels have the remaining weight.
@@ -497,6 +498,8 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If the data is invalid, training diverges to weights that are not finite, or a checkpoint is damaged.
+        TypeError
+            If ``X`` is sparse and the ``teacher`` cannot be fitted on sparse rows.
         OSError
             If ``checkpoint_dir`` is not a directory, or a checkpoint cannot be written.
         ImportError

@@ -318,6 +318,12 @@ def changes_in(augmentation: Any) -> tuple[RandomWarp | RandomInk, ...]:
                 f"augmentation must hold RandomWarp and RandomInk instances or names from {sorted(AUGMENTATIONS)}; got "
                 f"{change!r}."
             )
+        # Training does not call it, because it changes rows in blocks.
+        if not isinstance(change, str) and getattr(change.transform, "__func__", None) is not RandomWarp.transform:
+            raise ValueError(
+                f"augmentation holds a {type(change).__name__} with a transform of its own, which training would not "
+                "call. Give a RandomWarp or RandomInk without one, or add transformed images to X."
+            )
     return tuple(RandomWarp(**AUGMENTATIONS[change]) if isinstance(change, str) else change for change in augmentation)
 
 

@@ -95,6 +95,53 @@ REFUSED = {
 }
 
 
+class OwnWarp(RandomWarp):
+    def transform(self, X, random_state=None):
+        return X[..., ::-1]
+
+
+class OwnInk(RandomInk):
+    def transform(self, X, random_state=None):
+        return super().transform(X, random_state)
+
+
+class StrongWarp(RandomWarp):
+    """Another default, and nothing else."""
+
+    def __init__(self, *, rotation=20.0):
+        super().__init__(rotation=rotation)
+
+
+def patched_warp():
+    warp = RandomWarp()
+    warp.transform = lambda X, random_state=None: X
+    return warp
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "name"),
+    [
+        (OwnWarp(), "OwnWarp"),
+        (OwnInk(), "OwnInk"),
+        (["affine", OwnWarp()], "OwnWarp"),
+        (type("Further", (OwnWarp,), {})(), "Further"),
+        (patched_warp(), "RandomWarp"),
+    ],
+)
+def test_a_transform_that_training_would_not_call_is_rejected(augmentation, name, digits):
+    with pytest.raises(ValueError, match=f"augmentation holds a {name} with a transform of its own"):
+        augmented(augmentation=augmentation).fit(*digits)
+    with pytest.raises(ValueError, match="with a transform of its own"):
+        augmented(augmentation=augmentation).partial_fit(*digits, classes=range(10))
+
+
+def test_a_subclass_with_other_defaults_is_accepted(digits):
+    one, other = (
+        augmented(augmentation=warp, epochs=1).fit(*digits) for warp in (StrongWarp(), RandomWarp(rotation=20))
+    )
+    assert_same_model(one, other)
+
+
 def test_invalid_augmentations_are_rejected_before_tensorflow_is_imported():
     # In one process, because starting one takes longer than all of them.
     code = f"""

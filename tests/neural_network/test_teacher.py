@@ -254,6 +254,11 @@ class TestFitOfTheTeacher:
         with pytest.raises(TypeError, match=r"(?s)dense data is required.*from the teacher of .*, a GaussianNB"):
             taught(GaussianNB()).fit(scipy.sparse.csr_array(X), y)
 
+    def test_a_dense_only_teacher_that_is_frozen_teaches_on_sparse_rows(self, blobs):
+        X, y = blobs
+        teacher = frozen(GaussianNB(), X, y)
+        assert_same_model(taught(teacher).fit(scipy.sparse.csr_array(X), y), taught(teacher).fit(X, y))
+
     def test_an_interrupt_while_fitting_the_teacher_leaves_no_model(self, blobs):
         class Interrupted(GaussianNB):
             def fit(self, X, y, sample_weight=None):
