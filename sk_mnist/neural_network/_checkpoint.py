@@ -5,8 +5,8 @@ import json
 import logging
 import os
 import time
-import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,20 +83,28 @@ class Checkpoint:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def load(self) -> State | None:
-        """Return the last saved state of the fit; None if there is none yet."""
+    def load(self, like: State) -> State | None:
+        """Return the last saved state of the fit; None if there is none yet.
+
+        Parameters
+        ----------
+        like : State
+            The state of the network that it is for, with the same arrays. Only their shapes and types are compared.
+        """
         self._remove_leftovers()
         try:
-            # Opened here, because NumPy does not close a file that it cannot read.
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                state = _from_arrays(dict(arrays))
+            file = self.path.open("rb")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"{self.path} is damaged ({error}), so this fit cannot resume from it. Delete the file to train from "
-                "the beginning."
-            ) from error
+        with file:
+            try:
+                with np.load(file, allow_pickle=False) as arrays:
+                    state = _from_arrays(dict(arrays), like)
+            except Exception as error:  # zipfile, zlib, NumPy and json raise almost everything for damaged files
+                raise ValueError(
+                    f"{self.path} is damaged ({type(error).__name__}: {error}), so this fit cannot resume from it. "
+                    "Delete the file to train from the beginning."
+                ) from error
         logger.info("Resuming after %d epochs, from %s", state.n_epochs, self.path)
         return state
 
@@ -192,8 +200,15 @@ def _as_arrays(state: State) -> dict[str, Any]:
     return arrays | {f"{name}-{i}": array for name, values in lists.items() for i, array in enumerate(values)}
 
 
-def _from_arrays(arrays: dict[str, np.ndarray]) -> State:
+def _from_arrays(arrays: dict[str, np.ndarray], like: State) -> State:
     facts = json.loads(str(arrays.pop("facts")))
+    _check_facts(facts, like)
+    wanted = _as_arrays(replace(like, best=Best(layers=like.layers if facts["has_best"] else None)))
+    del wanted["facts"]
+    found, wanted = ({name: (a.shape, a.dtype) for name, a in some.items()} for some in (arrays, wanted))
+    if found != wanted:
+        differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        raise ValueError(f"it holds other arrays than the network has: {', '.join(differing)}")
 
     def taken(name: str) -> list[np.ndarray]:
         n_arrays = sum(key.startswith(f"{name}-") for key in arrays)
@@ -206,3 +221,24 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> State:
         history=facts["history"],
         best=Best(facts["best_score"], facts["n_worse"], layers_of(taken("best")) if facts["has_best"] else None),
     )
+
+
+def _check_facts(facts: dict[str, Any], like: State) -> None:
+    """Raise an error unless the facts are those that a fit of the network writes."""
+    history = facts["history"]
+    n_epochs = len(history["loss"])
+    is_history = history.keys() >= like.history.keys() and all(
+        isinstance(values, list) and len(values) == n_epochs and all(isinstance(value, float) for value in values)
+        for values in history.values()
+    )
+    is_best = isinstance(facts["best_score"], float) and isinstance(facts["has_best"], bool)
+    n_worse = facts["n_worse"]
+    if not (
+        is_history
+        and is_best
+        and n_epochs >= like.n_epochs
+        and type(n_worse) is int
+        and 0 <= n_worse <= n_epochs
+        and facts["optimizer"] == like.optimizer
+    ):
+        raise ValueError("its facts are not those of this fit")

@@ -180,10 +180,11 @@ class _Epochs:
         self.network.learning_rate = self.rates.current
         if self.checkpoint is None:
             return
-        saved = self.checkpoint.load()
+        first = self._state()
+        saved = self.checkpoint.load(first)
         if saved is None:
             # Fails before the first epoch if the directory is not writable.
-            self.checkpoint.save(self._state())
+            self.checkpoint.save(first)
             return
         self._adopt(saved)
         self._has_trained = saved.n_epochs > self.settings.first_epoch

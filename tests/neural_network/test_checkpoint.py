@@ -1,9 +1,11 @@
 """A fit that was stopped, by an error or by SIGKILL, resumes from its checkpoint to the same weights."""
 
+import io
 import json
 import logging
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -300,7 +302,71 @@ def test_all_fits_of_a_search_can_share_a_checkpoint_directory(images, tmp_path)
         assert_same_fit(fitted.best_estimator_, whole.best_estimator_)
 
 
+def rewritten(change):
+    """A damage that NumPy and zip do not notice: the arrays are changed, or the facts among them."""
+
+    def damage(content):
+        with np.load(io.BytesIO(content)) as archive:
+            arrays = dict(archive)
+        facts = json.loads(str(arrays["facts"]))
+        change(arrays, facts)
+        if "facts" in arrays:
+            arrays["facts"] = np.array(json.dumps(facts))
+        written = io.BytesIO()
+        np.savez(written, **arrays)
+        return written.getvalue()
+
+    return damage
+
+
+def in_directory(signature, offset, value):
+    """Change a byte in the first record with this signature."""
+
+    def damage(content):
+        position = content.index(signature) + offset
+        return content[:position] + bytes([value]) + content[position + 1 :]
+
+    return damage
+
+
+def with_comment(content):
+    """Make the second record in the directory a comment of the first."""
+    first, second, third = [match.start() for match in re.finditer(b"PK\x01\x02", content)][:3]
+    return content[: first + 32] + bytes([third - second]) + content[first + 33 :]
+
+
+def with_facts(content, text):
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive)
+    written = io.BytesIO()
+    np.savez(written, **{**arrays, "facts": np.array(text)})
+    return written.getvalue()
+
+
 DAMAGES = {
+    # The kinds of error that the libraries raise, in that order: RuntimeError, NotImplementedError, RecursionError.
+    "encrypted": in_directory(b"PK\x01\x02", 8, 1),
+    "unknown compression": in_directory(b"PK\x01\x02", 10, 99),
+    "nested facts": lambda content: with_facts(content, "[" * 100_000),
+    "facts of another type": lambda content: with_facts(content, "[1, 2]"),
+    "an offset beyond the file": in_directory(b"PK\x01\x02", 45, 0x7F),
+    "a comment that hides an array": with_comment,
+    "no facts": rewritten(lambda arrays, facts: arrays.pop("facts")),
+    "a missing layer": rewritten(lambda arrays, facts: arrays.pop("layers-5")),
+    "a missing slot": rewritten(lambda arrays, facts: arrays.pop("slots-1")),
+    "another array": rewritten(lambda arrays, facts: arrays.update(more=np.zeros(3))),
+    "another shape": rewritten(lambda arrays, facts: arrays.update({"layers-1": np.zeros((1, 8), np.float32)})),
+    "another type": rewritten(lambda arrays, facts: arrays.update({"layers-1": np.zeros(8)})),
+    "a slot of another shape": rewritten(lambda arrays, facts: arrays.update({"slots-2": np.zeros(1, np.float32)})),
+    "no best layers": rewritten(lambda arrays, facts: facts.update(has_best=True)),
+    "history without losses": rewritten(lambda arrays, facts: facts["history"].pop("loss")),
+    "history of unequal lengths": rewritten(lambda arrays, facts: facts["history"]["loss"].append(0.1)),
+    "history of text": rewritten(lambda arrays, facts: facts["history"].update(loss=["a", "b"])),
+    "history of None": rewritten(lambda arrays, facts: facts.update(history=None)),
+    "another optimizer": rewritten(lambda arrays, facts: facts.update(optimizer="sgd")),
+    "a score of None": rewritten(lambda arrays, facts: facts.update(best_score=None)),
+    "a negative count": rewritten(lambda arrays, facts: facts.update(n_worse=-1)),
+    "a missing fact": rewritten(lambda arrays, facts: facts.pop("n_worse")),
     "cut": lambda content: content[: len(content) // 2],
     "flipped": lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
     "empty": lambda content: b"",
@@ -317,6 +383,27 @@ def test_the_error_names_a_damaged_checkpoint(damage, images, tmp_path):
         network(tmp_path).fit(*images)
     path.unlink()
     assert_same_fit(network(tmp_path).fit(*images), network(None).fit(*images))
+
+
+def test_a_flipped_byte_in_a_checkpoint_is_noticed_or_changes_nothing(images, tmp_path):
+    whole = network(tmp_path, epochs=2).fit(*images)
+    (path,) = checkpoints(tmp_path)
+    content = path.read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    drawn = random.Random(0)
+    # Most damages that zip does not notice are in its directory, at the end.
+    places = [*drawn.sample(range(directory), 20), *drawn.sample(range(directory, len(content)), 60)]
+    errors = []
+    for place in [*places, len(content) - 2, len(content) - 1]:  # the last two: the length of the comment
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << drawn.randrange(8)]) + content[place + 1 :])
+        try:
+            fitted = network(tmp_path, epochs=2).fit(*images)
+        except ValueError as error:
+            errors.append(str(error))
+        else:
+            assert_same_fit(fitted, whole)
+    assert len(errors) > 40
+    assert all(error.startswith(f"{path} is damaged") for error in errors)
 
 
 def test_objects_in_a_checkpoint_are_not_unpickled(images, tmp_path):
