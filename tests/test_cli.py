@@ -408,6 +408,20 @@ def test_a_search_that_is_interrupted_before_its_first_fit_writes_nothing(earlie
         (["tune", "--colour"], "unrecognized arguments: --colour (see sk-mnist tune --help)"),
         (["xyz"], "error: no command 'xyz' (see sk-mnist --help)"),
         (["trian"], "error: no command 'trian'. Did you mean 'train'? (see sk-mnist --help)"),
+        (["train", "--threads", "99999"], "argument --threads: invalid positive int (at most 1024) value: '99999'"),
+        (
+            ["tune", "--search", "random", "--candidates", "1000000000"],
+            "argument --candidates: invalid positive int (at most 10000) value: '1000000000'",
+        ),
+        (["train", "--output", ""], "argument --output: an empty string is not a path"),
+        (["tune", "--output", ""], "argument --output: an empty string is not a path"),
+        (["fetch", "--clear", "--data-home", ""], "argument --data-home: an empty string is not a path"),
+        (["predict", ""], "argument IMAGE: an empty string is not a path"),
+        (["predict", "--model", "", "seven.png"], "argument --model: an empty string is not a path"),
+        (["evaluate", ""], "argument MODEL: an empty string is not a path"),
+        (["evaluate", "m", "--plots", ""], "argument --plots: an empty string is not a path"),
+        (["export", "m", "--onnx", ""], "argument --onnx: an empty string is not a path"),
+        (["demo", "--save", ""], "argument --save: an empty string is not a path"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -423,6 +437,61 @@ def test_without_a_command_the_help_is_printed_and_nothing_is_done(tmp_path, mon
     assert captured.out.startswith("usage: sk-mnist [-h] [--version] COMMAND ...")
     assert "default" not in captured.out
     assert (captured.err, list(tmp_path.iterdir())) == ("", [])
+
+
+@pytest.mark.parametrize(("search", "n_threads"), [([], 5), (["--search", "random", "--candidates", "3"], 10)])
+def test_a_search_has_no_more_jobs_than_fits(search, n_threads, tmp_path, monkeypatch):
+    started = []
+
+    def start(number, override):
+        started.append(number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", start)
+    many = ["--n-jobs", "99999", "--threads", "60"]  # which are shared among 12 or 6 fits
+    assert main([*TUNE, *search, *many, "--output", str(tmp_path)]) == 130
+    assert started == [n_threads]
+
+
+def test_an_interrupted_search_waits_for_all_its_fits_together(tmp_path, monkeypatch):
+    class Fit:
+        name = "Thread-1 (worker)"
+
+        def join(self, timeout):
+            waited.append(timeout)
+            time.sleep(timeout)
+
+    waited = []
+    monkeypatch.setattr("sk_mnist.cli._tune.MAX_SECONDS", 0.2)
+    monkeypatch.setattr("sk_mnist._tensorflow.start_tensorflow", failing(KeyboardInterrupt))
+    monkeypatch.setattr("sk_mnist.cli._tune.threading.enumerate", lambda: [Fit(), Fit(), Fit()])
+    assert main([*TUNE, "--output", str(tmp_path)]) == 130
+    assert len(waited) == 3
+    assert sum(waited) <= 0.2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+@pytest.mark.parametrize("arguments", [["predict", "--json"], ["predict"]])
+def test_closed_standard_output_is_an_error(arguments, pictures):
+    command = [sys.executable, "-m", "sk_mnist", *arguments, str(pictures / "seven.png")]
+    process = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, timeout=300)
+    assert (process.returncode, process.stderr) == (1, "sk-mnist: standard output is closed\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+def test_closed_standard_input_is_an_error():
+    command = [sys.executable, "-m", "sk_mnist", "predict", "-"]
+    process = subprocess.run(["sh", "-c", '"$@" <&-', "sh", *command], stderr=subprocess.PIPE, text=True, timeout=300)
+    assert (process.returncode, process.stderr) == (1, "sk-mnist: -: Standard input is closed\n")
+
+
+@pytest.mark.parametrize("columns", ["0", "00", "1"])
+def test_output_is_printed_on_a_terminal_of_no_width(columns, pictures, monkeypatch, capfd):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["predict", str(pictures / "seven.png"), "missing.png"]) == 1
+    output, errors = capfd.readouterr()
+    assert output.startswith(f"{pictures / 'seven.png'}: 7\n  7")
+    assert errors == "sk-mnist: missing.png: No such file or directory\n"
 
 
 def test_version(capsys):

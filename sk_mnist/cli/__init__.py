@@ -38,7 +38,7 @@ def _parse_and_run(arguments: list[str]) -> int:
     # Imported here, where Ctrl-C is handled. Each module adds a command to the parser.
     from sk_mnist.cli import _demo, _evaluate, _export, _fetch, _info, _predict, _train, _tune
     from sk_mnist.cli._options import Parser
-    from sk_mnist.cli._terminal import printable_streams
+    from sk_mnist.cli._terminal import make_console, printable_streams, say
 
     parser = Parser.with_commands((_train, _evaluate, _tune, _export, _predict, _demo, _fetch, _info))
     with printable_streams():
@@ -46,6 +46,9 @@ def _parse_and_run(arguments: list[str]) -> int:
             parser.print_help()
             return 0
         options = parser.parse_command(arguments)
+        if sys.stdout is None and not getattr(options, "quiet", False):
+            say(make_console(stderr=True), "sk-mnist: standard output is closed")
+            return 1
         return _run(options)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sk_mnist._files import replacing
 from sk_mnist.cli._input import read_model
-from sk_mnist.cli._options import UsageError, add_model, port
+from sk_mnist.cli._options import UsageError, add_model, path, port
 from sk_mnist.cli._terminal import make_console, say
 
 
@@ -23,7 +23,7 @@ def add_command(commands: Any) -> None:
     demo.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     demo.add_argument(
         "--save",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="write the page to an HTML file, which reads drawings without a server; an existing file is replaced",
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_saved_model, add_threads
+from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_saved_model, add_threads, path
 from sk_mnist.cli._output import OutputDirectory, draw_result, write_pictures
 from sk_mnist.cli._terminal import make_console, print_json
 
@@ -20,7 +19,7 @@ def add_command(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="evaluate a saved model on the test images")
     evaluate.set_defaults(run=run)
     add_saved_model(evaluate)
-    evaluate.add_argument("--plots", type=Path, metavar="DIR", help="write pictures to this directory")
+    evaluate.add_argument("--plots", type=path, metavar="DIR", help="write pictures to this directory")
     evaluate.add_argument("--force", action="store_true", help="replace earlier pictures in --plots")
     add_data_home(evaluate)
     add_threads(evaluate)

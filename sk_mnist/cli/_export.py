@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from sk_mnist.cli._options import UsageError, add_saved_model
+from sk_mnist.cli._options import UsageError, add_saved_model, path
 from sk_mnist.cli._output import OutputDirectory
 from sk_mnist.cli._terminal import make_console, say
 
@@ -17,7 +16,7 @@ def add_command(commands: Any) -> None:
     export.set_defaults(run=run)
     add_saved_model(export)
     export.add_argument(
-        "--onnx", type=Path, metavar="FILE", required=True, help="the file to write; an existing file is replaced"
+        "--onnx", type=path, metavar="FILE", required=True, help="the file to write; an existing file is replaced"
     )
 
 

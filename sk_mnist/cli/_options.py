@@ -7,11 +7,15 @@ import shlex
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from sys import float_info
 from typing import Any, NoReturn, TypeVar
 
 from sk_mnist import __version__
 
 MODEL_FILE = "a file written by train or sk_mnist.save"
+
+# TensorFlow starts as many as it is told.
+MAX_THREADS = 1024
 
 T = TypeVar("T")
 
@@ -85,9 +89,23 @@ def _type(name: str, parse: Callable[[str], T], is_valid: Callable[[T], bool]) -
     return checked
 
 
-def positive(kind: type) -> Any:
-    """Return an argparse type for numbers above 0."""
-    return _type(f"positive {kind.__name__}", kind, lambda value: 0 < value < float("inf"))
+def positive(kind: type, most: float | None = None) -> Any:
+    """Return an argparse type for numbers above 0, and of at most ``most``."""
+    limit = "" if most is None else f" (at most {most})"
+    last = float_info.max if most is None else most
+    return _type(f"positive {kind.__name__}{limit}", kind, lambda value: 0 < value <= last)
+
+
+def file_name(text: str) -> str:
+    """Return the name of a file, as an argparse type; ``Path("")`` would be the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty string is not a path")
+    return text
+
+
+def path(text: str) -> Path:
+    """Return a path, as an argparse type."""
+    return Path(file_name(text))
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -103,12 +121,12 @@ sizes = _type("sizes (such as 128,64,32)", _integers, lambda values: min(values)
 
 def add_saved_model(command: argparse.ArgumentParser) -> None:
     """Add the argument for the file of a model."""
-    command.add_argument("model", type=Path, metavar="MODEL", help=MODEL_FILE)
+    command.add_argument("model", type=path, metavar="MODEL", help=MODEL_FILE)
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
     """Add the option for a model other than the pretrained one."""
-    command.add_argument("--model", type=Path, help=f"{MODEL_FILE} (default: the pretrained model)")
+    command.add_argument("--model", type=path, help=f"{MODEL_FILE} (default: the pretrained model)")
 
 
 def add_training_options(command: argparse.ArgumentParser) -> None:
@@ -127,7 +145,7 @@ def add_data_home(command: argparse.ArgumentParser) -> None:
     """Add the option for the directory of the cache."""
     command.add_argument(
         "--data-home",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="directory of the MNIST cache (default: SK_MNIST_DATA, or the user's cache; see sk-mnist info)",
     )
@@ -135,7 +153,9 @@ def add_data_home(command: argparse.ArgumentParser) -> None:
 
 def add_threads(command: argparse.ArgumentParser) -> None:
     """Add the option that limits the threads."""
-    command.add_argument("--threads", type=positive(int), metavar="N", help="number of threads (default: one per core)")
+    command.add_argument(
+        "--threads", type=positive(int, MAX_THREADS), metavar="N", help="number of threads (default: one per core)"
+    )
 
 
 def add_json(command: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sk_mnist._images import SIDE
 from sk_mnist.cli._input import read_model
-from sk_mnist.cli._options import add_model
+from sk_mnist.cli._options import add_model, file_name
 from sk_mnist.cli._terminal import make_console, print_json, say
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_command(commands: Any) -> None:
     predict.add_argument(
         "images",
         nargs="+",
+        type=file_name,
         metavar="IMAGE",
         help="a picture, a directory of pictures, a pattern such as '*.png', or - for standard input",
     )
@@ -116,6 +117,8 @@ def _pages(name: str) -> Iterator[tuple[str, Any]]:
     """Yield the pages of a TIFF as name[1], name[2] and so on; any other file as it is."""
     from sk_mnist.preprocessing._pictures import open_picture, pages_of_tiff
 
+    if name == STANDARD_INPUT and sys.stdin is None:
+        raise OSError(errno.EBADF, "Standard input is closed")
     with open_picture(sys.stdin.buffer if name == STANDARD_INPUT else name, name) as file:
         n_pages = 0
         for page in pages_of_tiff(file, name):

@@ -8,13 +8,14 @@ from math import floor, log
 from typing import Any, NamedTuple
 
 from sk_mnist.cli._candidates import ScoreRecorder
-from sk_mnist.cli._options import UsageError
+from sk_mnist.cli._options import MAX_THREADS, UsageError
 from sk_mnist.cli._terminal import counted
 
 HALVING_FACTOR = 3  # one candidate out of this many enters the next round
 
 DEFAULT_GRID = "small"
 DEFAULT_CANDIDATES = 10
+MAX_CANDIDATES = 10_000  # more would take weeks
 
 # Options that only some searches use.
 SEARCHES_WITH = {"grid": ("grid", "halving"), "candidates": ("random",)}
@@ -87,8 +88,12 @@ def check_options(options: argparse.Namespace) -> None:
 def make_search(options: argparse.Namespace, n_images: int) -> tuple[Any, ScoreRecorder, SearchPlan]:
     """Return the unfitted search, its scorer and its plan."""
     search, recorder, rounds = SEARCHES[options.search](options)
-    search.set_params(scoring=recorder, cv=options.cv, n_jobs=options.n_jobs, error_score="raise")
-    return search, recorder, SearchPlan(rounds, options.cv, n_images)
+    plan = SearchPlan(rounds, options.cv, n_images)
+    # joblib starts as many threads as it is told, even if there is nothing for them to do.
+    search.set_params(
+        scoring=recorder, cv=options.cv, n_jobs=min(options.n_jobs, plan.n_fits, MAX_THREADS), error_score="raise"
+    )
+    return search, recorder, plan
 
 
 Search = tuple[Any, ScoreRecorder, tuple[Round, ...]]

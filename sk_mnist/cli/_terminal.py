@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +16,10 @@ from rich.console import Console
 
 def make_console(*, quiet: bool = False, stderr: bool = False) -> Console:
     """Return a console that prints text unchanged, by default on standard output."""
-    return Console(quiet=quiet, stderr=stderr, highlight=False, markup=False, emoji=False)
+    # On a width of 0, rich prints nothing. Elsewhere, COLUMNS=0 means that the width is not known.
+    columns = os.environ.get("COLUMNS", "")
+    width = shutil.get_terminal_size().columns if columns.isdigit() and int(columns) == 0 else None
+    return Console(quiet=quiet, stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def say(console: Console, text: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sk_mnist.cli import _output
 from sk_mnist.cli._input import read_images
-from sk_mnist.cli._options import UsageError, add_training_options, fraction, positive, sizes
+from sk_mnist.cli._options import UsageError, add_training_options, fraction, path, positive, sizes
 from sk_mnist.cli._progress import TrainingProgress
 from sk_mnist.cli._terminal import counted, make_console, print_json, say, waiting
 
@@ -79,7 +79,7 @@ def add_command(commands: Any) -> None:
     )
     train.add_argument(
         "--output",
-        type=Path,
+        type=path,
         metavar="DIR",
         help=f"output directory (default: {DEFAULT_OUTPUT}, where files of an earlier run are replaced)",
     )

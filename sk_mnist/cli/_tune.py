@@ -13,16 +13,18 @@ from rich.console import Console
 
 from sk_mnist.cli._candidates import ScoreRecorder, best_table, plain, ranking
 from sk_mnist.cli._input import read_images
-from sk_mnist.cli._options import UsageError, add_training_options, positive
+from sk_mnist.cli._options import UsageError, add_training_options, path, positive
 from sk_mnist.cli._output import OutputDirectory, unused_path, write_json, write_pictures
 from sk_mnist.cli._progress import SearchProgress, duration
-from sk_mnist.cli._searches import SearchPlan, check_options, make_search
+from sk_mnist.cli._searches import MAX_CANDIDATES, SearchPlan, check_options, make_search
 from sk_mnist.cli._terminal import make_console, print_json, say, waiting
 
 if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
 
 DEFAULT_OUTPUT = Path("sk-mnist-tuning")
+# How long an interrupted search waits for its running fits.
+MAX_SECONDS = 60
 OUTPUTS = ("search.csv", "model.skops", "metrics.json", "search.png")
 
 
@@ -42,15 +44,19 @@ def add_command(commands: Any) -> None:
         help="grid: the whole grid; random: candidates from distributions; halving: the whole grid for a few epochs, "
         "then the best for more (default: grid)",
     )
-    tune.add_argument("--candidates", type=positive(int), help="number for --search random (default: 10)")
+    tune.add_argument(
+        "--candidates", type=positive(int, MAX_CANDIDATES), help="number for --search random (default: 10)"
+    )
     tune.add_argument("--cv", type=positive(int), default=3, help="number of folds (default: 3)")
-    tune.add_argument("--n-jobs", type=positive(int), default=2, help="fits at a time, in threads (default: 2)")
+    tune.add_argument(
+        "--n-jobs", type=positive(int), default=2, help="fits at a time, in threads; at most all (default: 2)"
+    )
     tune.add_argument(
         "--epochs", type=positive(int), default=10, help="epochs per fit, or the maximum for halving (default: 10)"
     )
     tune.add_argument(
         "--output",
-        type=Path,
+        type=path,
         default=DEFAULT_OUTPUT,
         metavar="DIR",
         help=f"output directory (default: {DEFAULT_OUTPUT})",
@@ -105,7 +111,7 @@ def _fit(console: Console, search: Any, X: np.ndarray, y: np.ndarray, options: a
 
     with waiting(console, "Starting TensorFlow"):
         # Each fit gets its share of the threads, so that fits do not wait for each other.
-        n_threads = max(1, (options.threads or joblib.cpu_count()) // options.n_jobs)
+        n_threads = max(1, (options.threads or joblib.cpu_count()) // search.n_jobs)
         start_tensorflow(n_threads, override=options.threads is not None)
     # With threads, all fits share one TensorFlow, and the recorder sees every score. BLAS uses one thread because
     # OpenBLAS' threads keep spinning for a tenth of a second after a product, which slows down the next fit.
@@ -149,9 +155,10 @@ def _keep_what_is_finished(
         say(console, "No fit was finished, and nothing was written.")
     # joblib has told its threads to stop after the current fit, which ends with its epoch. Python aborts if it exits
     # while one of them is in TensorFlow.
+    deadline = time.monotonic() + MAX_SECONDS
     for thread in threading.enumerate():
         if "(worker)" in thread.name:
-            thread.join(timeout=60)
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _report(console: Console, search: Any, plan: SearchPlan, result: EvaluationResult, seconds: float) -> None:
