@@ -1,7 +1,5 @@
 """``python -m sk_mnist`` is the ``sk-mnist`` command."""
 
-import sys
+from sk_mnist.cli import program
 
-from sk_mnist.cli import main
-
-sys.exit(main())
+program()

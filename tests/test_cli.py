@@ -263,6 +263,27 @@ sys.exit(main(["train", "--output", {str(tmp_path)!r}]))
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "Interrupted.\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("atexit.register(os.kill, os.getpid(), signal.SIGINT)", 0),
+        ("cli.printable_streams = lambda: os.kill(os.getpid(), signal.SIGINT)", 130),
+    ],
+)
+def test_ctrl_c_before_or_after_a_command_does_not_end_it_by_the_signal(moment, status, pictures):
+    code = f"""
+        import atexit, os, runpy, signal, sys
+        from sk_mnist import cli
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        {moment}
+        sys.argv = ["sk-mnist", "predict", {str(pictures / "blank.png")!r}]
+        runpy.run_module("sk_mnist", run_name="__main__")
+    """
+    process = run_python(code)
+    assert (process.returncode, process.stderr) == (status, "")
+
+
 def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sk_mnist.datasets._mnist.MNIST", replace(MNIST, remotes=()))  # the copy in the package serves
     home = str(tmp_path / "data")
@@ -1001,6 +1022,15 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
             (tmp_path / os.fsdecode(name)).write_bytes((pictures / "seven.png").read_bytes())
         process = run("predict", ".", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
         assert process.stdout.splitlines()[::2] == ["a.png: 7", "\\xff.png: 7"]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode elsewhere")
+    def test_in_json_file_names_that_are_not_unicode_are_escaped(self, pictures, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        Path(os.fsdecode(b"\xff.png")).write_bytes((pictures / "seven.png").read_bytes())
+        assert main(["predict", "--json", ".", os.fsdecode(b"\xe4.png")]) == 1
+        seven, missing = json.loads(capfd.readouterr().out)
+        assert (seven["file"], seven["text"]) == ("\\xff.png", "7")
+        assert missing == {"file": "\\xe4.png", "error": "\\xe4.png: No such file or directory"}
 
     def test_standard_input_is_read(self, pictures):
         command = [sys.executable, "-m", "sk_mnist", "predict", "-"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["main"]
+__all__ = ["main", "program"]
 
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
@@ -50,6 +51,18 @@ def _parse_and_run(arguments: list[str]) -> int:
             say(make_console(stderr=True), "sk-mnist: standard output is closed")
             return 1
         return _run(options)
+
+
+def program() -> NoReturn:
+    """Run the command line and exit the process with its status."""
+    try:
+        status = main()
+    except KeyboardInterrupt:  # before or after the command itself
+        status = INTERRUPTED
+    finally:
+        # Everything is written. Ctrl-C while Python exits would end the process by the signal.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def _run(options: argparse.Namespace) -> int:

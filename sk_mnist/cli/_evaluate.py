@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sk_mnist.cli._options import UsageError, add_data_home, add_json, add_saved_model, add_threads, path
 from sk_mnist.cli._output import OutputDirectory, draw_result, write_pictures
-from sk_mnist.cli._terminal import make_console, print_json
+from sk_mnist.cli._terminal import make_console, print_json, shown
 
 PICTURES = ("confusion_matrix.png", "misclassified.png")
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
             console.print(str(result), soft_wrap=True)
         files = [] if plots is None else _draw(console, plots, model, result, test)
     if options.json:
-        print_json({"model": str(options.model), "metrics": result.to_dict(), "files": files})
+        print_json({"model": shown(options.model), "metrics": result.to_dict(), "files": files})
 
 
 def _draw(console: Console, plots: OutputDirectory, model: Any, result: Any, test: Any) -> list[str]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sk_mnist._files import replacing
 from sk_mnist.cli._options import UsageError
-from sk_mnist.cli._terminal import say
+from sk_mnist.cli._terminal import say, shown
 
 if TYPE_CHECKING:
     from sk_mnist.metrics import EvaluationResult
@@ -89,7 +89,7 @@ class OutputDirectory:
     def report(self, console: Console) -> list[str]:
         """Print which files are there, and return their paths."""
         say(console, f"Wrote to {self.path}: {', '.join(path.name for path in self.files())}")
-        return [str(path) for path in self.files()]
+        return [shown(path) for path in self.files()]
 
 
 def unused_path(path: Path) -> Path:

@@ -19,7 +19,7 @@ from rich.text import Text
 from sk_mnist._images import SIDE
 from sk_mnist.cli._input import read_model
 from sk_mnist.cli._options import add_model, file_name
-from sk_mnist.cli._terminal import make_console, print_json, say
+from sk_mnist.cli._terminal import make_console, print_json, say, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
             if isinstance(outcome, Exception):
                 status = 1
             if options.json:
-                results.append({"file": page, **_content(outcome, page)})
+                results.append({"file": shown(page), **_content(outcome, page)})
             elif isinstance(outcome, Exception):
                 say(errors, f"sk-mnist: {_reason(outcome, page)}")
             else:
-                _print_reading(console, _shown(page), outcome)
+                _print_reading(console, shown(page), outcome)
     if options.json:
         print_json(results)
     return status
@@ -130,19 +130,14 @@ def _pages(name: str) -> Iterator[tuple[str, Any]]:
             yield name, file
 
 
-def _shown(name: str) -> str:
-    """Return a printable form of a file name, whatever its bytes are."""
-    return os.fsencode(name).decode(errors="backslashreplace")
-
-
 def _reason(error: Exception, name: str) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{_shown(name)}: {error.strerror}"
+        return f"{shown(name)}: {error.strerror}"
     text = str(error)
     for subject in (name, "picture"):  # read_digits does not know the name of an open file
         if text.startswith(subject):
-            return _shown(name) + text[len(subject) :]
-    return f"{_shown(name)}: {text}"
+            return shown(name) + text[len(subject) :]
+    return f"{shown(name)}: {text}"
 
 
 def _content(outcome: DigitReading | Exception, name: str) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a printable form of a file name, whatever its bytes are."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def print_json(content: Any) -> None:
     """Print JSON on standard output."""
     sys.stdout.write(json.dumps(content, indent=2) + "\n")

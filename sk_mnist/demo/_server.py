@@ -139,6 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_from_here(self) -> bool:
         """Refuse requests that come from another page or use another name for this machine."""
+        for name in ("Host", "Origin", "Content-Length"):
+            if len(self.headers.get_all(name, [])) > 1:
+                self._refuse(HTTPStatus.BAD_REQUEST, f"The request has more than one header {name}.")
+                return False
         origin = self.headers.get("Origin")
         here = self.headers.get("Host") in self.server.names
         if here and origin in {None, *(f"http://{name}" for name in self.server.names)}:

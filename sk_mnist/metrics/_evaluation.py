@@ -174,10 +174,11 @@ class EvaluationResult:
 
     def __str__(self) -> str:
         shown, note = self._shown_classes()
+        note += "\n" if note else ""
         tables = [
             text_table(self._summary_rows(), "<><"),
-            "\n".join(filter(None, [note, text_table(self._class_rows(shown), ">>>>>")])),
-            "\n".join(filter(None, [_CONFUSION, note, text_table(self._confusion_rows(shown), ">" * (len(shown) + 1))])),
+            note + text_table(self._class_rows(shown), ">>>>>"),
+            f"{_CONFUSION}\n{note}{text_table(self._confusion_rows(shown), '>' * (len(shown) + 1))}",
         ]
         if self.most_confused_pairs:
             tables.append(f"{_PAIRS}\n{text_table(self._pairs_rows(), '>>>')}")

@@ -239,6 +239,20 @@ def test_a_body_of_unknown_or_excessive_length_is_rejected(server, headers, stat
     assert b"error" in answer
 
 
+@pytest.mark.parametrize("doubled", ["Host: attacker.example", "Origin: https://attacker.example", "Content-Length: 3"])
+@pytest.mark.parametrize("method", ["GET /", "POST /predict"])
+def test_two_headers_of_which_only_one_is_checked_are_a_bad_request(server, method, doubled):
+    here = f"127.0.0.1:{server.server_port}"
+    lines = [f"{method} HTTP/1.1", f"Host: {here}", f"Origin: http://{here}", "Content-Length: 0", doubled, "", ""]
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert f"more than one header {doubled.partition(':')[0]}".encode() in answer
+
+
 def test_the_server_survives_browsers_that_hang_up(server, seven):
     for request in (b"", b"GET / HT", b"POST /predict HTTP/1.1\r\nContent-Length: 1000\r\n"):
         with socket.create_connection(("127.0.0.1", server.server_port), timeout=300) as connection:
