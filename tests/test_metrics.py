@@ -418,7 +418,6 @@ def test_an_evaluation_prints_as_aligned_tables():
         "log loss             1.2040",
         "Brier score          0.4100",
         "calibration error    0.4000",
-        "label-broadcast MSE       -  undefined for these labels",
         "",
         "class  precision  recall      F1  support",
         "    a     0.5000  1.0000  0.6667        1",
