@@ -233,7 +233,7 @@ class TestCard:
         assert CARD["data"]["licence"] == "CC-BY-SA-3.0"
         assert CARD["versions"].keys() >= {"python", "sk-mnist", "scikit-learn", "tensorflow", "keras", "numpy"}
         assert CARD["training"]["n_images"] == 60_000
-        assert CARD["training"]["n_no_digits"] == 6000
+        assert CARD["training"]["n_no_digits"] == 7000
         assert CARD["training"]["n_drawn_digits"] > 5000
 
 
