@@ -1,5 +1,7 @@
 """A fit that was stopped, by an error or by SIGKILL, resumes from its checkpoint to the same weights."""
 
+import functools
+import importlib
 import io
 import json
 import logging
@@ -15,6 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -28,6 +31,7 @@ from sk_mnist import KerasMLPClassifier, RandomInk, RandomWarp
 from sk_mnist.neural_network import _checkpoint
 from sk_mnist.neural_network._keras.parameters import OPTIMIZERS
 from tests.helpers.networks import FitCallback, assert_same_model
+from tests.helpers.processes import output_of
 
 CURVES = ("loss_curve_", "validation_scores_", "history_", "n_iter_", "best_epoch_", "loss_")
 
@@ -660,6 +664,127 @@ class Scaled(keras.optimizers.SGD):
 def test_optimizers_with_different_array_settings_get_separate_checkpoints(images, tmp_path):
     for scale in (np.zeros(3), np.ones(3), np.ones(3)):
         network(tmp_path, epochs=1, optimizer=Scaled(scale)).fit(*images)
+    assert len(checkpoints(tmp_path)) == 2
+
+
+OWN = """
+import keras
+import {helpers}
+
+FACTOR = {factor}
+LIMIT = {{"names": ["kernel"], "rate": {rate}}}
+
+def turned(gradient):
+    return FACTOR * gradient if "one" in {{"one", "two", "three"}} else gradient
+
+class Base(keras.optimizers.SGD):
+    sign = {sign}
+
+    @property
+    def half(self):
+        return {half}
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = {helpers}.scale(turned(gradient)) * self.sign * self.half * LIMIT["rate"]
+        super().update_step(gradient, variable, learning_rate)
+
+class Own(Base):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient {operator} 1.0, variable, learning_rate)
+"""
+HELPERS = "def scale(gradient):\n    return {scale} * gradient\n"
+PARTS = {"factor": 1.0, "rate": 1.0, "sign": 1.0, "half": 1.0, "operator": "*", "scale": 1.0}
+
+
+def own_optimizer(directory, monkeypatch, **parts):
+    """An optimizer of a module in this directory, imported anew."""
+    monkeypatch.syspath_prepend(directory)
+    directory.mkdir(exist_ok=True)
+    parts = {**PARTS, **parts}
+    (directory / "own_helpers.py").write_text(HELPERS.format(**parts))
+    (directory / "own_optimizer.py").write_text(OWN.format(helpers="own_helpers", **parts))
+    for name in ("own_helpers", "own_optimizer"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    try:
+        return importlib.import_module("own_optimizer").Own(0.01)
+    finally:
+        sys.dont_write_bytecode = before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"operator": "/"}, {"sign": -1.0}, {"half": 0.5}, {"factor": -1.0}, {"rate": 0.5}, {"scale": -1.0}],
+    ids=["its method", "a class attribute", "a property", "a global", "a global dict", "a function of a module"],
+)
+def test_a_changed_code_of_an_optimizer_gets_its_own_checkpoint(change, images, tmp_path, monkeypatch):
+    for parts, n_checkpoints in [({}, 1), ({}, 1), (change, 2)]:
+        optimizer = own_optimizer(tmp_path / "code", monkeypatch, **parts)
+        network(tmp_path / "fits", epochs=1, optimizer=optimizer).fit(*images)
+        assert len(checkpoints(tmp_path / "fits")) == n_checkpoints
+
+
+def optimizer_with(sign, decorate=lambda function: function):
+    """An optimizer whose code is the same for every sign."""
+
+    class Signed(keras.optimizers.SGD):
+        @decorate
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(sign * gradient, variable, learning_rate)
+
+    return Signed(0.01)
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def test_the_values_in_closures_and_in_patched_classes_belong_to_the_code(images, tmp_path):
+    patched = optimizer_with(1.0)
+    type(patched).update_step = lambda self, gradient, variable, learning_rate: variable.assign_add(gradient)
+    optimizers = [optimizer_with(1.0), optimizer_with(1.0), optimizer_with(-1.0), patched]
+    optimizers += [optimizer_with(1.0, wrapped), optimizer_with(-1.0, wrapped), optimizer_with(-1.0, wrapped)]
+    counts = []
+    for optimizer in optimizers:
+        network(tmp_path, epochs=1, optimizer=optimizer).fit(*images)
+        counts.append(len(checkpoints(tmp_path)))
+    assert counts == [1, 1, 2, 3, 4, 5, 5]
+
+
+def test_an_optimizer_whose_code_uses_what_cannot_be_compared_is_rejected(images, tmp_path):
+    clf = network(tmp_path, epochs=1, optimizer=optimizer_with(keras.Variable(-1.0)))
+    with pytest.raises(ValueError, match=r"checkpoint_dir .* what its code uses.* optimizer is a Signed .*Variable"):
+        clf.fit(*images)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_an_own_optimizer_is_found_by_another_process(images, tmp_path, monkeypatch):
+    own_optimizer(tmp_path / "code", monkeypatch)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path / "code")!r})
+import numpy as np
+from own_optimizer import Own
+from sk_mnist import KerasMLPClassifier
+X, y = np.eye(6, 4, dtype=np.float32), [0, 1, 0, 1, 0, 1]
+params = dict(epochs=1, random_state=0, checkpoint_dir={str(tmp_path / "fits")!r}, optimizer=Own(0.01))
+KerasMLPClassifier((2,), **params).fit(X, y)
+"""
+    for seed in ("1", "2"):
+        output_of(program, env={**os.environ, "PYTHONHASHSEED": seed})
+    assert len(checkpoints(tmp_path / "fits")) == 1
+
+
+@pytest.mark.parametrize("library", [keras, tf], ids=["Keras", "TensorFlow"])
+def test_checkpoints_belong_to_the_versions_of_keras_and_tensorflow(library, images, tmp_path, monkeypatch):
+    network(tmp_path, epochs=1).fit(*images)
+    monkeypatch.setattr(library, "__version__", "99.0")
+    network(tmp_path, epochs=1).fit(*images)
     assert len(checkpoints(tmp_path)) == 2
 
 

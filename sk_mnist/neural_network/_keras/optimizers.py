@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sk_mnist.neural_network._keras.code import describe_code
+
 # Optimizers that wrap others, and what to use instead.
 _HOLDERS = {
     "LossScaleOptimizer": "it scales losses for float16, but KerasMLPClassifier trains in float32 or float64. Give its "
@@ -101,21 +103,24 @@ def _describe_name(name: str) -> OptimizerDescription:
 
 
 def identify_optimizer(description: OptimizerDescription) -> str:
-    """Return the class and all settings of an optimizer except the learning rate, with the content of arrays.
+    """Return all settings of an optimizer except the learning rate, with the content of arrays, and its code.
 
     Raises
     ------
     ValueError
-        If a setting is neither a plain value nor an array, so that two optimizers cannot be told apart.
+        If a setting, or a value that a user's own class uses, is neither a plain value nor an array, so that two
+        optimizers cannot be told apart.
     """
+    versions = [keras.__version__, tf.__version__]
     settings = [description.key, description.identifying_config, description.extras]
     try:
-        return json.dumps(settings, sort_keys=True, default=_with_content)
+        code = describe_code(description.optimizer_class)
+        return json.dumps([versions, settings, code], sort_keys=True, default=_with_content)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            "checkpoint_dir needs an optimizer whose settings are plain values or arrays, because they identify the "
-            f"checkpoint; optimizer is a {description.optimizer_class.__name__} ({error}). Change the setting, or set "
-            "checkpoint_dir=None."
+            "checkpoint_dir needs an optimizer whose settings, and what its code uses, are plain values or arrays, "
+            f"because they identify the checkpoint; optimizer is a {description.optimizer_class.__name__} ({error}). "
+            "Change them, or set checkpoint_dir=None."
         ) from error
 
 
@@ -148,7 +153,7 @@ def _with_content(value: Any) -> Any:
         return [repr(value.dtype), value.shape, value.tobytes().hex()]
     if isinstance(value, re.Pattern):
         return _as_json(value)
-    raise TypeError(f"one setting is of type {_full_name(type(value))}")
+    raise TypeError(f"one value is of type {_full_name(type(value))}")
 
 
 def _full_name(cls: type) -> str:
