@@ -61,9 +61,9 @@ def items_of_column(X: Any) -> list | None:
 
     A column of numbers is none of these either.
     """
-    if isinstance(X, list | tuple) or issparse(X) or (isinstance(X, np.ndarray) and X.dtype != object):
+    if not hasattr(X, "shape") or issparse(X) or (isinstance(X, np.ndarray) and X.dtype != object):
         return None
-    shape = shape_of(X)
+    shape = tuple(X.shape)
     if len(shape) != 1 and (len(shape) != 2 or shape[1] != 1):
         return None
     column = np.asarray(X)

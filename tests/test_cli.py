@@ -268,20 +268,20 @@ sys.exit(main(["train", "--output", {str(tmp_path)!r}]))
     ("moment", "status"),
     [
         ("atexit.register(os.kill, os.getpid(), signal.SIGINT)", 0),
-        ("cli.printable_streams = lambda: os.kill(os.getpid(), signal.SIGINT)", 130),
+        ("_terminal.printable_streams = lambda: os.kill(os.getpid(), signal.SIGINT)", 130),
     ],
 )
 def test_ctrl_c_before_or_after_a_command_does_not_end_it_by_the_signal(moment, status, pictures):
     code = f"""
         import atexit, os, runpy, signal, sys
-        from sk_mnist import cli
+        from sk_mnist.cli import _terminal
         signal.signal(signal.SIGINT, signal.default_int_handler)
         {moment}
         sys.argv = ["sk-mnist", "predict", {str(pictures / "blank.png")!r}]
         runpy.run_module("sk_mnist", run_name="__main__")
     """
     process = run_python(code)
-    assert (process.returncode, process.stderr) == (status, "")
+    assert (process.returncode, process.stderr) == (status, "Interrupted.\n" if status else "")
 
 
 def test_fetch_fills_verifies_and_clears_a_cache(tmp_path, capsys, monkeypatch):
@@ -900,7 +900,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert (row["file"], row["text"], row["rejected"], row["reason"]) == ("row.png", "721", [], None)
         assert [digit["label"] for digit in row["digits"]] == [7, 2, 1]
         for digit in row["digits"]:
-            assert digit.keys() == {"label", "confidence", "runner_up", "box", "is_sure"}
+            assert digit.keys() == {"label", "confidence", "runner_up", "box", "is_sure", "line"}
             assert digit["is_sure"] == (digit["confidence"] >= 0.9)
         boxes = [digit["box"] for digit in row["digits"]]
         assert all(left < right for left, _, right, _ in boxes)

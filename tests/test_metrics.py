@@ -411,13 +411,13 @@ def test_an_evaluation_draws_its_confusion_matrix_with_and_without_the_diagonal(
 def test_an_evaluation_prints_as_aligned_tables():
     text = str(evaluate(Oracle(("a", "b")), [[0.9, 0.1], [0.9, 0.1]], ["a", "b"]))
     assert text.splitlines() == [
-        "samples                   2",
-        "accuracy             0.5000  95 % interval 0.0945 to 0.9055",
-        "balanced accuracy    0.5000",
-        "top-2 accuracy       1.0000",
-        "log loss             1.2040",
-        "Brier score          0.4100",
-        "calibration error    0.4000",
+        "samples                 2",
+        "accuracy           0.5000  95 % interval 0.0945 to 0.9055",
+        "balanced accuracy  0.5000",
+        "top-2 accuracy     1.0000",
+        "log loss           1.2040",
+        "Brier score        0.4100",
+        "calibration error  0.4000",
         "",
         "class  precision  recall      F1  support",
         "    a     0.5000  1.0000  0.6667        1",

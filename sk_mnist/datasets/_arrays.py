@@ -49,7 +49,7 @@ def read_directory(directory: Path, data_set: DataSet, names: Collection[str]) -
     return {name: _read_idx_array(path, data_set, name) for name, path in idx.items()}
 
 
-def find_foreign(directory: Path, data_set: DataSet, *, npz: bool) -> list[str]:
+def find_foreign(directory: Path, data_set: DataSet, names: Collection[str], *, npz: bool) -> list[str]:
     """Find files in a directory that have names of the data set's files and are not its files.
 
     Parameters
@@ -58,6 +58,8 @@ def find_foreign(directory: Path, data_set: DataSet, *, npz: bool) -> list[str]:
         The directory.
     data_set : DataSet
         The data set.
+    names : collection of str
+        Names of the arrays that are wanted. The files of others are not looked at.
     npz : bool
         Whether to look at the npz file, besides the IDX files.
 
@@ -76,8 +78,9 @@ def find_foreign(directory: Path, data_set: DataSet, *, npz: bool) -> list[str]:
 
     path = directory / data_set.npz
     if npz and path.exists():
-        check(path, lambda: read_npz(path, data_set, data_set.arrays))
-    for name, file in data_set.idx.items():
+        check(path, lambda: read_npz(path, data_set, names))
+    for name in names:
+        file = data_set.idx[name]
         idx = _find_idx(directory / file.name)
         if idx is not None and not _is_known_file(idx, file):
             check(idx, partial(_read_idx_array, idx, data_set, name))

@@ -79,10 +79,10 @@ def read_data_set(
         with trying(f"the cache {home}"):
             arrays = read_directory(home, data_set, names)
             if seen is not None:  # the IDX files were not read
-                _warn_of_foreign(data_set, home, npz=False)
+                _warn_of_foreign(data_set, home, names, npz=False)
             return arrays, Source("cache", home)
         # What this package wrote is repaired.
-        _warn_of_foreign(data_set, home, npz=not record_of(npz).is_file())
+        _warn_of_foreign(data_set, home, names, npz=not record_of(npz).is_file())
     with trying("Keras' cache"):
         path = expand(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / data_set.keras
         read = read_npz if path.suffix == ".npz" else read_directory
@@ -147,8 +147,8 @@ def _warn(data_set: DataSet, because: str) -> None:
     logger.warning("%s: using the bundled copy of %s.", because, data_set.name)
 
 
-def _warn_of_foreign(data_set: DataSet, home: Path, *, npz: bool) -> None:
-    if foreign := find_foreign(home, data_set, npz=npz):
+def _warn_of_foreign(data_set: DataSet, home: Path, names: Collection[str], *, npz: bool) -> None:
+    if foreign := find_foreign(home, data_set, names, npz=npz):
         lines = "".join(f"\n- {problem}" for problem in foreign)
         logger.warning("%s has files that are not %s's and are not used:%s", home, data_set.name, lines)
 

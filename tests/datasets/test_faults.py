@@ -778,8 +778,8 @@ def put_html(home, arrays):
 @pytest.mark.parametrize(
     ("put", "first", "reason"),
     [
-        (put_npz, "mnist.npz", "x_train is not MNIST's: sha256"),
-        (put_unpacked_idx, "train-images-idx3-ubyte", "x_train is not MNIST's: sha256"),
+        (put_npz, "mnist.npz", "x_test is not MNIST's: sha256"),
+        (put_unpacked_idx, "t10k-images-idx3-ubyte", "x_test is not MNIST's: sha256"),
         (put_test_idx, "t10k-images-idx3-ubyte.gz", "x_test is not MNIST's: sha256"),
         (put_html, "mnist.npz", "not the npz file of MNIST"),
     ],

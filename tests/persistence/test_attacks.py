@@ -941,7 +941,7 @@ def test_a_parameter_of_another_kind_is_rejected(saved, name, make):
         ({"image_shape": tuple_of([literal(6)])}, "image_shape of its RandomWarp is not two integers"),
         ({"image_shape": literal("6")}, "The 'image_shape' parameter of RandomWarp"),
         ({"note": literal("mine")}, "its RandomWarp has an attribute 'note', which fit does not set"),
-        ({"transform": literal("mine")}, "its RandomWarp has an attribute 'transform' that hides one of its own"),
+        ({"transform": literal("mine")}, "a RandomWarp with a transform of its own|attribute 'transform' that hides"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -964,7 +964,7 @@ def test_a_teacher_is_checked_like_any_estimator(saved):
     parameters = {**values, "hidden_layer_sizes": list_of([]), "augmentation": inner}
     teacher = node("ObjectNode", "sk_mnist.neural_network.KerasMLPClassifier", content=dict_of(parameters))
     change_schema(saved, set_attribute("KerasMLPClassifier", "teacher", lambda _: teacher))
-    with pytest.raises(ValueError, match="its RandomWarp has an attribute 'transform' that hides"):
+    with pytest.raises(ValueError, match="augmentation holds a RandomWarp with a transform of its own"):
         load(saved)
     assert load_unguarded(saved)["mlp"].teacher.augmentation.transform == "mine"
 
