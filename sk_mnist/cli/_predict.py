@@ -7,7 +7,9 @@ import errno
 import glob
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,12 +107,35 @@ def _read(name: str, model: Any, *, split: bool) -> Iterator[tuple[str, DigitRea
 
     try:
         for page, picture in _pages(name):
+            outcome: DigitReading | Exception
             try:
-                yield page, read_digits(picture, model, split=split)
+                with _naming(page):
+                    outcome = read_digits(picture, model, split=split)
             except (OSError, ValueError) as error:
-                yield page, error
+                outcome = error
+            yield page, outcome
     except (OSError, ValueError) as error:
         yield name, error
+
+
+@contextmanager
+def _naming(page: str) -> Iterator[None]:
+    """Put the name of a picture before each line that a library writes to stderr, as libtiff does in C."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    with tempfile.TemporaryFile() as messages:
+        try:
+            os.dup2(messages.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            messages.seek(0)
+            for line in messages:
+                say(make_console(stderr=True), f"sk-mnist: {shown(page)}: {line.decode(errors='replace').strip()}")
 
 
 def _pages(name: str) -> Iterator[tuple[str, Any]]:
