@@ -527,6 +527,7 @@ def partial_files(directory):
     return sorted(directory.glob(".fit-*.part"))
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
 @pytest.mark.parametrize("n_kills", [1, pytest.param(4, marks=pytest.mark.weekly)])
@@ -762,6 +763,7 @@ def test_an_optimizer_whose_code_uses_what_cannot_be_compared_is_rejected(images
         clf.fit(*images)
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_checkpoint_of_an_own_optimizer_is_found_by_another_process(images, tmp_path, monkeypatch):
     own_optimizer(tmp_path / "code", monkeypatch)

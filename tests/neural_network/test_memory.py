@@ -76,7 +76,7 @@ class TestOneFit:
             # maps (0.36). A copy of X would make it 2.4.
             ("float32", {"batch_size": 256}, 1.6),
             # XLA's compiler takes 110 MiB more, and as much of its code is mapped (1.2). A copy of X would make it 3.5.
-            ("float32", {"batch_size": 32, "jit_compile": True}, 2.6),
+            pytest.param("float32", {"batch_size": 32, "jit_compile": True}, 2.6, marks=pytest.mark.weekly),
             # A quarter as bytes, once as float32, and the code; as float64 instead of float32 it would be 2.6.
             pytest.param("uint8", {"batch_size": 256}, 1.9, marks=pytest.mark.weekly),
         ],

@@ -562,6 +562,7 @@ class TestScikitLearn:
         assert len(set(search.cv_results_["mean_test_score"])) == 4
         assert search.best_estimator_.teacher.max_depth == search.best_params_["teacher__max_depth"]
 
+    @pytest.mark.weekly
     @pytest.mark.slow
     def test_two_processes_give_the_same_scores_as_one(self, blobs):
         teachers = [DecisionTreeClassifier(max_depth=3, random_state=0), frozen(GaussianNB(), *blobs)]
