@@ -96,9 +96,13 @@ def stack_column(X: Any, name: str = "X") -> Any:
 
 
 def _is_array(item: Any) -> bool:
+    return _is_pillow(item) or isinstance(item, list | tuple) or bool(getattr(item, "shape", ()))
+
+
+def _is_pillow(item: Any) -> bool:
+    """Whether an item is a Pillow image, without importing Pillow."""
     pillow = sys.modules.get("PIL.Image")
-    is_pillow = pillow is not None and isinstance(item, pillow.Image)
-    return is_pillow or isinstance(item, list | tuple) or bool(getattr(item, "shape", ()))
+    return pillow is not None and isinstance(item, pillow.Image)
 
 
 def _stack(items: Iterable, name: str) -> NDArray:
@@ -234,11 +238,10 @@ def _given_pictures(X: Any) -> str | None:
     items = X if isinstance(X, list | tuple) else items_of_column(X)
     if not items:
         return None
-    pillow = sys.modules.get("PIL.Image")
     if isinstance(items[0], str | bytes | PathLike) or hasattr(items[0], "read"):
         return f"a {type(X).__name__} of {type(items[0]).__name__}"
-    if pillow is not None and isinstance(items[0], pillow.Image):
-        shapes = {item.size[::-1] for item in items if isinstance(item, pillow.Image)}
+    if _is_pillow(items[0]):
+        shapes = {item.size[::-1] for item in items if _is_pillow(item)}
     else:
         shapes = {item.shape for item in items if hasattr(item, "shape")}
     if len(shapes) > 1 and min(map(len, shapes)) > 1:

@@ -50,7 +50,8 @@ class Digit(NamedTuple):
         Its probability.
     is_sure : bool
         Whether the answer can be relied on: its probability, and that of the shipped network for this piece, are at
-        least ``sk_mnist.pretrained.SURE``. With ``split=False``, also no other interpretation shows another digit.
+        least ``sk_mnist.pretrained.SURE``. With ``split=False``, also no other interpretation shows another digit, and
+        in a clean drawing all ink looks like one.
     runner_up : object
         The second most probable label.
     box : tuple of (int, int, int, int)

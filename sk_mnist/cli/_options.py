@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from sys import float_info
 from typing import Any, NoReturn, TypeVar
 
 from sk_mnist import __version__
+from sk_mnist._arguments import suggest
 
 MODEL_FILE = "a file written by train or sk_mnist.save"
 
@@ -74,8 +74,8 @@ class Parser(argparse.ArgumentParser):
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a question for the end of an error message; empty if nothing is similar to what was given."""
-    matches = get_close_matches(given, known, n=1)
-    return f". Did you mean {matches[0]!r}?" if matches else ""
+    suggestion = suggest(given, known)
+    return f".{suggestion}" if suggestion else ""
 
 
 def _type(name: str, parse: Callable[[str], T], is_valid: Callable[[T], bool]) -> Callable[[str], T]:

@@ -129,20 +129,18 @@ def figures_table(result: EvaluationResult, *, with_published: bool) -> Table:
     ]
     table = Table(title="Test images", title_justify="left", caption_justify="left")
     table.add_column("figure")
-    if not with_published:
-        table.add_column("measured", justify="right")
-        for name, _, measured in rows:
-            table.add_row(name, measured)
-        return table
-    table.caption = (
-        'Published in the Kaggle notebook "neuralnetworks-mnistdigitclassification". Its "MSE" is the label-broadcast '
-        "MSE; lower is not better."
-    )
-    table.add_column("published", justify="right")
+    if with_published:
+        rows.append(
+            ("label-broadcast MSE", f"{PUBLISHED['label_broadcast_mse']:.4f}", f"{result.label_broadcast_mse:.4f}")
+        )
+        table.caption = (
+            'Published in the Kaggle notebook "neuralnetworks-mnistdigitclassification". Its "MSE" is the '
+            "label-broadcast MSE; lower is not better."
+        )
+        table.add_column("published", justify="right")
     table.add_column("measured", justify="right")
-    for row in rows:
-        table.add_row(*row)
-    table.add_row("label-broadcast MSE", f"{PUBLISHED['label_broadcast_mse']:.4f}", f"{result.label_broadcast_mse:.4f}")
+    for name, published, measured in rows:
+        table.add_row(name, *([published] if with_published else []), measured)
     return table
 
 

@@ -305,10 +305,10 @@ def _above_noise(levels: NDArray[np.uint8]) -> Contrast:
     # Rounding makes a mean of nothing negative.
     noise = np.sqrt(np.maximum(ndimage.uniform_filter(squares, window), 0)) + 1
     paper = ndimage.uniform_filter(exact, window)
-    difference, in_noise = _in_noise(paper, ndimage.gaussian_filter(exact, side / 900), noise)
-    if np.percentile(in_noise, 99.8) < FAINT * STRONG_TO_NOISE:
+    difference, in_noise, highest = _in_noise(paper, ndimage.gaussian_filter(exact, side / 900), noise)
+    if highest < FAINT * STRONG_TO_NOISE:
         # Faint strokes stand out when the noise is averaged.
-        difference, in_noise = _in_noise(paper, ndimage.gaussian_filter(exact, FAINT_BLUR), AVERAGED_NOISE * noise)
+        difference, in_noise, _ = _in_noise(paper, ndimage.gaussian_filter(exact, FAINT_BLUR), AVERAGED_NOISE * noise)
     strong = in_noise > STRONG_TO_NOISE
     if not strong.any():
         raise NoInkError("the contrast is too low")
@@ -317,13 +317,14 @@ def _above_noise(levels: NDArray[np.uint8]) -> Contrast:
     return Contrast(np.maximum(difference, 0), strong, in_noise > WEAK_TO_NOISE, full)
 
 
-def _in_noise(paper: NDArray, picture: NDArray, noise: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the difference from the paper, and that in units of noise; higher where there is ink."""
+def _in_noise(paper: NDArray, picture: NDArray, noise: NDArray) -> tuple[NDArray, NDArray, float]:
+    """Return the difference from the paper, higher where there is ink; that in units of noise; and how high this is."""
     difference = paper - picture
     in_noise = difference / noise
-    if np.percentile(-in_noise, 99.8) > np.percentile(in_noise, 99.8):
-        return -difference, -in_noise
-    return difference, in_noise
+    of_dark, of_bright = np.percentile(in_noise, 99.8), np.percentile(-in_noise, 99.8)
+    if of_bright > of_dark:
+        return -difference, -in_noise, float(of_bright)
+    return difference, in_noise, float(of_dark)
 
 
 def _without_frame(levels: NDArray[np.uint8]) -> Contrast:
