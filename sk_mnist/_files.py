@@ -2,12 +2,17 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+# The scheme of an address such as https://..., given in place of a file name. A Path has a single slash there, and a
+# single letter is a drive of Windows.
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:(?=/)", re.IGNORECASE)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import IO, Any
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from sk_mnist._files import open_regular
+from sk_mnist._files import SCHEME, open_regular
 from sk_mnist.persistence import _versions
 from sk_mnist.persistence._archive import Archive
 from sk_mnist.persistence._builder import Builder
@@ -115,8 +114,7 @@ def path_or_file(path: Any, method: str) -> Any:
         name = os.fspath(path)
         if isinstance(name, str) and not name:
             raise ValueError("path is an empty string. Give the path of a file.")
-        # In a Path, a double slash has become a single one. A single letter is a drive.
-        if isinstance(name, str) and re.match(r"[a-z][a-z0-9+.-]+:/", name):
+        if isinstance(name, str) and SCHEME.match(name):
             raise ValueError(
                 f"path is an address, {name!r:.200}, which is not opened. Give the path of a file on this machine, or "
                 "an open binary file, such as io.BytesIO(content)."

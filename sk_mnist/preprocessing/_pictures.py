@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageStat, UnidentifiedImageError
 
-from sk_mnist._files import open_regular
+from sk_mnist._files import SCHEME, open_regular
 from sk_mnist._images import stack_column, with_numpy_dtype
 from sk_mnist.preprocessing._pixels import ABOVE_WHITE
 
@@ -39,9 +39,8 @@ _END_OF_IMAGE, _START_OF_SCAN, _WITHOUT_LENGTH = b"\xd9", b"\xda", (b"\x01", b"\
 # Formats of memory that may be the bytes of a file.
 _BYTES = {"B", "b", "c", "<B", "<b", "<c"}
 
-# Texts that are given in place of a file name. A single letter is a drive of Windows. The second one begins like the
-# base64 of a PNG, JPEG, GIF, TIFF or WebP.
-_SCHEME = re.compile(r"data:|[a-z][a-z0-9+.-]+:(?=/)", re.IGNORECASE)
+# Texts that are given in place of a file name. The second one begins like the base64 of a PNG, JPEG, GIF, TIFF or WebP.
+_DATA_URL = re.compile("data:", re.IGNORECASE)
 _BASE64 = re.compile(r"(iVBORw0KGgo|/9j/|R0lGOD|SUkqA|TU0AK|UklGR)[A-Za-z0-9+/=_\s-]*")
 
 # What Pillow raises for damaged files, besides OSError. Its warnings are left to the caller's filters, which are global
@@ -164,7 +163,7 @@ def _advice(text: str | bytes) -> str | None:
     text = os.fsdecode(text)
     if not text:
         return "an empty string, and not a file name."
-    if scheme := _SCHEME.match(text):
+    if scheme := SCHEME.match(text) or _DATA_URL.match(text):
         return (
             f"a URL ({scheme[0]}), and not a file name. Give its content: urllib.request.urlopen(url).read(), or "
             "download it first."
