@@ -170,13 +170,6 @@ html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_logo = html_favicon = "_static/logo.svg"
-_WIDE = [
-    "index",
-    "coming_from",
-    "performance",
-    "targets",
-    *(f"auto_examples/{Path(name).stem}" for name in _GALLERY_ORDER),
-]
 _WITHOUT_SUBPAGES = [
     "index",
     "install",
@@ -195,7 +188,7 @@ html_theme_options = {
     "logo": {"text": "sk-mnist"},
     "navigation_with_keys": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"**": ["page-toc"], **{page: [] for page in _WIDE}},
+    "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
