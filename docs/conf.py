@@ -1,6 +1,7 @@
 """Sphinx configuration."""
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -195,8 +196,31 @@ html_theme_options = {
 
 
 def setup(app):
-    """Add the page to draw on, which reads by itself here."""
+    """Add the first notebook, and the page to draw on, which reads by itself here."""
+    app.connect("builder-inited", _write_notebook)
     app.connect("build-finished", _write_draw_page)
+
+
+def _write_notebook(app):
+    """Write a page that shows the first notebook with its outputs, next to the examples."""
+    cells = json.loads(Path(app.srcdir, "../examples/first_steps.ipynb").read_text(encoding="utf-8"))["cells"]
+    # A page links the pages of examples instead of the scripts.
+    parts = ["".join(part).replace(".py)", ".rst)") for cell in cells for part in _parts(cell)]
+    Path(app.srcdir, "auto_examples", "first_steps.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _parts(cell):
+    """Yield a cell of a notebook and its outputs in Markdown."""
+    if cell["cell_type"] == "markdown":
+        yield cell["source"]
+        return
+    yield ["```python\n", *cell["source"], "\n```"]
+    for output in cell["outputs"]:
+        data = output["data"]
+        picture = f'<img src="data:image/png;base64,{data.get("image/png")}" alt="what this cell draws">'
+        # As the examples show HTML.
+        start, end = '<div class="output_subarea output_html rendered_html output_result">', "</div>"
+        yield ["````{raw} html\n", start, *data.get("text/html", picture), end, "\n````"]
 
 
 def _write_draw_page(app, error):

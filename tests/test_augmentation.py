@@ -133,7 +133,9 @@ class TestRandomness:
         np.testing.assert_array_equal(after[0], before[0])
         assert after[1] == before[1]
 
-    @pytest.mark.parametrize("n_threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
+    @pytest.mark.parametrize(
+        "n_threads", [pytest.param("1", marks=pytest.mark.weekly), pytest.param("2", marks=pytest.mark.slow)]
+    )
     def test_changes_do_not_depend_on_the_process_or_its_number_of_threads(self, n_threads, tmp_path):
         images = np.tile(IMAGES / 255, (20, 1, 1))
         np.save(tmp_path / "images.npy", images)

@@ -245,7 +245,7 @@ def test_an_interrupted_training_keeps_its_network_and_an_earlier_one(tmp_path, 
     assert sk_mnist.load(tmp_path / "model-2.skops").score(test.data, test.target) > 0.3
 
 
-@pytest.mark.parametrize("module", ["rich", "sk_mnist.pipeline"])
+@pytest.mark.parametrize("module", ["rich", pytest.param("sk_mnist.pipeline", marks=pytest.mark.weekly)])
 def test_ctrl_c_during_an_import_prints_one_line(module, tmp_path):
     code = f"""
 import sys
@@ -263,6 +263,7 @@ sys.exit(main(["train", "--output", {str(tmp_path)!r}]))
     assert (process.returncode, process.stdout, process.stderr) == (130, "", "Interrupted.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
 @pytest.mark.parametrize(
     ("moment", "status"),
@@ -492,13 +493,14 @@ def test_an_interrupted_search_waits_for_all_its_fits_together(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
-@pytest.mark.parametrize("arguments", [["predict", "--json"], ["predict"]])
+@pytest.mark.parametrize("arguments", [["predict", "--json"], pytest.param(["predict"], marks=pytest.mark.weekly)])
 def test_closed_standard_output_is_an_error(arguments, pictures):
     command = [sys.executable, "-m", "sk_mnist", *arguments, str(pictures / "seven.png")]
     process = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, timeout=300)
     assert (process.returncode, process.stderr) == (1, "sk-mnist: standard output is closed\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 def test_closed_standard_input_is_an_error():
     command = [sys.executable, "-m", "sk_mnist", "predict", "-"]
@@ -529,7 +531,7 @@ def test_os_errors_print_one_line_and_exit_with_status_1(tmp_path, monkeypatch, 
 
 
 class TestTerminal:
-    @pytest.mark.parametrize("columns", [60, 80, 120])
+    @pytest.mark.parametrize("columns", [60, *(pytest.param(number, marks=pytest.mark.weekly) for number in (80, 120))])
     def test_the_training_progress_bar_fits_the_terminal(self, columns, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, columns=columns)
         assert main([*BRIEF, "--validation", "1000", "--output", str(tmp_path)]) == 0
@@ -551,7 +553,7 @@ class TestTerminal:
         bars = [line for line in terminal.lines if line.startswith("epoch ")]
         assert re.match(rf"epoch {n_epochs}/60 .* in \d:\d\d *$", bars[-1])
 
-    @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+    @pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.weekly)])
     @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
     def test_progress_works_on_ascii_colourless_and_dumb_terminals(self, encoding, environment, tmp_path, monkeypatch):
         terminal = on_a_terminal(monkeypatch, encoding=encoding, **environment)
@@ -1041,6 +1043,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         process = subprocess.run(command, input=picture, capture_output=True, timeout=300)
         assert process.stdout.split()[:2] == [b"-:", b"7"]
 
+    @pytest.mark.slow
     def test_of_standard_input_a_bounded_amount_is_read(self, monkeypatch):
         code = """
             import sys, sk_mnist.preprocessing._pictures as pictures

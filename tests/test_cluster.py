@@ -94,7 +94,7 @@ def commands_cluster(logs):
             process.wait(timeout=300)
 
 
-@pytest.fixture(scope="module", params=["LocalCluster", "commands"])
+@pytest.fixture(scope="module", params=["LocalCluster", pytest.param("commands", marks=pytest.mark.weekly)])
 def client(request, tmp_path_factory):
     """A client of a scheduler with two workers, each with one thread."""
     if request.param == "LocalCluster":
@@ -219,6 +219,7 @@ class DiesOnce:
         return model.score(X, y)
 
 
+@pytest.mark.weekly
 def test_a_search_survives_a_killed_worker(images, tmp_path):
     X, y = images
     # Arrays that travel with the tasks: what was put on the killed worker alone would be lost.

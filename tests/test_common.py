@@ -22,7 +22,7 @@ def test_scikit_learn_check(estimator, check):
     check(estimator)
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 @parametrize_with_checks([case.estimator for case in CASES if case.is_slow])
 def test_scikit_learn_check_of_slow_estimators(estimator, check):
     check(estimator)

@@ -155,6 +155,7 @@ def test_a_service_says_why_there_is_no_digit(service):
     assert answer == {"text": "", "digits": [], "reason": "the contrast is too low"}
 
 
+@pytest.mark.slow
 def test_a_service_reads_digits_with_a_model_of_the_train_command(tmp_path):
     train = ["train", "--epochs", "1", "--rows", "5000", "--no-plots", "--quiet", "--output", str(tmp_path)]
     assert main(train) == 0

@@ -133,9 +133,14 @@ FIRST_STEPS = Path(__file__).parents[1] / "examples" / "first_steps.ipynb"
 
 
 @pytest.mark.slow
-def test_the_notebook_shows_progress_tables_and_plots_and_no_stream_output(tmp_path, monkeypatch):
+def test_the_notebook_shows_progress_tables_and_plots_and_nothing_on_stderr(tmp_path, monkeypatch):
+    notebook = json.loads(FIRST_STEPS.read_text())
+    lines = "pipe.set_params(mlp__verbose=2).fit(X_train[:1000], y_train[:1000]);"
+    notebook["cells"].append({**notebook["cells"][1], "id": "lines", "source": [lines]})
+    more = tmp_path / "more.ipynb"
+    more.write_text(json.dumps(notebook))
     executed = tmp_path / "executed.ipynb"
-    command = [sys.executable, "-c", "from nbclient.cli import main; main()", FIRST_STEPS, f"--output={executed}"]
+    command = [sys.executable, "-c", "from nbclient.cli import main; main()", more, f"--output={executed}"]
     # Under pytest, a kernel does not show what C code writes to stderr.
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     # With a backend that is set from outside, a kernel shows no pictures.
@@ -143,12 +148,21 @@ def test_the_notebook_shows_progress_tables_and_plots_and_no_stream_output(tmp_p
     subprocess.run([*command, "--timeout=300"], check=True)
     cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
     outputs = {"".join(cell["source"]).splitlines()[-1]: cell["outputs"] for cell in cells}
-    assert [output for shown in outputs.values() for output in shown if output["output_type"] == "stream"] == []
+    printed = [output for shown in outputs.values() for output in shown if output["output_type"] == "stream"]
+    assert printed == outputs[lines]
+    text = "".join(part for output in printed for part in output["text"])
+    assert [line[:9] for line in text.splitlines()] == ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]
 
     def kinds(line):
         return {kind for output in outputs[line] for kind in output["data"]}
 
-    assert "application/vnd.jupyter.widget-view+json" in kinds("pipe.fit(X_train, y_train)")
+    bar, diagram = outputs["pipe.fit(X_train, y_train)"]
+    epoch = r"Epoch 3/3 - \d+\.\ds - loss: 0\.\d{4} - accuracy: 0\.9\d{3}"
+    assert re.fullmatch(epoch, "".join(bar["data"]["text/plain"]))
+    assert re.fullmatch(
+        rf'<progress value="3" max="3"></progress> <code>{epoch}</code>', "".join(bar["data"]["text/html"])
+    )
+    assert diagram["output_type"] == "execute_result"
     assert "text/html" in kinds("result")
     assert len("".join(outputs["mnist"][0]["data"]["text/plain"]).splitlines()) < 30
     pictures = [line for line in outputs if line.startswith("DigitsDisplay")]
@@ -157,7 +171,8 @@ def test_the_notebook_shows_progress_tables_and_plots_and_no_stream_output(tmp_p
         assert [sorted(output["data"]) for output in outputs[line]] == [["image/png", "text/plain"]]
 
 
-def test_the_notebook_is_kept_without_outputs():
-    cells = json.loads(FIRST_STEPS.read_text())["cells"]
-    assert cells
-    assert [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
+def test_the_notebook_is_kept_with_its_results():
+    cells = [cell for cell in json.loads(FIRST_STEPS.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == [*range(1, len(cells) + 1)]
+    figures = re.search(r"accuracy=(0\.\d{4}), .*, n_samples=10000", str(cells[-2]["outputs"]))
+    assert float(figures[1]) > 0.97

@@ -590,7 +590,7 @@ def _checkerboard(shape):
 
 class TestLimitOnWork:
     @pytest.mark.parametrize("draw", [_newsprint, _checkerboard, lambda shape: 128 + noise(shape, 60)])
-    @pytest.mark.parametrize("split", [True, False])
+    @pytest.mark.parametrize("split", [True, pytest.param(False, marks=pytest.mark.slow)])
     def test_few_interpretations_and_pieces_are_judged(self, draw, split, monkeypatch):
         pieces, interpretations = [], []
         normalized, digits_of = _handwriting.DigitInPicture.normalized, _handwriting._digits_of

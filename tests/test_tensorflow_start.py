@@ -88,6 +88,7 @@ def test_fit_hides_chatter_as_well(start):
     assert start(WRITES, FIT).stderr == IMPORTANT
 
 
+@pytest.mark.slow
 def test_fit_hides_nothing_if_the_user_has_imported_tensorflow_or_set_a_log_level(start):
     assert start(WRITES, "import tensorflow\n" + FIT).stderr == CHATTER + IMPORTANT
     assert start(WRITES, FIT, **{LOG_LEVEL: "1"}).stderr == CHATTER + IMPORTANT
@@ -153,6 +154,7 @@ def test_all_lines_pass_if_the_user_sets_log_level_0(start):
     assert start(WRITES, **{LOG_LEVEL: "0"}).stderr == CHATTER + IMPORTANT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [START, FIT])
 def test_the_log_level_excludes_info_only_while_tensorflow_starts(code, start):
     level = f"print(__import__('os').environ.get('{LOG_LEVEL}'))\n"

@@ -238,8 +238,9 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         changed, except NumPy's if this is None.
 
     verbose : int, default=0
-        If above 0, print a line for each epoch, with the validation scores if there are any; 1 and 2 print the same.
-        The line is always sent to the logger ``sk_mnist.neural_network`` at level INFO. For progress bars, pass
+        If above 0, print a line for each epoch, with the validation scores if there are any. In a notebook, 1 shows
+        one bar instead, with the values of the last epoch. The line is always sent to the logger
+        ``sk_mnist.neural_network`` at level INFO. For the progress of a search or a Pipeline, pass
         :class:`sklearn.callback.ProgressBar` to ``set_callbacks``.
 
     Attributes

@@ -25,7 +25,7 @@ from sk_mnist.neural_network._batches import (
 from sk_mnist.neural_network._checkpoint import Checkpoint
 from sk_mnist.neural_network._forward import BATCH_ROWS, log_softmax, logits
 from sk_mnist.neural_network._job import Job, Settings, Specification
-from sk_mnist.neural_network._reporting import Task, report_epoch
+from sk_mnist.neural_network._reporting import EpochReporter, Task
 from sk_mnist.neural_network._rows import Rows
 from sk_mnist.neural_network._schedules import LearningRates
 from sk_mnist.neural_network._training import MONITORS, Best, History, Layer, State, append_epoch, arrays_of
@@ -168,6 +168,7 @@ class _Epochs:
         self.network = network
         self.make_targets = make_targets
         self.task, self.callbacks, self.checkpoint = hooks
+        self.reporter = EpochReporter(job.verbose)
         self.last_epoch = job.settings.first_epoch + job.settings.n_epochs
         n_steps = job.settings.n_epochs * job.steps_per_epoch
         assert job.settings.learning_rate is not None
@@ -256,7 +257,7 @@ class _Epochs:
             if self.checkpoint is not None:
                 self.checkpoint.save(self._state())
             seconds = time.perf_counter() - start
-            report_epoch(epoch + 1, self.last_epoch, seconds, logs, is_verbose=self.job.is_verbose)
+            self.reporter.report(epoch + 1, self.last_epoch, seconds, logs)
             # A callback stops this call of fit; one that resumes from the checkpoint trains the other epochs.
             if is_stopped or self.callbacks.stops:
                 break

@@ -112,7 +112,7 @@ class Job:
     keras_callbacks: Any
     may_choose_xla: bool
     checkpoint_dir: Path | None
-    is_verbose: bool
+    verbose: int
     keeps_optimizer: bool  # whether a later fit may continue from this one
 
     @property
@@ -260,7 +260,7 @@ def make_job(
         keras_callbacks=parameters.keras_callbacks,
         may_choose_xla=isinstance(parameters.jit_compile, str),
         checkpoint_dir=None if parameters.checkpoint_dir is None else Path(parameters.checkpoint_dir).expanduser(),
-        is_verbose=bool(parameters.verbose),
+        verbose=int(parameters.verbose),
         keeps_optimizer=bool(parameters.warm_start),
     )
 

@@ -1,4 +1,4 @@
-"""What is told about a fit while it runs: to scikit-learn's callbacks, and as a line for each epoch."""
+"""What is told about a fit while it runs: to scikit-learn's callbacks, and to the user, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -89,29 +89,61 @@ def fit_task(
     context.call_on_fit_task_end(estimator=estimator, **data)
 
 
-def report_epoch(number: int, last: int, seconds: float, logs: dict[str, float], *, is_verbose: bool) -> None:
-    """Log the values of an epoch at INFO and, if the training is verbose, print them.
+class EpochReporter:
+    """Reports each epoch of a fit: to logging and, if the training is verbose, to the user.
 
     Parameters
     ----------
-    number, last : int
-        Number of the epoch and of the last planned epoch, counted from 1.
-    seconds : float
-        Duration of the epoch.
-    logs : dict of str to float
-        Its values: "loss", "accuracy", "val_loss", ...
-    is_verbose : bool
-        Whether to print. A line that logging already shows on the terminal is not printed again.
+    verbose : int
+        If above 0, each epoch is printed as a line. In a notebook, 1 shows one bar instead, with the values of the last
+        epoch. A line that logging already shows on the terminal is not shown again.
     """
-    is_logged = logger.isEnabledFor(logging.INFO)
-    if not is_logged and not is_verbose:
-        return
-    scores = " - ".join(f"{name}: {value:{'.1e' if 0 < value < 1e-3 else '.4f'}}" for name, value in logs.items())
-    line = f"Epoch {number}/{last} - {seconds:.1f}s - {scores}"
-    if is_logged:
-        logger.info("%s", line)
-    if is_verbose and not (is_logged and any(map(_shows_information, _handlers(logger)))):
-        print(line, flush=True)
+
+    def __init__(self, verbose: int) -> None:
+        self.verbose = verbose
+        self._bar: Any = None  # IPython's handle; None before the first epoch
+
+    def report(self, number: int, last: int, seconds: float, logs: dict[str, float]) -> None:
+        """Report the values of an epoch.
+
+        Parameters
+        ----------
+        number, last : int
+            Number of the epoch and of the last planned epoch, counted from 1.
+        seconds : float
+            Duration of the epoch.
+        logs : dict of str to float
+            Its values: "loss", "accuracy", "val_loss", ...
+        """
+        is_logged = logger.isEnabledFor(logging.INFO)
+        if not is_logged and not self.verbose:
+            return
+        scores = " - ".join(f"{name}: {value:{'.1e' if 0 < value < 1e-3 else '.4f'}}" for name, value in logs.items())
+        line = f"Epoch {number}/{last} - {seconds:.1f}s - {scores}"
+        if is_logged:
+            logger.info("%s", line)
+        if not self.verbose or (is_logged and any(map(_shows_information, _handlers(logger)))):
+            return
+        if self.verbose == 1 and _is_in_notebook():
+            self._show_bar(number, last, line)
+        else:
+            print(line, flush=True)
+
+    def _show_bar(self, number: int, last: int, line: str) -> None:
+        from IPython.display import display
+
+        bar = f'<progress value="{number}" max="{last}"></progress> <code>{line}</code>'
+        output = {"text/plain": line, "text/html": bar}
+        if self._bar is None:
+            self._bar = display(output, raw=True, display_id=True)
+        else:
+            self._bar.update(output, raw=True)
+
+
+def _is_in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook; the workers of a search are not."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return getattr(get_shell(), "kernel", None) is not None
 
 
 def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:

@@ -277,6 +277,7 @@ def test_a_resolver_that_hangs_is_abandoned_after_a_timeout(home, server, offici
     assert not server.hits, "the look-up came to nothing, yet a request was made when it was over"
 
 
+@pytest.mark.weekly
 def test_idle_servers_share_one_total_timeout(home, server, remotes, monkeypatch):
     monkeypatch.setattr(_download, "IDLE_TIMEOUT", 0.5)
     monkeypatch.setattr(_download, "TOTAL_TIMEOUT", 0.8)
@@ -353,6 +354,7 @@ def test_without_a_progress_bar_a_download_prints_nothing(home, server, official
 # Mirrors
 
 
+@pytest.mark.slow
 def test_a_mirror_of_the_idx_files_is_used_if_the_official_url_fails(home, remotes, server, idx, arrays):
     serve_idx(server, "first", idx)
     mnist = fetch_test(home)
@@ -364,6 +366,7 @@ def test_a_mirror_of_the_idx_files_is_used_if_the_official_url_fails(home, remot
     assert_is_mnist(again, arrays)
 
 
+@pytest.mark.slow
 def test_the_second_mirror_is_asked_only_for_files_missing_from_the_first(home, remotes, server, idx, arrays):
     serve_idx(server, "first", idx)
     *_, last = idx
@@ -375,6 +378,7 @@ def test_the_second_mirror_is_asked_only_for_files_missing_from_the_first(home, 
     assert sum(hits for path, hits in server.hits.items() if path.startswith("/second/")) == 1
 
 
+@pytest.mark.slow
 def test_a_mirror_is_tried_before_the_official_url_is_retried(home, remotes, server, idx, delays):
     server.routes["/official/mnist.npz"] = loopback.status(503)
     serve_idx(server, "first", idx)
@@ -407,6 +411,7 @@ def official_idx(arrays, tmp_path_factory):
     return files
 
 
+@pytest.mark.slow
 def test_the_official_idx_files_have_the_published_hashes(home, server, official_idx, arrays, change_mnist):
     official_mirror = MNIST.remotes[1]
     assert official_mirror.url == "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -418,6 +423,7 @@ def test_the_official_idx_files_have_the_published_hashes(home, server, official
     assert_is_mnist(mnist, arrays)
 
 
+@pytest.mark.slow
 def test_wrong_data_is_rejected_even_if_its_hash_is_in_our_table(
     home, server, remotes, arrays, idx, change_mnist, no_bundled_copy
 ):
@@ -435,6 +441,7 @@ def test_wrong_data_is_rejected_even_if_its_hash_is_in_our_table(
     assert_is_mnist(mnist, arrays)
 
 
+@pytest.mark.slow
 def test_the_error_for_a_repacked_file_says_that_its_arrays_are_correct(
     home, server, official, arrays, no_bundled_copy
 ):
@@ -540,6 +547,7 @@ def test_a_pickled_object_is_rejected_and_not_loaded(write, reason, tmp_path, ar
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.slow
 def test_an_npz_bomb_is_not_unpacked_past_the_known_size(tmp_path, arrays):
     images = npy_header((10_000, 28, 28)) + bytes(300_000_000)
     (tmp_path / "mnist.npz").write_bytes(with_member(arrays, "x_test", images, zipfile.ZIP_DEFLATED))
@@ -547,6 +555,7 @@ def test_an_npz_bomb_is_not_unpacked_past_the_known_size(tmp_path, arrays):
     assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp_path, idx):
     for name, body in idx.items():
         (tmp_path / name).write_bytes(body)
@@ -556,7 +565,7 @@ def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp
     assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
 
 
-@examples_times(0.3)
+@examples_times(0.2)
 @given(data=st.data())
 def test_a_damaged_file_yields_the_correct_data_or_a_reported_problem(data, tmp_path, npz, arrays):
     """Damage where it can matter: any header, any directory entry, and a few bytes of the values."""
@@ -578,7 +587,7 @@ def test_a_damaged_file_yields_the_correct_data_or_a_reported_problem(data, tmp_
         assert fetch_test(tmp_path, download_if_missing=False).source == f"cache: {tmp_path}"
 
 
-@examples_times(0.15)
+@examples_times(0.1)
 @given(data=st.data())
 def test_a_changed_array_yields_the_correct_data_or_a_reported_problem(data, tmp_path, arrays):
     """Changes that the zip file's own checksums agree with: only the checks of the arrays can tell."""
@@ -609,13 +618,14 @@ def zip_with_many_entries(n_entries):
     return packed.getvalue()
 
 
-@pytest.mark.parametrize("n_entries", [100, 70_000], ids=["zip", "zip64"])
+@pytest.mark.parametrize("n_entries", [100, pytest.param(70_000, marks=pytest.mark.weekly)], ids=["zip", "zip64"])
 def test_a_zip_directory_too_long_for_four_arrays_is_rejected(n_entries, tmp_path, no_bundled_copy):
     (tmp_path / "mnist.npz").write_bytes(zip_with_many_entries(n_entries))
     with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
         fetch_test(tmp_path, download_if_missing=False)
 
 
+@pytest.mark.weekly
 def test_a_long_zip_directory_is_not_read_into_memory(tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(zip_with_many_entries(20_000))
@@ -623,6 +633,7 @@ def test_a_long_zip_directory_is_not_read_into_memory(tmp_path):
     assert peak_memory(lambda: zipfile.ZipFile(path)) > 5e6
 
 
+@pytest.mark.weekly
 def test_a_download_with_a_long_zip_directory_is_rejected(home, server, official, no_bundled_copy):
     server.routes[official] = loopback.serve(zip_with_many_entries(50_000))
     with pytest.raises(OSError, match="its directory is longer than that of four arrays"):
@@ -880,8 +891,15 @@ def test_a_keras_cache_that_is_an_endless_device_is_skipped(make, home, keras_ho
 # Disks and directories
 
 
-@pytest.mark.parametrize("name", ["mnist.npz", ".sk_mnist.json"])
-@pytest.mark.parametrize("kind", ["directory", "pipe"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("directory", "mnist.npz"),
+        ("pipe", ".sk_mnist.json"),
+        pytest.param("directory", ".sk_mnist.json", marks=pytest.mark.weekly),
+        pytest.param("pipe", "mnist.npz", marks=pytest.mark.weekly),
+    ],
+)
 def test_a_directory_or_pipe_in_place_of_a_cache_file_is_renamed_once(name, kind, home, server, official, arrays):
     fetch_test(home)
     (home / "mnist.npz").unlink()

@@ -225,7 +225,7 @@ class TestModel:
         for one, other in zip(before, kept[0].get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
 
-    @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+    @pytest.mark.parametrize("hook", ["on_train_begin", pytest.param("on_epoch_begin", marks=pytest.mark.slow)])
     def test_a_frozen_layer_is_frozen_as_in_keras(self, data, start, hook):
         def freeze(model, epoch=1):
             if epoch == 1:
@@ -276,7 +276,7 @@ class TestModel:
         assert_same_histories(ours.history_, fit_ours(data, None, **params, epochs=8).history_)
 
     @pytest.mark.parametrize("jit_compile", [False, True])
-    @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+    @pytest.mark.parametrize("hook", ["on_train_begin", pytest.param("on_epoch_begin", marks=pytest.mark.slow)])
     def test_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):
         def stop():
             return doing(**{hook: lambda model, *_: setattr(model, "stop_training", True)})
@@ -455,7 +455,7 @@ class TestInstances:
 class TestKerasOwn:
     @pytest.mark.parametrize(
         "monitor",
-        ["val_accuracy", "val_loss", *(pytest.param(name, marks=pytest.mark.slow) for name in ("accuracy", "loss"))],
+        ["val_accuracy", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("val_loss", "accuracy", "loss"))],
     )
     def test_early_stopping_works_as_in_keras(self, data, start, monitor):
         settings = {"monitor": monitor, "patience": 2, "min_delta": 0.02, "restore_best_weights": True}

@@ -716,7 +716,15 @@ def own_optimizer(directory, monkeypatch, **parts):
 
 @pytest.mark.parametrize(
     "change",
-    [{"operator": "/"}, {"sign": -1.0}, {"half": 0.5}, {"factor": -1.0}, {"rate": 0.5}, {"scale": -1.0}],
+    [
+        {"operator": "/"},
+        {"sign": -1.0},
+        {"half": 0.5},
+        *(
+            pytest.param(change, marks=pytest.mark.slow)
+            for change in ({"factor": -1.0}, {"rate": 0.5}, {"scale": -1.0})
+        ),
+    ],
     ids=["its method", "a class attribute", "a property", "a global", "a global dict", "a function of a module"],
 )
 def test_a_changed_code_of_an_optimizer_gets_its_own_checkpoint(change, images, tmp_path, monkeypatch):

@@ -204,7 +204,7 @@ class TestFit:
         model = small(epochs=30).fit(X[:400], y[:400])
         assert model.score(X[400:], y[400:]) > 0.85
 
-    @pytest.mark.slow
+    @pytest.mark.weekly
     def test_accuracy_on_mnist_is_close_to_that_of_mlp_classifier(self, mnist_sample):
         X, y = mnist_sample
         params = {"hidden_layer_sizes": (64,), "random_state": 0}

@@ -34,7 +34,9 @@ def test_auto_compiles_only_if_enough_steps_are_planned(blobs):
         assert not all(np.array_equal(a, b) for a, b in zip(chosen.coefs_, different.coefs_, strict=True))
 
 
-@pytest.mark.parametrize("jit_compile", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "jit_compile", [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.weekly)]
+)
 def test_fits_are_reproducible_with_and_without_xla(blobs, jit_compile):
     model = small(jit_compile=jit_compile, dropout=0.2).fit(*blobs)
     clear_workspaces()
@@ -46,7 +48,7 @@ def test_fits_are_reproducible_with_and_without_xla(blobs, jit_compile):
     [
         {"dropout": 0.3, "alpha": 0.1, "label_smoothing": 0.1},
         pytest.param({"batch_size": 10_000}, marks=pytest.mark.slow),
-        {"augmentation": RandomWarp(image_shape=(3, 4)), "batch_size": 200},
+        pytest.param({"augmentation": RandomWarp(image_shape=(3, 4)), "batch_size": 200}, marks=pytest.mark.slow),
         pytest.param({"teacher": LogisticRegression()}, marks=pytest.mark.slow),
         pytest.param({}, marks=pytest.mark.slow),
         pytest.param({"hidden_layer_sizes": (), "dropout": 0.3}, marks=pytest.mark.slow),
@@ -54,7 +56,10 @@ def test_fits_are_reproducible_with_and_without_xla(blobs, jit_compile):
         pytest.param({"early_stopping": True}, marks=pytest.mark.slow),
         pytest.param({"learning_rate_schedule": "one_cycle"}, marks=pytest.mark.slow),
         pytest.param({"keras_callbacks": [keras.callbacks.History]}, marks=pytest.mark.slow),
-        {"keras_callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]},
+        pytest.param(
+            {"keras_callbacks": [keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda params: ", ".join(params) or "defaults",
 )
@@ -66,7 +71,7 @@ def test_xla_changes_results_only_by_rounding(blobs, params):
     np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("batch_size", "n_networks"), [(32, 1), pytest.param(100_000, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("batch_size", "n_networks"), [(32, 1), pytest.param(100_000, 2, marks=pytest.mark.weekly)])
 def test_a_few_compiled_networks_serve_any_number_of_rows(blobs, batch_size, n_networks):
     X, y = blobs
     clear_workspaces()

@@ -170,7 +170,9 @@ class TestInterrupt:
 
     @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="no such signal on Windows")
-    @pytest.mark.parametrize("callbacks", ["None", "[keras.callbacks.History()]"])
+    @pytest.mark.parametrize(
+        "callbacks", ["None", pytest.param("[keras.callbacks.History()]", marks=pytest.mark.weekly)]
+    )
     def test_sigint_from_another_process_interrupts_training(self, callbacks):
         code = f"""
 import signal, sys

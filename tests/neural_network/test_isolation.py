@@ -14,7 +14,7 @@ from tests.helpers.networks import assert_close_models, assert_same_model
 from tests.helpers.processes import output_of
 
 OPTIMIZERS = ["sgd", "adam", "nadam"]  # Nadam has a variable in floatx
-MOSTLY_SLOW = ["sgd", pytest.param("adam", marks=pytest.mark.slow), pytest.param("nadam", marks=pytest.mark.weekly)]
+MOSTLY_WEEKLY = ["sgd", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("adam", "nadam"))]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def changed(name):
         change(usual)
 
 
-@pytest.mark.parametrize("optimizer", MOSTLY_SLOW)
+@pytest.mark.parametrize("optimizer", MOSTLY_WEEKLY)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_global_settings_change_neither_the_current_nor_the_next_fit(iris, expected, name, optimizer):
     clear_workspaces()
@@ -107,7 +107,7 @@ class TestPlaces:
         with tf.Graph().as_default(), pytest.raises(RuntimeError, match="while TensorFlow builds a graph"):
             fit(iris)
 
-        @tf.function
+        @tf.function(autograph=False)  # which would take a minute to read the code of fit
         def train():
             fit(iris)
 
@@ -133,7 +133,11 @@ class TestPlaces:
         assert first.startswith("fit needs TensorFlow's eager execution, which tf.compat.v1.disable_v2_behavior()")
 
     @pytest.mark.parametrize(
-        "registered", ["atexit.register(fit)", "kept.append(weakref.finalize(KerasMLPClassifier, fit))"]
+        "registered",
+        [
+            "atexit.register(fit)",
+            pytest.param("kept.append(weakref.finalize(KerasMLPClassifier, fit))", marks=pytest.mark.weekly),
+        ],
     )
     def test_a_fit_while_python_exits_says_so(self, registered):
         code = f"""

@@ -171,6 +171,7 @@ class TestManyFits:
     TensorFlow keep.
     """
 
+    @pytest.mark.weekly
     def test_two_hundred_fits_do_not_leak_memory(self, blobs):
         assert _growth(lambda model, i: model.fit(*blobs), n_before=20, n_counted=180) < 30
 

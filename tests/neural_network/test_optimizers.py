@@ -416,7 +416,7 @@ class TestFusedUpdates:
         assert_close_models(*models, rtol=tolerance, atol=tolerance)
 
     @pytest.mark.parametrize("change", [set_constraint, set_clipping, freeze])
-    @pytest.mark.parametrize("name", ["Adam", "SGD"])
+    @pytest.mark.parametrize("name", ["SGD", pytest.param("Adam", marks=pytest.mark.slow)])
     def test_what_a_callback_sets_on_train_begin_applies(self, blobs, name, change):
         class Change(keras.callbacks.Callback):
             def on_train_begin(self, logs=None):

@@ -256,8 +256,8 @@ def test_an_mlp_classifier_that_would_overwrite_its_input_is_rejected(data, tmp_
 @pytest.mark.parametrize(
     ("position", "key"),
     [
-        pytest.param(10**9, np.ones(624), id="too high", marks=pytest.mark.slow),
-        pytest.param(-(10**9), np.ones(624), id="negative"),
+        pytest.param(10**9, np.ones(624), id="too high", marks=pytest.mark.weekly),
+        pytest.param(-(10**9), np.ones(624), id="negative", marks=pytest.mark.weekly),
         pytest.param(0, np.zeros(624), id="zeros", marks=pytest.mark.slow),  # waits for what does not end
     ],
 )
@@ -1068,6 +1068,7 @@ def test_error_messages_contain_no_terminal_escapes(saved_scaler, attack):
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.slow
 def test_an_optimizer_in_a_file_does_not_import_keras(saved):
     change_schema(saved, set_mlp("optimizer", lambda _: tuple_of([literal("sgd"), literal("{}"), literal("{}")])))
     printed = output_of(

@@ -155,6 +155,7 @@ def rewrite(path, change):
 
 
 class TestRoundTrip:
+    @pytest.mark.slow
     def test_a_process_without_tensorflow_and_skops_predicts_the_same(self, fitted, saved, images, tmp_path):
         np.save(tmp_path / "images.npy", images[0])
         code = f"""

@@ -55,7 +55,7 @@ class KerasCallbacks:
             model=model,
             epochs=job.settings.first_epoch + job.settings.n_epochs,
             steps=job.steps_per_epoch,
-            verbose=int(job.is_verbose),
+            verbose=int(job.verbose > 0),
         )
 
     @property
