@@ -31,6 +31,14 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(temporary, ignore_errors=True))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the pages with searches and clusters as slow."""
+    for item in items:
+        if item.path.name in ("scaling.md", "tuning.md"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def same_start_of_global_generators():
     """Make results of code without a seed independent of the tests before."""

@@ -183,6 +183,7 @@ def test_evaluate_rejects_files_that_are_not_models(tmp_path, capsys):
     assert reason in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing(tmp_path, capfd):
     assert main([*BRIEF, "--quiet", "--output", str(tmp_path)]) == 0
     assert capfd.readouterr() == ("", "")
@@ -492,6 +493,7 @@ def test_an_interrupted_search_waits_for_all_its_fits_together(tmp_path, monkeyp
     assert sum(waited) <= 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
 @pytest.mark.parametrize("arguments", [["predict", "--json"], pytest.param(["predict"], marks=pytest.mark.weekly)])
 def test_closed_standard_output_is_an_error(arguments, pictures):
@@ -708,6 +710,7 @@ class TestJson:
         assert "fit 4/4" in captured.err
 
 
+@pytest.mark.slow
 def test_train_options_set_the_parameters_of_the_network(tmp_path, capsys):
     options = ["--hidden", "40,20", "--dropout", "0.1", "--early-stopping", "--epochs", "40", "--learning-rate", "0.01"]
     assert main([*BRIEF, *options, "--output", str(tmp_path)]) == 0
@@ -717,6 +720,7 @@ def test_train_options_set_the_parameters_of_the_network(tmp_path, capsys):
     assert mlp.n_iter_ < 40
 
 
+@pytest.mark.slow
 def test_data_home_sets_the_cache_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sk_mnist.datasets._mnist.MNIST", replace(MNIST, remotes=()))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -1037,6 +1041,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert (seven["file"], seven["text"]) == ("\\xff.png", "7")
         assert missing == {"file": "\\xe4.png", "error": "\\xe4.png: No such file or directory"}
 
+    @pytest.mark.slow
     def test_standard_input_is_read(self, pictures):
         command = [sys.executable, "-m", "sk_mnist", "predict", "-"]
         picture = (pictures / "seven.png").read_bytes()
@@ -1100,6 +1105,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
         assert "seven.png: 7\n" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a child on Windows")
 def test_demo_serves_its_page_until_it_is_interrupted():
     command = [sys.executable, "-u", "-m", "sk_mnist", "demo", "--no-browser"]

@@ -14,6 +14,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow
 def test_the_recipe_table_in_the_docs_is_what_the_benchmark_prints():
     process = subprocess.run(
         [sys.executable, ROOT / "examples" / "benchmarks" / "recipes.py", "--only", "none"],

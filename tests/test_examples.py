@@ -138,6 +138,7 @@ def answer_to(address, picture):
         return json.load(response)
 
 
+@pytest.mark.slow
 def test_a_service_reads_the_digits_in_a_picture(service):
     picture, number = row_of_digits(n_digits=5)
     answer = answer_to(service, picture)

@@ -137,6 +137,7 @@ def test_plot_draws_again_and_returns_the_display(draw):
     assert display.figure_ is not figure
 
 
+@pytest.mark.slow
 def test_without_matplotlib_one_sentence_says_what_to_install():
     code = """
 import sys

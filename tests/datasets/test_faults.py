@@ -186,8 +186,8 @@ FAULTS = {
     "hanging half-way": (lambda npz: loopback.hang_half_way(npz), 3, r"too slow: .* \d{5,7} in all"),
     "a flood": (lambda npz: loopback.flood, 1, "more than 67108864 bytes"),
 }
-# They take seconds; "silence" and "a byte at a time" end in the same way.
-SLOW_FAULTS = {"a crawl", "hanging half-way"}
+# They take seconds; "a byte at a time" ends in the same way.
+SLOW_FAULTS = {"a crawl", "hanging half-way", "silence"}
 faults = pytest.mark.parametrize(
     "fault", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW_FAULTS else name for name in FAULTS]
 )
@@ -208,6 +208,7 @@ def test_a_server_fault_is_reported_retried_if_transient_and_leaves_no_files(
     assert files_in(home) == [".sk_mnist.lock"]
 
 
+@pytest.mark.slow
 @faults
 def test_after_a_server_fault_the_bundled_copy_is_used_and_cached(
     fault, home, server, official, npz, arrays, impatient, caplog
@@ -650,6 +651,7 @@ def test_a_damaged_copy_in_the_package_is_not_cached(home, tmp_path, arrays, cha
     assert files_in(home) == [".sk_mnist.lock"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [flip_one_bit, lambda path: os.truncate(path, 5_000_000)], ids=["flip", "truncate"])
 def test_a_damaged_cache_is_repaired(damage, home, official, arrays):
     fetch_test(home)
@@ -748,6 +750,7 @@ def test_clear_data_home_leaves_a_mnist_file_the_user_put_there(tmp_path, npz):
     assert (tmp_path / "mnist.npz").read_bytes() == npz
 
 
+@pytest.mark.slow
 def test_check_data_home_reports_origin_digest_and_problem(home, server, official):
     assert "neither mnist.npz nor the IDX files" in _cache.check_data_home(home).problem
     fetch_test(home)

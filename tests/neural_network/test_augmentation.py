@@ -142,6 +142,7 @@ def test_a_subclass_with_other_defaults_is_accepted(digits):
     assert_same_model(one, other)
 
 
+@pytest.mark.slow
 def test_invalid_augmentations_are_rejected_before_tensorflow_is_imported():
     # In one process, because starting one takes longer than all of them.
     code = f"""

@@ -753,6 +753,7 @@ def wrapped(function):
     return wrapper
 
 
+@pytest.mark.slow
 def test_the_values_in_closures_and_in_patched_classes_belong_to_the_code(images, tmp_path):
     patched = optimizer_with(1.0)
     type(patched).update_step = lambda self, gradient, variable, learning_rate: variable.assign_add(gradient)

@@ -85,7 +85,7 @@ class TestReferenceNetwork:
 
 class TestForwardPass:
     @pytest.mark.parametrize("activation", ACTIVATIONS)
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
     def test_probabilities_agree_with_keras(self, blobs, activation, dtype):
         X, y = blobs
         model = small(activation=activation, dtype=dtype, epochs=2).fit(X, y)

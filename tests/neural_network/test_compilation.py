@@ -25,6 +25,7 @@ def n_compiled():
     return len(workspace._idle)
 
 
+@pytest.mark.slow
 def test_auto_compiles_only_if_enough_steps_are_planned(blobs):
     X, y = blobs
     short, long = {"batch_size": 40, "epochs": 9}, {"batch_size": 2, "epochs": -(-XLA_MIN_STEPS // 200)}
@@ -98,6 +99,7 @@ def test_small_numpy_integers_as_parameters_do_not_overflow(blobs, dtype):
     assert_same_model(small(epochs=1, jit_compile=np.True_).fit(*blobs), small(epochs=1, jit_compile=True).fit(*blobs))
 
 
+@pytest.mark.slow
 def test_a_search_over_learning_and_dropout_rates_compiles_once(blobs):
     clear_workspaces()
     grid = {"learning_rate": [1e-3, 1e-2], "dropout": [0.1, 0.2], "random_state": [0, 1]}
@@ -105,6 +107,7 @@ def test_a_search_over_learning_and_dropout_rates_compiles_once(blobs):
     assert n_compiled() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rates",
     [(0.6, 0.6), *(pytest.param(rates, marks=pytest.mark.weekly) for rates in ((0.2, 0.2), (0.1, 0.7)))],

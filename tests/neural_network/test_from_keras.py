@@ -230,6 +230,7 @@ def test_training_continues_from_the_weights_of_the_model(blobs, continued_by):
     assert clf.score(X, y) > start - 0.05
 
 
+@pytest.mark.slow
 def test_it_predicts_without_tensorflow_in_another_process(tmp_path):
     model = CONVERTED["normalized before the activation"]()
     save(KerasMLPClassifier.from_keras(model), tmp_path / "m.skops")

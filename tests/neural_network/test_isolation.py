@@ -58,7 +58,9 @@ def changed(name):
 
 
 @pytest.mark.parametrize("optimizer", MOSTLY_WEEKLY)
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", ["seeds", *(pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS if name != "seeds")]
+)
 def test_global_settings_change_neither_the_current_nor_the_next_fit(iris, expected, name, optimizer):
     clear_workspaces()
     with changed(name):

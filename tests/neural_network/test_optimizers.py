@@ -401,9 +401,13 @@ class TestFusedUpdates:
         ("name", "settings"),
         [
             ("Adam", {"learning_rate": 0.01}),
-            ("Adam", {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-4}),
+            pytest.param(
+                "Adam",
+                {"learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-4},
+                marks=pytest.mark.slow,
+            ),
             ("SGD", {"learning_rate": 0.1}),
-            ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+            pytest.param("SGD", {"learning_rate": 0.1, "momentum": 0.9}, marks=pytest.mark.slow),
             ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
         ],
     )

@@ -416,6 +416,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"partial_fit does not fit a teacher.*FrozenEstimator"):
             taught(GaussianNB()).partial_fit(*blobs, classes=[0, 1, 2])
 
+    @pytest.mark.slow
     def test_arguments_are_checked_before_tensorflow_is_imported_or_a_teacher_is_fitted(self):
         code = """
 import sys

@@ -335,6 +335,7 @@ class TestContinuation:
             own_networks.partial_fit(X[:n_rows], y[:n_rows], classes=[0, 1, 2])
         assert_same_model(one_network, own_networks)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.weekly) for name in ("sgd", "rmsprop"))]
     )
