@@ -91,6 +91,8 @@ def _joined(components: list[Component]) -> list[list[Component]]:
     """Group the components that are parts of the same digit."""
     if len(components) > MAX_COMPONENTS:
         raise TooManyStrokesError(f"the picture has more than {MAX_COMPONENTS:,} separate strokes")
+    if len(components) == 1:
+        return [components]
     top, bottom, left, right = np.array([(c.top, c.bottom, c.left, c.right) for c in components]).T
     height, width = bottom - top, right - left
     size = np.maximum(height, width)
