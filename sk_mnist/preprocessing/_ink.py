@@ -281,7 +281,7 @@ def _thresholded(contrast: NDArray[np.int16]) -> Contrast:
     return Contrast(contrast, contrast > above, contrast > min(weakest, least_weak), full, noise == 0)
 
 
-def _above_rulings(contrast: NDArray[np.uint8], strong: NDArray[np.intp]) -> int | None:
+def _above_rulings(contrast: NDArray[np.integer], strong: NDArray[np.intp]) -> int | None:
     """Return the level that separates ink from faint rulings, both with this histogram; None if there are none.
 
     Rulings may have so many pixels that Otsu's threshold separates them and the ink from the paper.
@@ -573,7 +573,7 @@ def _border(values: NDArray) -> NDArray:
     return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _histogram(levels: NDArray[np.integer]) -> NDArray[np.intp]:
     return np.bincount(levels.ravel(), minlength=256)
 
 
