@@ -80,6 +80,11 @@ class Digit(NamedTuple):
     image: NDArray[np.uint8]
     line: int
 
+    def __repr__(self) -> str:
+        # The pixels of the image would take dozens of lines.
+        answer = f"label={self.label!r}, confidence={self.confidence:.4f}, is_sure={self.is_sure}"
+        return f"Digit({answer}, runner_up={self.runner_up!r}, box={self.box}, line={self.line})"
+
     def _repr_html_(self) -> str:
         return html_image(self.image, f"{self.label}{'' if self.is_sure else '?'} ({self.confidence:.1%})")
 
@@ -104,6 +109,9 @@ class RejectedPiece(NamedTuple):
 
     box: tuple[int, int, int, int]
     image: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"RejectedPiece(box={self.box})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,8 +166,8 @@ class DigitReading:
         return self.text
 
     def __repr__(self) -> str:
-        about = f"{len(self.digits)} digits, {len(self.rejected)} rejected"
-        return f"{type(self).__name__}({self.text!r}, {about}, reason={self.reason!r})"
+        numbers = f"n_digits={len(self.digits)}, n_rejected={len(self.rejected)}"
+        return f"DigitReading({self.text!r}, {numbers}, reason={self.reason!r})"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the picture, with a box around each piece and the answers above.

@@ -21,6 +21,7 @@ from sklearn.utils import Bunch
 from sk_mnist import evaluate, fetch_mnist, plotting, read_digits
 from sk_mnist.metrics import compare_classifiers
 from sk_mnist.model_selection import cross_validation_report
+from sk_mnist.reading import RejectedPiece
 
 X, y = load_iris(return_X_y=True)
 SPECIES = np.array(["<b>setosa</b>", "versicolor", "virginica"])[y]
@@ -111,6 +112,15 @@ def test_a_notebook_shows_the_picture_of_a_digit():
     np.testing.assert_array_equal(pictures_in(html), [digit.image])
     assert re.search(r"<figcaption>7 \(\d+\.\d%\)</figcaption>", html)
     assert "<figcaption>7? (" in digit._replace(is_sure=False)._repr_html_()
+
+
+def test_the_repr_of_a_reading_and_of_its_pieces_is_a_line_without_pixels():
+    reading = read_digits(fetch_mnist(subset="test", normalize=False).images[0])
+    assert repr(reading) == "DigitReading('7', n_digits=1, n_rejected=0, reason=None)"
+    answer = r"label=7, confidence=(0\.\d{4}|1\.0000), is_sure=True, runner_up=\d"
+    assert re.fullmatch(rf"Digit\({answer}, box=\(6, 7, 22, 27\), line=0\)", repr(reading.digits[0]))
+    piece = RejectedPiece((1, 2, 3, 4), reading.digits[0].image)
+    assert repr(piece) == "RejectedPiece(box=(1, 2, 3, 4))"
 
 
 def test_copies_and_pickles_of_mnist_are_plain_bunches():
