@@ -52,6 +52,9 @@ _MAX_INK_PIXELS = 100
 # Number of images whose ink is changed at a time: small enough to stay in the cache.
 _INKS_AT_A_TIME = 64
 
+# Number of images that share a pattern of noise in training.
+_MAX_SHARING_NOISE = 8
+
 # Largest variance, in square pixels, of one pass of a blur with three weights. The middle weight is the largest.
 _VARIANCE_OF_A_PASS = 0.6
 
@@ -380,12 +383,18 @@ class RandomInk(_RandomChange):
                 changed = _move_edges(images[chosen[moved]], distances[moved], extreme, n_passes)
                 images[chosen[moved]] = changed
         for chosen, deviations in draw(self.blur):
-            images[chosen] = _blur(images[chosen], deviations, n_passes=int(self.blur**2 / _VARIANCE_OF_A_PASS) + 1)
+            passes = (deviations.ravel() ** 2 / _VARIANCE_OF_A_PASS).astype(int) + 1
+            for n_passes in np.unique(passes):
+                alike = passes == n_passes
+                images[chosen[alike]] = _blur(images[chosen[alike]], deviations[alike], n_passes)
         for chosen, logarithms in draw(self.contrast):
             factors = np.exp(np.where(draw_signs(len(chosen))[:, np.newaxis, np.newaxis], logarithms, -logarithms))
             images[chosen] = np.minimum(images[chosen] * factors, white)
         for chosen, deviations in draw(self.noise):
-            noise = generator.standard_normal((len(chosen), *shape), dtype=rows.dtype)
+            # In training, several images share a pattern, because most of the time is for drawing it.
+            n_patterns = len(chosen) if n_draws else ceil(len(chosen) / _MAX_SHARING_NOISE)
+            patterns = generator.standard_normal((n_patterns, *shape), dtype=rows.dtype)
+            noise = patterns[np.arange(len(chosen)) % n_patterns]
             noise *= white * deviations
             noise += images[chosen]
             images[chosen] = np.clip(noise, 0, white, out=noise)
@@ -534,7 +543,7 @@ def _move_edges(images: NDArray, distances: NDArray, extreme: np.ufunc, n_passes
     for _ in range(n_passes):
         for axis in (1, 2):
             lines = images.swapaxes(1, axis)
-            change = lines.copy()
+            change = lines.copy(order="K")
             extreme(change[:, 1:], lines[:, :-1], out=change[:, 1:])
             extreme(change[:, :-1], lines[:, 1:], out=change[:, :-1])
             change -= lines

@@ -522,6 +522,13 @@ class TestInk:
         # Half a grey level, and float32's rounding of some twenty steps.
         np.testing.assert_allclose(changed, 255 * expected, rtol=0, atol=0.5 + 255 * 20 * EPS)
 
+    def test_each_image_has_its_own_noise(self):
+        grey = np.full((100, 28, 28), 0.5)
+        changed = only_ink(noise=0.1).transform(grey, random_state=0)
+        between = np.corrcoef(changed.reshape(100, -1))[np.triu_indices(100, 1)]
+        # For independent pixels, the standard deviation of a correlation is 1 / 28.
+        assert np.abs(between).max() < 5 / 28
+
     @pytest.mark.parametrize("amounts", [NO_INK, {"share": 0.0}], ids=["no amounts", "no share"])
     def test_nothing_is_changed_without_amounts_or_share(self, amounts):
         images = IMAGES / 255
