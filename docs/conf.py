@@ -204,15 +204,15 @@ def setup(app):
 def _write_notebook(app):
     """Write a page that shows the first notebook with its outputs, next to the examples."""
     cells = json.loads(Path(app.srcdir, "../examples/first_steps.ipynb").read_text(encoding="utf-8"))["cells"]
-    # A page links the pages of examples instead of the scripts.
-    parts = ["".join(part).replace(".py)", ".rst)") for cell in cells for part in _parts(cell)]
+    parts = ["".join(part) for cell in cells for part in _parts(cell)]
     Path(app.srcdir, "auto_examples", "first_steps.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def _parts(cell):
     """Yield a cell of a notebook and its outputs in Markdown."""
     if cell["cell_type"] == "markdown":
-        yield cell["source"]
+        # A page links the pages of examples instead of the scripts.
+        yield [line.replace(".py)", ".rst)") for line in cell["source"]]
         return
     yield ["```python\n", *cell["source"], "\n```"]
     for output in cell["outputs"]:
