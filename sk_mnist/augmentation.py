@@ -305,7 +305,8 @@ class RandomInk(_RandomChange):
     -----
     A stroke becomes thicker by a weighted mean of each pixel and the brightest of it and its two neighbours, first in
     each column, then in each row, and thinner with the darkest. The distance is the weight. Distances of more than a
-    pixel, and blurs of more than 0.77 pixels, take several passes. In training, up to 8 images share a pattern of noise.
+    pixel, and blurs of more than 0.77 pixels, take several passes. In training, up to 8 images share a pattern of
+    noise.
 
     Examples
     --------
