@@ -854,6 +854,7 @@ def pages():
 
 
 class TestPredict:
+    @pytest.mark.slow
     def test_a_picture_is_read_without_tensorflow(self, pictures):
         code = f"""
 import sys

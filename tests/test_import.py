@@ -32,6 +32,7 @@ import sk_mnist.cli, sk_mnist.metrics, sk_mnist.model_selection, sk_mnist.plotti
 """
 
 
+@pytest.mark.slow
 def test_importing_cloning_and_fetching_load_no_heavy_library():
     assert set(loaded_after(WITHOUT_HEAVY)) <= {*SCIKIT_LEARN_LOADS, *ONLY_TO_FIT}
 
@@ -81,6 +82,7 @@ def test_dir_lists_public_names_and_no_others(name):
     assert all(hasattr(module, public) for public in dir(module))
 
 
+@pytest.mark.slow
 def test_pillow_is_loaded_for_pictures_only():
     code = "import sys, sk_mnist\nsk_mnist.load\nsk_mnist.load_pretrained()\nprint('PIL' in sys.modules)"
     assert output_of(f"{code}\nsk_mnist.DigitImageNormalizer\nprint('PIL' in sys.modules)") == "False\nTrue\n"

@@ -352,12 +352,14 @@ print("tensorflow" in sys.modules or "keras" in sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_fit_without_tensorflow_says_what_to_install():
     missing = "import sys\nsys.modules.update(tensorflow=None, keras=None, scikeras=None)\n"
     message = output_of(missing + FIT).splitlines()[0]
     assert message == "Training needs TensorFlow: pip install tensorflow keras scikeras"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["torch", pytest.param("keras.json", marks=pytest.mark.slow)])
 def test_another_keras_backend_is_rejected_before_keras_is_imported(how, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))

@@ -119,6 +119,7 @@ def test_boolean_masks_are_black_and_white_and_integer_masks_are_rejected(source
         model.predict(mask.astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_a_grid_search_can_tune_several_steps(digits):
     search = GridSearchCV(quick(), {"mlp__learning_rate": [1e-6, 1e-3], "scale__pixel_max": ["auto", 255]}, cv=2)
     assert search.fit(*digits).best_params_["mlp__learning_rate"] == 1e-3

@@ -475,6 +475,7 @@ def test_a_wide_range_of_numbers_is_drawn_on_a_logarithmic_scale():
     assert SearchResultsDisplay.from_cv_results(cv_results).ax_.get_xscale() == "log"
 
 
+@pytest.mark.slow
 def test_a_random_search_over_numbers_gives_points(digits):
     X, y = digits
     search = RandomizedSearchCV(

@@ -84,6 +84,7 @@ def test_without_sk_mnist_all_lines_pass(start):
     assert start(WRITES, "import tensorflow").stderr == CHATTER + IMPORTANT
 
 
+@pytest.mark.slow
 def test_fit_hides_chatter_as_well(start):
     assert start(WRITES, FIT).stderr == IMPORTANT
 
@@ -162,6 +163,7 @@ def test_the_log_level_excludes_info_only_while_tensorflow_starts(code, start):
     assert start(level, code + level, **{LOG_LEVEL: "2"}).stdout == "2\n2\n"
 
 
+@pytest.mark.slow
 def test_a_fit_without_tensorflow_leaves_the_environment_as_it_was(start):
     assert start("raise ImportError", f"import os\n{FIT}print(os.environ.get('{LOG_LEVEL}'))").stdout == "None\n"
 

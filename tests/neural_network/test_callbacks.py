@@ -128,6 +128,7 @@ class TestHooks:
         assert ours.calls == theirs.calls
         assert ours.params == theirs.params == {"verbose": 0, "epochs": EPOCHS, "steps": 4}
 
+    @pytest.mark.slow
     def test_batch_hooks_see_the_same_running_means_as_in_keras(self, data, start):
         def logs_of(fit, *arguments, **keywords):
             seen = []
@@ -275,6 +276,7 @@ class TestModel:
         )
         assert_same_histories(ours.history_, fit_ours(data, None, **params, epochs=8).history_)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("jit_compile", [False, True])
     @pytest.mark.parametrize("hook", ["on_train_begin", pytest.param("on_epoch_begin", marks=pytest.mark.slow)])
     def test_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):

@@ -200,6 +200,7 @@ def test_a_finished_fit_is_restored_without_training_again(images, tmp_path):
     assert_same_fit(again, clf)
 
 
+@pytest.mark.slow
 def test_a_fit_that_stopped_early_counts_as_finished(images, tmp_path):
     clf = network(tmp_path, early_stopping=True, epochs=200, n_iter_no_change=1).fit(*images)
     assert clf.n_iter_ < 200
@@ -389,6 +390,7 @@ def test_the_error_names_a_damaged_checkpoint(damage, images, tmp_path):
     assert_same_fit(network(tmp_path).fit(*images), network(None).fit(*images))
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_a_checkpoint_is_noticed_or_changes_nothing(images, tmp_path):
     whole = network(tmp_path, epochs=2).fit(*images)
     (path,) = checkpoints(tmp_path)

@@ -72,6 +72,7 @@ def test_xla_changes_results_only_by_rounding(blobs, params):
     np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "n_networks"), [(32, 1), pytest.param(100_000, 2, marks=pytest.mark.weekly)])
 def test_a_few_compiled_networks_serve_any_number_of_rows(blobs, batch_size, n_networks):
     X, y = blobs

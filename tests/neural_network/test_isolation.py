@@ -134,6 +134,7 @@ class TestPlaces:
         assert first == second
         assert first.startswith("fit needs TensorFlow's eager execution, which tf.compat.v1.disable_v2_behavior()")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "registered",
         [

@@ -30,6 +30,7 @@ def describe(sample_weight=None, X_val=None, y_val=None, rows=X, **parameters):
     return model._describe_fit(rows, Y, sample_weight, X_val, y_val, None, None)
 
 
+@pytest.mark.slow
 def test_a_bad_argument_leaves_no_directory_begins_no_task_and_starts_no_tensorflow(tmp_path):
     assert rejections.PARAMETERS.keys() == KerasMLPClassifier().get_params(deep=False).keys()
     command = [sys.executable, "-m", "tests.helpers.rejections", tmp_path]
@@ -86,6 +87,7 @@ def test_running_a_job_does_not_change_it():
     assert one.history == other.history
 
 
+@pytest.mark.slow
 def test_a_job_is_built_without_tensorflow():
     code = "import sys; from tests.neural_network.test_job import describe; describe(); print([*sys.modules])"
     assert "'tensorflow'" not in subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)

@@ -426,6 +426,7 @@ ACTS = ["fit", "fit with validation", "fit stopped early", "partial_fit", "set w
 class TestHistory:
     """Whatever is called in which order, the attributes that tell of training agree with each other."""
 
+    @pytest.mark.slow
     @examples_times(0.25)
     @given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=7))
     @example(acts=["fit with validation", "partial_fit"])
@@ -481,6 +482,7 @@ class TestSchedulesAndRegularization:
     def test_the_network_learns_with_each_schedule(self, blobs, schedule):
         assert small(learning_rate_schedule=schedule, epochs=30).fit(*blobs).score(*blobs) > 0.85
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("schedule", sorted(SCHEDULES.keys() - {"constant"}))
     def test_decaying_schedules_end_with_small_steps(self, blobs, schedule):
         def last_step(schedule):
