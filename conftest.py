@@ -33,9 +33,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the pages with searches, clusters and other libraries as slow."""
+    """Mark the pages that train most as slow."""
     for item in items:
-        if item.path.name in ("coming_from.md", "scaling.md", "tuning.md"):
+        if item.path.name in ("classifier.md", "coming_from.md", "scaling.md", "tuning.md"):
             item.add_marker(pytest.mark.slow)
 
 
