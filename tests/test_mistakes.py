@@ -360,7 +360,7 @@ def test_a_fit_without_tensorflow_says_what_to_install():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["torch", pytest.param("keras.json", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", ["torch", "keras.json"])
 def test_another_keras_backend_is_rejected_before_keras_is_imported(how, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     if how == "keras.json":

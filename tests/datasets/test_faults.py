@@ -566,7 +566,7 @@ def test_a_gzip_bomb_among_the_idx_files_is_not_unpacked_past_the_known_size(tmp
     assert peak_memory(lambda: fetch_test(tmp_path, download_if_missing=False)) < 40e6
 
 
-@examples_times(0.2)
+@examples_times(0.3)
 @given(data=st.data())
 def test_a_damaged_file_yields_the_correct_data_or_a_reported_problem(data, tmp_path, npz, arrays):
     """Damage where it can matter: any header, any directory entry, and a few bytes of the values."""
@@ -588,7 +588,7 @@ def test_a_damaged_file_yields_the_correct_data_or_a_reported_problem(data, tmp_
         assert fetch_test(tmp_path, download_if_missing=False).source == f"cache: {tmp_path}"
 
 
-@examples_times(0.1)
+@examples_times(0.15)
 @given(data=st.data())
 def test_a_changed_array_yields_the_correct_data_or_a_reported_problem(data, tmp_path, arrays):
     """Changes that the zip file's own checksums agree with: only the checks of the arrays can tell."""

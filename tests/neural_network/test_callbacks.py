@@ -278,7 +278,7 @@ class TestModel:
 
     @pytest.mark.slow
     @pytest.mark.parametrize("jit_compile", [False, True])
-    @pytest.mark.parametrize("hook", ["on_train_begin", pytest.param("on_epoch_begin", marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
     def test_training_stopped_before_it_begins_takes_one_step_as_in_keras(self, data, start, hook, jit_compile):
         def stop():
             return doing(**{hook: lambda model, *_: setattr(model, "stop_training", True)})

@@ -532,7 +532,7 @@ def partial_files(directory):
 @pytest.mark.weekly
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-@pytest.mark.parametrize("n_kills", [1, pytest.param(4, marks=pytest.mark.weekly)])
+@pytest.mark.parametrize("n_kills", [1, 4])
 def test_kills_at_random_moments_do_not_change_the_result(tmp_path, n_kills):
     whole = start(tmp_path / "whole", tmp_path / "whole.skops")
     begin = time.monotonic()
