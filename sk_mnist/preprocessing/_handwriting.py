@@ -425,7 +425,7 @@ def _missing_width(levels: NDArray[np.float32]) -> float:
 def _stroke_width(levels: NDArray[np.float32]) -> float:
     # A stroke has an edge on both sides, so its width is twice its area divided by the length of its edges.
     padded = np.pad(levels, 1)
-    edges = np.hypot(np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]).sum()
+    edges = np.sqrt(np.diff(padded, axis=0)[:, :-1] ** 2 + np.diff(padded, axis=1)[:-1] ** 2).sum()
     return 2 * float(levels.sum() / edges)
 
 
