@@ -31,7 +31,7 @@ ENLARGED = 3  # digits are redrawn at this many times their size
 CANVAS = 160  # side of the pictures of no digit, in pixels
 
 # Digits to draw: the digit, what is drawn on it, and how many.
-FLAGS, BARS, NARROW, CLOSED, PENS = 3000, 2000, 1500, 500, 4000
+FLAGS, BARS, NARROW, CLOSED, WRITTEN, FEET, PENS = 3000, 2000, 1500, 500, 1200, 600, 4000
 
 
 # --- Digits ----------------------------------------------------------------------------------------------------------
@@ -40,8 +40,9 @@ FLAGS, BARS, NARROW, CLOSED, PENS = 3000, 2000, 1500, 500, 4000
 def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw digits of MNIST again, with strokes that are common elsewhere.
 
-    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, and digits of
-    all kinds are drawn with pens from one pixel to a marker's width. Each new image is centred and scaled like MNIST's.
+    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, other 4s get
+    a short stem, 9s a foot, and digits of all kinds are drawn with pens from one pixel to a marker's width. Each new
+    image is centred and scaled like MNIST's.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) ->
     """
     drawn, drawn_labels = [], []
     for digit, n_images, add_strokes in (
-        (1, FLAGS, add_flag), (7, BARS, add_bar), (7, NARROW, narrow), (4, CLOSED, close_four), (None, PENS, None),
+        (1, FLAGS, add_flag), (7, BARS, add_bar), (7, NARROW, narrow), (4, CLOSED, close_four),
+        (4, WRITTEN, write_four), (9, FEET, add_foot), (None, PENS, None),
     ):  # fmt: skip
         candidates = np.arange(len(labels)) if digit is None else np.flatnonzero(labels == digit)
         for i in generator.choice(candidates, min(n_images, len(candidates)), replace=False):
@@ -72,8 +74,9 @@ def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) ->
                 line = add_strokes(line, generator)
             if line is None:
                 continue
-            # Pens of a pixel to a third of the digit's width, in pixels of MNIST.
-            width = np.exp(generator.uniform(np.log(1.2), np.log(5.0)))
+            # Pens of a pixel to a marker's width, in pixels of MNIST. A 1 may be a block.
+            widest = 8.0 if digit is None and labels[i] == 1 else 5.0
+            width = np.exp(generator.uniform(np.log(1.2), np.log(widest)))
             drawn.append(with_pen(line, width * ENLARGED))
             drawn_labels.append(labels[i])
     return normalized(drawn), np.array(drawn_labels)
@@ -168,6 +171,32 @@ def close_four(line: np.ndarray, generator: Generator) -> np.ndarray | None:
     # With a flat or round top, it would look like a 9.
     peak = (rows.min() - generator.uniform(0.1, 0.3) * np.ptp(rows), columns[other])
     return add_lines(line, [np.linspace((rows[end], columns[end]), peak, 60) for end in (one, other)])
+
+
+def write_four(line: np.ndarray, generator: Generator) -> np.ndarray:
+    """Write a 4 of three strokes: a slanted one, the bar where it ends, and a short stem that crosses the bar."""
+    corner = (generator.uniform(0.55, 0.8), generator.uniform(0.0, 0.12))
+    end = (corner[0] + generator.uniform(-0.12, 0.06), generator.uniform(0.85, 1.1))
+    stem, lean = generator.uniform(0.5, 0.85), generator.uniform(-0.2, 0.05)
+    top = (0.0, generator.uniform(0.25, 0.75))
+    height = 20 * ENLARGED
+    size, margin = (height, height * generator.uniform(0.5, 0.85)), (len(line) - height) / 2
+    strokes = [[top, corner], [corner, end], [(generator.uniform(0.2, 0.5), stem), (1.0, stem + lean)]]
+    places = [[np.array(point) * size + margin for point in stroke] for stroke in strokes]
+    points = [bent(*ends, generator) for ends in places]
+    if generator.random() < 0.5:  # without lifting the pen, so that the corner is round
+        points[:2] = [smooth(np.array([*places[0], places[1][1]]))]
+    return add_lines(np.zeros_like(line), points)
+
+
+def add_foot(line: np.ndarray, generator: Generator) -> np.ndarray:
+    """Add a foot to a 9, which reaches farther to the left."""
+    rows, columns = np.nonzero(line)
+    height, bottom = np.ptp(rows) + 1, rows.argmax()
+    left = columns[bottom] - generator.uniform(0.2, 0.5) * height
+    right = columns[bottom] + generator.uniform(0.0, 0.2) * height
+    tilt = generator.uniform(-0.06, 0.06) * height
+    return add_lines(line, [bent((rows[bottom] + tilt, left), (rows[bottom] - tilt, right), generator)])
 
 
 def bent(start: tuple[float, float], end: tuple[float, float], generator: Generator) -> np.ndarray:

@@ -148,7 +148,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         the mean loss of the batch.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Name of a Keras optimizer ("adam" [1]_, "sgd", "rmsprop", "adamw", ...), or an instance of a Keras optimizer
+        Name of a Keras optimizer ("adam" [1]_, "muon", "sgd", "adamw", ...), or an instance of a Keras optimizer
         or of your own subclass. An instance is copied, never changed, and carries its own learning rate. With
         ``use_ema=True``, the averaged weights are validated and kept.
 

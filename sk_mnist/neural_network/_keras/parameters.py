@@ -12,7 +12,8 @@ from typing import Any
 
 # Keras optimizers that need no argument except a learning rate.
 OPTIMIZERS = (
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd",
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "muon", "nadam", "rmsprop",
+    "sgd",
 )  # fmt: skip
 
 DEFAULT_LEARNING_RATE = 1e-3
