@@ -46,13 +46,14 @@ from sk_mnist import RandomWarp, evaluate, fetch_mnist, load, make_mnist_pipelin
 N_VALIDATION = 10_000
 
 BENT = RandomWarp(rotation=8.0, translation=1.5, elastic=1.6)
+WARPS = {"epochs": 900, "optimizer": "adam", "learning_rate": 2e-3, "augmentation": RandomWarp()}
 # Name, recipe, parameters that differ from the recipe's, seeds.
 NETWORKS = [
     ("wide", "wide", {}, [0, 1, 2]),
     ("two layers", "wide", {"hidden_layer_sizes": (1536, 512), "augmentation": BENT}, [3]),
     ("two equal layers", "wide", {"hidden_layer_sizes": (1024, 1024), "augmentation": RandomWarp()}, [4]),
     ("four layers", "wide", {"hidden_layer_sizes": (800, 400, 200, 100), "augmentation": BENT}, [5]),
-    ("warps", "robust", {"epochs": 900, "augmentation": RandomWarp()}, [0, 1, 2]),
+    ("warps", "robust", WARPS, [0, 1, 2]),
 ]
 
 

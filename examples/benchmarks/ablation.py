@@ -10,7 +10,7 @@ that are drawn again from them, and on pictures of no digit::
     python examples/benchmarks/ablation.py                     # a quarter of an hour on 2 cores
     python examples/benchmarks/ablation.py --only "as shipped" # rows whose whole name matches this regular expression
 
-Each network is trained for 50 of the 900 epochs of the recipe, with one seed. The recipe was chosen by such figures.
+Each network is trained for 50 of the 600 epochs of the recipe, with one seed. The recipe was chosen by such figures.
 The kinds of pictures of no digit are those that are trained on; ``own_digits.py`` measures other kinds.
 """
 

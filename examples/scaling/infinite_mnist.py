@@ -26,7 +26,7 @@ ROWS = 8_000_000
 N_SIZES = 7  # each is half of the next
 BLOCK_ROWS = 10_000
 SAVED_EVERY = 500_000
-# Those of the recipe "robust".
+# Those of the trainings "warps" in benchmarks/recipes.py.
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 256
 

@@ -363,7 +363,18 @@ def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
         raise NoInkError("there is no region that encloses others")
     inside = np.zeros(levels.shape, dtype=bool)
     inside[box] = ndimage.minimum_filter(region, 2 * margin + 1)[1:-1, 1:-1]
-    return _inside(levels, inside)
+    found = _inside(levels, inside)
+    return found if of_rarer else _without_edge(found, inside)
+
+
+def _without_edge(found: Contrast, inside: NDArray[np.bool_]) -> Contrast:
+    """Leave out ink along the edge of a region. In a blurred picture, this is the edge itself."""
+    labels, _ = ndimage.label(found.weak, _DIAGONALS_TOO)
+    boxes = ndimage.find_objects(labels)
+    sizes = np.array([1, *(max(side.stop - side.start for side in box) for box in boxes)])
+    n_on_edge = np.bincount(labels[inside & ~ndimage.minimum_filter(inside, 3)], minlength=len(sizes))
+    kept = (n_on_edge < EDGE_RUN * sizes)[labels]
+    return replace(found, strong=found.strong & kept, weak=found.weak & kept)
 
 
 def _rarer_class(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
