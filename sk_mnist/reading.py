@@ -401,6 +401,9 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             best, best_score = judged, score
         if judged.is_sure and (judged.is_complete or _n_agreeing(judged, tried) > 1):
             break
+        # A picture in MNIST's form is a single digit, also if it is not a sure one.
+        if proposal.digits[0].image is not None and judged.confidence[0] >= LEAST_CONFIDENCE:
+            break
     if best is None:
         return None, reason
     return best if split else _elected(tried), None

@@ -148,7 +148,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         the mean loss of the batch.
 
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Name of a Keras optimizer ("adam" [1]_, "muon", "sgd", "adamw", ...), or an instance of a Keras optimizer
+        Name of a Keras optimizer ("adam" [1]_, "muon" [10]_, "sgd", ...), or an instance of a Keras optimizer
         or of your own subclass. An instance is copied, never changed, and carries its own learning rate. With
         ``use_ema=True``, the averaged weights are validated and kept.
 
@@ -317,6 +317,7 @@ class KerasMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        https://arxiv.org/abs/2106.05237
     .. [9] Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
        https://arxiv.org/abs/1812.04606
+    .. [10] Liu et al., "Muon is Scalable for LLM Training", 2025. https://arxiv.org/abs/2502.16982
 
     Examples
     --------

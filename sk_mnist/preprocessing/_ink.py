@@ -76,6 +76,8 @@ STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES = 0.2, 3, 12
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
 REGION_MARGIN = 0.01
+# Ink along the edge of a region is the edge itself if its mean width is at most so many pixels.
+EDGE_WIDTH = 5
 # Not a digit: longer than this share of the picture, and thin or with little ink in its box.
 LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
@@ -368,12 +370,11 @@ def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
 
 
 def _without_edge(found: Contrast, inside: NDArray[np.bool_]) -> Contrast:
-    """Leave out ink along the edge of a region. In a blurred picture, this is the edge itself."""
-    labels, _ = ndimage.label(found.weak, _DIAGONALS_TOO)
-    boxes = ndimage.find_objects(labels)
-    sizes = np.array([1, *(max(side.stop - side.start for side in box) for box in boxes)])
-    n_on_edge = np.bincount(labels[inside & ~ndimage.minimum_filter(inside, 3)], minlength=len(sizes))
-    kept = (n_on_edge < EDGE_RUN * sizes)[labels]
+    """Leave out narrow ink along the edge of a region. In a blurred picture, this is the edge itself."""
+    labels, n_labels = ndimage.label(found.weak, _DIAGONALS_TOO)
+    on_edge = labels[inside & ~ndimage.minimum_filter(inside, 3)]
+    n_on_edge, n_pixels = (np.bincount(of.ravel(), minlength=n_labels + 1) for of in (on_edge, labels))
+    kept = (EDGE_WIDTH * n_on_edge < n_pixels)[labels]
     return replace(found, strong=found.strong & kept, weak=found.weak & kept)
 
 
