@@ -19,7 +19,8 @@ import pandas as pd
 import polars as pl
 import pytest
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
+from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -642,3 +643,11 @@ class TestOtherEntrances:
         Image.fromarray(on_paper(row[:, :180])).save(file, "PNG")
         image = DigitImageNormalizer().transform([file.getvalue()])
         assert load_pretrained().predict(image) == [7]
+
+
+@pytest.mark.parametrize("number", [107, 141, 177])
+def test_the_soft_edge_of_a_digit_that_touches_the_border_is_no_digit(number):
+    # These 1s divide the picture into two regions of paper.
+    one = zoom(load_digits().images[number] / 16, 8, order=3).clip(0, 1)
+    (digit,) = read_digits(one, split=False).digits
+    assert digit.label == 1
