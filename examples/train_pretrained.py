@@ -11,7 +11,8 @@ resumed::
     python examples/train_pretrained.py                       # about three quarters of an hour on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/robust.*
 
-The recipe was chosen on the last 10,000 training images (``benchmarks/ablation.py``). The seeds were fixed beforehand.
+The recipe was chosen on the last 10,000 training images (``benchmarks/ablation.py``); docs/accuracy.md says what part
+the test images had. The seeds were fixed beforehand.
 """
 
 import argparse

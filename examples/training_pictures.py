@@ -40,9 +40,9 @@ FLAGS, BARS, NARROW, CLOSED, WRITTEN, FEET, PENS = 3000, 2000, 1500, 500, 1200, 
 def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw digits of MNIST again, with strokes that are common elsewhere.
 
-    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, other 4s get
-    a short stem, 9s a foot, and digits of all kinds are drawn with pens from one pixel to a marker's width. Each new
-    image is centred and scaled like MNIST's.
+    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, 9s get a foot,
+    4s with a short stem are new, and digits of all kinds are drawn with pens from one pixel to a marker's width. Each
+    new image is centred and scaled like MNIST's.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def close_four(line: np.ndarray, generator: Generator) -> np.ndarray | None:
 
 
 def write_four(line: np.ndarray, generator: Generator) -> np.ndarray:
-    """Write a 4 of three strokes: a slanted one, the bar where it ends, and a short stem that crosses the bar."""
+    """Write a new 4: a slanted stroke, the bar where it ends, and a short stem; only the shape of ``line`` matters."""
     corner = (generator.uniform(0.55, 0.8), generator.uniform(0.0, 0.12))
     end = (corner[0] + generator.uniform(-0.12, 0.06), generator.uniform(0.85, 1.1))
     stem, lean = generator.uniform(0.5, 0.85), generator.uniform(-0.2, 0.05)
@@ -190,7 +190,7 @@ def write_four(line: np.ndarray, generator: Generator) -> np.ndarray:
 
 
 def add_foot(line: np.ndarray, generator: Generator) -> np.ndarray:
-    """Add a foot to a 9, which reaches farther to the left."""
+    """Add a foot to a 9, which reaches farther to the left than to the right."""
     rows, columns = np.nonzero(line)
     height, bottom = np.ptp(rows) + 1, rows.argmax()
     left = columns[bottom] - generator.uniform(0.2, 0.5) * height

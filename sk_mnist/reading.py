@@ -255,7 +255,8 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
         Pipeline, also nested or in a search, a PixelScaler sets the value of white; other models take pixels in [0, 1].
         None means the shipped network, :func:`~sk_mnist.load_pretrained`.
     split : bool, default=True
-        Whether the picture may contain several digits. If not, it is read as one digit.
+        Whether the picture may contain several digits. If not, it is read as one digit. A picture of 28 x 28 pixels in
+        MNIST's form is split only if it does not look like a digit.
 
     Returns
     -------
@@ -401,7 +402,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             best, best_score = judged, score
         if judged.is_sure and (judged.is_complete or _n_agreeing(judged, tried) > 1):
             break
-        # A picture in MNIST's form is a single digit, also if it is not a sure one.
+        # A picture in MNIST's form is a single digit, unless the network doubts that it is a digit.
         if proposal.digits[0].image is not None and judged.confidence[0] >= LEAST_CONFIDENCE:
             break
     if best is None:

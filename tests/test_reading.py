@@ -651,3 +651,9 @@ def test_the_soft_edge_of_a_digit_that_touches_the_border_is_no_digit(number):
     one = zoom(load_digits().images[number] / 16, 8, order=3).clip(0, 1)
     (digit,) = read_digits(one, split=False).digits
     assert digit.label == 1
+
+
+def test_a_picture_in_the_form_of_mnist_is_split_if_it_does_not_look_like_a_digit():
+    picture = np.zeros((28, 28), dtype=np.uint8)
+    picture[4:24, 8:10] = picture[4:24, 18:20] = 255
+    assert read_digits(picture).text == "11"

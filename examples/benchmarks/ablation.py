@@ -3,9 +3,10 @@ What makes the pretrained network robust
 ========================================
 
 Train networks on the first 50,000 training images with and without what ``train_pretrained.py`` adds to warps: changes
-of the strokes, pictures of no digit, and digits that are drawn again. One more network has two teachers, which are
-trained like the shipped network. Score all on the last 10,000 training images, on changed versions of these, on digits
-that are drawn again from them, and on pictures of no digit::
+of the strokes, pictures of no digit, and digits that are drawn again. Of two more networks, one is trained with Adam
+instead of Muon, and the other has two teachers, which are trained like the shipped network. Score all on the last
+10,000 training images, on changed versions of these, on digits that are drawn again from them, and on pictures of no
+digit::
 
     python examples/benchmarks/ablation.py                     # a quarter of an hour on 2 cores
     python examples/benchmarks/ablation.py --only "as shipped" # rows whose whole name matches this regular expression
@@ -53,6 +54,7 @@ class Variant(NamedTuple):
     drawn: bool = False
     no_digits: bool = False
     teachers: bool = False
+    adam: bool = False
 
 
 VARIANTS = {
@@ -60,6 +62,7 @@ VARIANTS = {
     "warps, ink": Variant(ink=True),
     "warps, ink, no digits": Variant(ink=True, no_digits=True),
     "as shipped": Variant(ink=True, drawn=True, no_digits=True),
+    "as shipped, Adam": Variant(ink=True, drawn=True, no_digits=True, adam=True),
     "as shipped, two teachers": Variant(ink=True, drawn=True, no_digits=True, teachers=True),
 }
 
@@ -119,6 +122,8 @@ def changes(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def trained(variant: Variant, data: Data, epochs: int, seed: int = SEED) -> KerasMLPClassifier:
     """Train a network, after its teachers if it has some."""
     params: dict[str, Any] = {} if variant.ink else {"augmentation": RECIPES["robust"]["augmentation"][0]}
+    if variant.adam:
+        params |= {"optimizer": "adam", "learning_rate": 2e-3}
     if variant.teachers:
         teachers = [trained(variant._replace(teachers=False), data, epochs, seed) for seed in TEACHER_SEEDS]
         voters = [(f"network {i}", FrozenEstimator(teacher)) for i, teacher in enumerate(teachers)]

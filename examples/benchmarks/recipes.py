@@ -63,7 +63,6 @@ class Training:
 
 # The recipe "robust" has grown out of this one.
 WARPS = {"epochs": 900, "optimizer": "adam", "learning_rate": 2e-3, "augmentation": RandomWarp()}
-MUON = {"optimizer": "muon", "learning_rate": 4e-3}
 
 
 def short(seeds: tuple[int, ...] = (0, 1, 2), **params: Any) -> Training:
@@ -94,7 +93,7 @@ TRAININGS = {
         "warps, 150 epochs, one cycle": short(ONE_SEED, learning_rate_schedule="one_cycle"),
         "warps, 150 epochs, rate 1e-3": short(ONE_SEED, learning_rate=1e-3),
         "warps, 150 epochs, rate 4e-3": short(ONE_SEED, learning_rate=4e-3),
-        "warps, 150 epochs, Muon": short(ONE_SEED, **MUON),
+        "warps, 150 epochs, Muon": short(ONE_SEED, optimizer="muon", learning_rate=4e-3),
         "warps, 150 epochs, batches of 128": short(ONE_SEED, batch_size=128),
         "warps, 150 epochs, silu": short(activation="silu"),
         "warps, 150 epochs, gelu": short(activation="gelu"),

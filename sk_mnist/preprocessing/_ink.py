@@ -370,7 +370,7 @@ def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
 
 
 def _without_edge(found: Contrast, inside: NDArray[np.bool_]) -> Contrast:
-    """Leave out narrow ink along the edge of a region. In a blurred picture, this is the edge itself."""
+    """Leave out narrow ink along the edge of a region. If the region is paper, this is the soft edge of ink."""
     labels, n_labels = ndimage.label(found.weak, _DIAGONALS_TOO)
     on_edge = labels[inside & ~ndimage.minimum_filter(inside, 3)]
     n_on_edge, n_pixels = (np.bincount(of.ravel(), minlength=n_labels + 1) for of in (on_edge, labels))
@@ -460,8 +460,8 @@ def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def _box_around(weak: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the rows and columns of weak pixels, and of grey ones beside them."""
-    across, down = (np.flatnonzero(weak.any(axis=axis)) for axis in (1, 0))
-    rows, columns = (slice(max(0, n[0] - LEAST_REACH), n[-1] + LEAST_REACH + 1) for n in (across, down))
+    inked = np.flatnonzero(weak.any(axis=1)), np.flatnonzero(weak.any(axis=0))
+    rows, columns = (slice(max(0, n[0] - LEAST_REACH), n[-1] + LEAST_REACH + 1) for n in inked)
     return rows, columns
 
 
@@ -597,7 +597,7 @@ def _border(values: NDArray) -> NDArray:
     return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
-def _histogram(levels: NDArray[np.integer]) -> NDArray[np.intp]:
+def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.intp]:
     return np.array(Image.fromarray(np.atleast_2d(levels)).histogram())  # faster than np.bincount
 
 
