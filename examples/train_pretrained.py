@@ -8,7 +8,7 @@ written to the two files that come with the package: ``robust.npz``, its weights
 others only show how much the seed matters. Each network is saved as soon as it is trained, so an interrupted run can be
 resumed::
 
-    python examples/train_pretrained.py                       # about three quarters of an hour on 2 cores
+    python examples/train_pretrained.py                       # an hour and a half on 2 cores
     python examples/train_pretrained.py --epochs 3 --models trial  # a trial in minutes, written to trial/robust.*
 
 The recipe was chosen on the last 10,000 training images (``benchmarks/ablation.py``); docs/accuracy.md says what part

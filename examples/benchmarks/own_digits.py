@@ -24,7 +24,7 @@ well, with other fonts and other code. The other kinds are only used here.
 ``sk_mnist.pretrained.SURE``, the confidence from which an answer counts as sure, was chosen on pictures of the last
 10,000 training images, for a network that has not learned from them::
 
-    python examples/benchmarks/ablation.py --only "as shipped" --epochs 300
+    python examples/benchmarks/ablation.py --only "as shipped" --epochs 150
     python examples/benchmarks/own_digits.py --split validation --network FILE  # where that network is
 
 There, the pretrained network still chooses what is read, as in ``read_digits(picture, model)``.
