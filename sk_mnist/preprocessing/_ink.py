@@ -270,18 +270,18 @@ def _thresholded(contrast: NDArray[np.int16]) -> Contrast:
     offset = _quantile(paper, 0.5) - 255
     deviations = np.bincount(np.abs(np.arange(-255, 256) - offset), paper)
     noise = 1.4826 * _quantile(deviations, 0.5)
-    contrast = np.clip(contrast - offset, 0, 255).astype(np.uint8)
-    counts = _histogram(contrast)
+    levels = np.clip(contrast - offset, 0, 255).astype(np.uint8)
+    counts = _histogram(levels)
     others, strong = _split_at(counts, threshold - offset)
     if _mean(strong) - _mean(others) < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
     above = least_weak = threshold - offset
-    if (above_rulings := _above_rulings(contrast, strong)) is not None:
+    if (above_rulings := _above_rulings(levels, strong)) is not None:
         above, least_weak = above_rulings, above_rulings // 2
         noise = max(noise, least_weak / WEAKEST_TO_NOISE)
     full = _quantile(_split_at(counts, above)[1], 0.9)
     weakest = max(WEAKEST_TO_NOISE * noise, WEAKEST * full) if noise else WEAKEST_ON_CLEAN * full
-    return Contrast(contrast, contrast > above, contrast > min(weakest, least_weak), full, noise == 0)
+    return Contrast(levels, levels > above, levels > min(weakest, least_weak), full, noise == 0)
 
 
 def _above_rulings(contrast: NDArray[np.integer], strong: NDArray[np.intp]) -> int | None:
@@ -495,7 +495,8 @@ def _divided(found: Contrast, shrunk: int) -> Ink:
     # Most of a picture is paper, which need not be searched.
     box = _box_around(found.weak)
     part = replace(found, contrast=found.contrast[box], strong=found.strong[box], weak=found.weak[box])
-    inked, labels = np.zeros(found.weak.shape, np.uint8), np.zeros(found.weak.shape, np.int32)
+    inked: NDArray[np.uint8] = np.zeros(found.weak.shape, dtype=np.uint8)
+    labels: NDArray[np.intp] = np.zeros(found.weak.shape, dtype=np.intp)
     inked[box] = _as_levels(part)
     labels[box], _ = ndimage.label(part.weak & _near(part, found.weak.shape), _DIAGONALS_TOO)
     of_ink = labels[box] > 0
