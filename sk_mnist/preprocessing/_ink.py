@@ -160,7 +160,7 @@ class Ink:
     """
 
     levels: NDArray[np.uint8]
-    labels: NDArray[np.intp]
+    labels: NDArray[np.int32]
     components: list[Component]
     shrunk: int
     is_complete: bool
@@ -496,7 +496,7 @@ def _divided(found: Contrast, shrunk: int) -> Ink:
     box = _box_around(found.weak)
     part = replace(found, contrast=found.contrast[box], strong=found.strong[box], weak=found.weak[box])
     inked: NDArray[np.uint8] = np.zeros(found.weak.shape, dtype=np.uint8)
-    labels: NDArray[np.intp] = np.zeros(found.weak.shape, dtype=np.intp)
+    labels: NDArray[np.int32] = np.zeros(found.weak.shape, dtype=np.int32)
     inked[box] = _as_levels(part)
     labels[box], _ = ndimage.label(part.weak & _near(part, found.weak.shape), _DIAGONALS_TOO)
     of_ink = labels[box] > 0
@@ -652,7 +652,7 @@ def _quantile(counts: NDArray, share: float) -> int:
     return int(np.searchsorted(counts.cumsum(), share * counts.sum()))
 
 
-def _without_lines_and_specks(components: list[Component], labels: NDArray[np.intp]) -> list[Component]:
+def _without_lines_and_specks(components: list[Component], labels: NDArray[np.int32]) -> list[Component]:
     runs = _runs_along_the_border(labels)
     least = INNER_SIZE * min(labels.shape)
     others = [c.size for c in components if not _may_be_a_line(c, runs) and c.size >= least]
@@ -681,7 +681,7 @@ def _underlines(line: Component, other: Component) -> bool:
     )
 
 
-def _runs_along_the_border(labels: NDArray[np.intp]) -> NDArray[np.float64]:
+def _runs_along_the_border(labels: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return, for each label, the largest share of a side of the picture that it covers."""
     sides = labels[0], labels[-1], labels[:, 0], labels[:, -1]
     return np.max([np.bincount(side, minlength=labels.max() + 1) / len(side) for side in sides], axis=0)
