@@ -169,7 +169,7 @@ def test_pipelines_do_not_share_the_objects_of_a_recipe():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("recipe", "n_rows", "accuracy"), [("robust", 60_000, 0.95), ("wide", 10_000, 0.9)])
+@pytest.mark.parametrize(("recipe", "n_rows", "accuracy"), [("robust", 30_000, 0.95), ("wide", 10_000, 0.9)])
 def test_a_recipe_with_distortions_learns_in_few_epochs(recipe, n_rows, accuracy):
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
