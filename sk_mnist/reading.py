@@ -401,6 +401,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
         if score > best_score:
             best, best_score = judged, score
         if judged.is_sure and (judged.is_complete or _n_agreeing(judged, tried) > 1):
+            best = judged
             break
         # A picture in MNIST's form is a single digit, unless the network doubts that it is a digit.
         if proposal.digits[0].image is not None and judged.confidence[0] >= LEAST_CONFIDENCE:

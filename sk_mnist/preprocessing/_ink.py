@@ -27,6 +27,9 @@ WIDEST_STROKE = 0.4
 # this share of the border.
 TWO_CLASSES, PAPER_ON_BORDER = 0.75, 0.7
 
+# With a hard shadow, this share of the pixels of paper may be as dark as the weakest ink.
+BEYOND_PAPER = 0.03
+
 # Least contrast between paper and ink, in grey levels and as a multiple of the noise. Below either, a picture is blank.
 MIN_CONTRAST = 24
 MIN_CONTRAST_TO_NOISE = 4
@@ -71,7 +74,8 @@ MAX_COMPONENTS = 1000
 # A ruling covers at least this share of the picture's width or height, is so many times as long as it is wide, and at
 # most so steep. It is straight up to a width in pixels. Seen in perspective, rulings have at most so many slopes.
 RULING_LENGTH, RULING_LENGTH_IF_ALONE, LEAST_RUN, RUN_SLENDERNESS = 0.5, 0.7, 24, 12
-STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES = 0.2, 3, 12
+# What is left of them is at most so many pixels away.
+STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES, RULING_REACH = 0.2, 3, 12, 8
 # A region covers between these shares of the picture, and at least a share of the box around it.
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
@@ -249,15 +253,24 @@ def _above_paper(levels: NDArray[np.uint8]) -> Contrast:
 
 
 def _above_one_level(levels: NDArray[np.uint8]) -> Contrast:
-    """Take the larger one of two classes of levels for the paper, so that strokes may be of any width."""
+    """Take the rarest class of levels for the ink, so that strokes may be of any width, and shadows hard."""
     counts = _histogram(levels)
     threshold = _otsu(counts)
     if threshold is None:
         raise NoInkError("the contrast is too low")
+    signed = levels.astype(np.int16)
+    dark, middle, bright = _three_classes(counts)
+    if middle.sum() >= LEAST_REGION * levels.size:
+        # Two of them are paper, in light and in shadow. Ink is beyond nearly all pixels of the one in the middle.
+        if dark.sum() < bright.sum():
+            contrast = _quantile(middle, BEYOND_PAPER) - signed
+        else:
+            contrast = signed - _quantile(middle, 1 - BEYOND_PAPER)
+        return replace(_thresholded(np.maximum(contrast, 0)), is_clean=False)
     dark, bright = _split_at(counts, threshold)
     if dark.sum() > bright.sum():
-        return _thresholded(levels.astype(np.int16) - _quantile(dark, 0.5))
-    return _thresholded(_quantile(bright, 0.5) - levels.astype(np.int16))
+        return _thresholded(signed - _quantile(dark, 0.5))
+    return _thresholded(_quantile(bright, 0.5) - signed)
 
 
 def _thresholded(contrast: NDArray[np.int16]) -> Contrast:
@@ -402,52 +415,86 @@ def _inside(levels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Contrast:
 def _without_rulings(found: Contrast, share: float) -> Contrast:
     """Remove long, thin and straight lines, but not the strokes that cross them."""
     ink = found.weak & _near(found, found.weak.shape)
-    removed = _rulings(ink, share) | _rulings(ink.T, share).T
+    across, down = _rulings(ink, share), _rulings(ink.T, share)
+    removed, is_near = across[0] | down[0].T, across[1] | down[1].T
     if not removed.any():
         raise NoInkError("there are no lines")
+    # Lines are not quite straight, and dashes differ in width: what is left beside a line, and nowhere else, goes too.
+    labels, n_labels = ndimage.label(ink & ~removed, _DIAGONALS_TOO)
+    is_apart = np.bincount(labels[~is_near], minlength=n_labels + 1) > 0
+    removed |= ~is_apart[labels]
     # The blurred edges of a line go with it.
     around = ndimage.maximum_filter(removed, 3) & ~found.strong | removed
     return replace(found, strong=found.strong & ~around, weak=found.weak & ~around)
 
 
-def _rulings(ink: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
-    """Return the pixels of lines that cover this share of the columns, and are at most so far from horizontal."""
+def _rulings(ink: NDArray[np.bool_], share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find lines that cover this share of the columns, and are at most so far from horizontal.
+
+    Returns
+    -------
+    removed : ndarray of bool of shape (height, width)
+        Their pixels.
+    is_near : ndarray of bool of shape (height, width)
+        Ink on them or beside them.
+    """
     width = ink.shape[1]
     heights = _run_lengths(ink)
     # The upper ends of vertical runs that a thin line may consist of.
     is_end = ink & (heights <= width / RUN_SLENDERNESS)
     is_end[1:] &= ~ink[:-1]
     rows, columns = np.nonzero(is_end)
-    removed = np.zeros_like(ink)
+    removed, is_near = np.zeros_like(ink), np.zeros_like(ink)
+    ink_rows, ink_columns = np.nonzero(ink)
     for _ in range(MAX_RULING_SLOPES):
-        on_line = _on_lines(rows, columns, width, share)
-        if not on_line.any():
+        found = _lines_of_one_slope(rows, columns, ink.shape, share)
+        if found is None:
             break
+        slope, is_line = found
+        on_line = is_line[_crossings(rows, columns, width, slope)]
         # Where the ink is much higher than elsewhere on the line, a stroke crosses it.
-        on_line &= heights[rows, columns] <= 1.5 * np.median(heights[rows[on_line], columns[on_line]]) + 1
+        highest = 1.5 * np.median(heights[rows[on_line], columns[on_line]]) + 1
+        on_line &= heights[rows, columns] <= highest
+        beside = ndimage.maximum_filter1d(is_line, 2 * RULING_REACH + 1)
+        is_near[ink_rows, ink_columns] |= beside[_crossings(ink_rows, ink_columns, width, slope)]
         tops, across = rows[on_line], columns[on_line]
         n_rows = heights[tops, across]
         for row in range(n_rows.max(initial=0)):
             removed[tops[n_rows > row] + row, across[n_rows > row]] = True
         rows, columns = rows[~on_line], columns[~on_line]
-    return removed
+    return removed, is_near
 
 
-def _on_lines(rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, share: float) -> NDArray[np.bool_]:
-    """Return which points are on lines that cover this share of the columns and have the slope of the clearest one."""
+def _lines_of_one_slope(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...], share: float
+) -> tuple[float, NDArray[np.bool_]] | None:
+    """Find lines through points that cover this share of the columns, and have the slope of the clearest one.
+
+    Returns
+    -------
+    slope : float
+        Rows for each column.
+    is_line : ndarray of bool
+        Whether there is a line at each crossing with the middle column.
+    """
+    height, width = shape
     if width < LEAST_RUN or len(rows) < share * width:
-        return np.zeros(len(rows), dtype=bool)
+        return None
     best, most, n_slopes = None, 0.0, 2 * int(STEEPEST * width / RULING_WIDTH) + 1
     for slope in np.linspace(-STEEPEST, STEEPEST, n_slopes):
-        # The row in which a line of this slope through each point crosses the middle column; at least 0.
-        crossings = (rows - slope * (columns - width / 2) + STEEPEST * width).astype(np.intp)
-        n_points = RULING_WIDTH * ndimage.uniform_filter1d(np.bincount(crossings).astype(float), RULING_WIDTH)
+        counts = np.bincount(_crossings(rows, columns, width, slope), minlength=height + width)
+        n_points = RULING_WIDTH * ndimage.uniform_filter1d(counts.astype(float), RULING_WIDTH)
         if n_points.max() > most:
-            best, most = (crossings, n_points), n_points.max()
+            best, most = (float(slope), n_points), n_points.max()
     if best is None or most < share * width:
-        return np.zeros(len(rows), dtype=bool)
-    crossings, n_points = best
-    return ndimage.maximum_filter1d(n_points >= share * width, RULING_WIDTH)[crossings]
+        return None
+    slope, n_points = best
+    return slope, ndimage.maximum_filter1d(n_points >= share * width, RULING_WIDTH)
+
+
+def _crossings(rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, slope: float) -> NDArray[np.intp]:
+    """Return the rows, at least 0, in which lines of this slope through points cross the middle column."""
+    return (rows - slope * (columns - width / 2) + STEEPEST * width).astype(np.intp)
 
 
 def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -645,6 +692,21 @@ def _otsu(counts: NDArray[np.intp]) -> int | None:
     # Between the two classes lie levels that do not occur; take the middle one.
     best = np.flatnonzero(between == between.max())
     return int(best[0] + best[-1]) // 2
+
+
+def _three_classes(counts: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the histograms of the three classes of levels that Otsu's criterion separates best."""
+    n = counts.cumsum().astype(np.float64)
+    sums = (counts * np.arange(256)).cumsum().astype(np.float64)
+    # All pairs of thresholds: the first along rows, the second along columns.
+    n_first, n_second, first, second = n[:, np.newaxis], n, sums[:, np.newaxis], sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = first**2 / n_first + (second - first) ** 2 / (n_second - n_first)
+        between += (sums[-1] - second) ** 2 / (n[-1] - n_second)
+    between = np.where(np.isfinite(between) & (n_second > n_first), between, 0.0)
+    low, high = np.unravel_index(between.argmax(), between.shape)
+    dark, others = _split_at(counts, int(low))
+    return [dark, *_split_at(others, int(high))]
 
 
 def _quantile(counts: NDArray, share: float) -> int:
