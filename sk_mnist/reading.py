@@ -20,7 +20,7 @@ from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._optional import import_optional
 from sk_mnist._tables import html_image
 from sk_mnist.preprocessing import DigitImageNormalizer, PixelScaler
-from sk_mnist.preprocessing._handwriting import DigitInPicture, propose_digits
+from sk_mnist.preprocessing._handwriting import DigitInPicture, Proposal, propose_digits
 from sk_mnist.preprocessing._pictures import grey_levels, is_picture, shrink
 from sk_mnist.pretrained import SURE, load_pretrained
 
@@ -30,6 +30,9 @@ __all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
 # a sure digit on its line, a badly written digit is more likely than anything else, and the limit is lower.
 LEAST_CONFIDENCE, LEAST_IF_LIKELY = 0.5, 0.2
 SAME_HEIGHT = 1.5
+
+# Between interpretations, a 1 counts so much of another digit, because the edges of things look like 1s.
+WORTH_OF_A_ONE = 0.3
 
 # Limits on the work that a picture can cause.
 MAX_PROPOSALS, MAX_PIECES = 8, 300
@@ -394,13 +397,13 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             continue
         if not proposal.digits:
             continue
-        images = np.stack([digit.normalized() for digit in proposal.digits])
-        judged = _Judged(proposal.digits, images, judge.probabilities(images), proposal.is_complete)
+        judged = _judged(proposal, judge)
         tried.append(judged)
-        score = _score(judged.confidence)
+        score = _score(judged)
         if score > best_score:
             best, best_score = judged, score
-        if judged.is_sure and (judged.is_complete or _n_agreeing(judged, tried) > 1):
+        is_one_line = split and judged.labels == [1]
+        if judged.is_sure and (judged.is_complete or (_n_agreeing(judged, tried) > 1 and not is_one_line)):
             best = judged
             break
         # A picture in MNIST's form is a single digit, unless the network doubts that it is a digit.
@@ -409,6 +412,22 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
     if best is None:
         return None, reason
     return best if split else _elected(tried), None
+
+
+def _judged(proposal: Proposal, judge: DigitModel) -> _Judged:
+    """Judge the pieces, and put those that were cut apart together again if the whole looks more like a digit."""
+    pieces = proposal.digits
+    wholes = {piece.whole.box: piece.whole for piece in pieces if piece.whole is not None}
+    candidates = [*pieces, *wholes.values()]
+    images = np.stack([candidate.normalized() for candidate in candidates])
+    probabilities = judge.probabilities(images)
+    confidence = probabilities.max(axis=1)
+    kept = list(range(len(pieces)))
+    for number, box in enumerate(wholes, len(pieces)):
+        first, *others = (i for i, piece in enumerate(pieces) if piece.whole is not None and piece.whole.box == box)
+        if confidence[number] > max(LEAST_CONFIDENCE, confidence[[first, *others]].mean()):
+            kept = [number if i == first else i for i in kept if i not in others]
+    return _Judged([candidates[i] for i in kept], images[kept], probabilities[kept], proposal.is_complete)
 
 
 def _n_agreeing(judged: _Judged, tried: list[_Judged]) -> int:
@@ -444,10 +463,10 @@ def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:
     return LEAST_IF_LIKELY if is_likely else LEAST_CONFIDENCE
 
 
-def _score(confidence: NDArray) -> float:
-    """Return how much the pieces look like digits: the number of sure ones minus that of the others."""
-    is_sure = confidence >= SURE
-    return float(is_sure.sum() - (~is_sure).sum())
+def _score(judged: _Judged) -> float:
+    """Return how much the pieces look like digits: the number of sure ones, 1s counting less, minus the others."""
+    is_sure, is_one = judged.confidence >= SURE, judged.probabilities.argmax(axis=1) == 1
+    return float(np.where(is_sure, np.where(is_one, WORTH_OF_A_ONE, 1), -1).sum())
 
 
 def _check_is_one(picture: Any) -> None:

@@ -17,7 +17,7 @@ from sk_mnist._images import SIDE, items_of_column
 from sk_mnist._sklearn import begin_fit, with_callbacks
 from sk_mnist.preprocessing._ink import Ink, NoInkError, find_ink, interpretations
 from sk_mnist.preprocessing._pictures import grey_levels, is_picture
-from sk_mnist.preprocessing._split import TooManyStrokesError, find_digits, find_single
+from sk_mnist.preprocessing._split import Piece, TooManyStrokesError, find_digits, find_single
 
 # Longer side of the box around each MNIST digit, in pixels.
 DIGIT_SIDE = 20
@@ -258,12 +258,15 @@ class DigitInPicture(NamedTuple):
         Number of its line of text, from 0.
     image : ndarray of uint8 of shape (28, 28) or None
         The whole picture, white on black, if it is already in MNIST's form.
+    whole : DigitInPicture or None
+        What the digit was cut from, if digits seemed to touch.
     """
 
     box: tuple[int, int, int, int]
     levels: NDArray[np.uint8]
     line: int
     image: NDArray[np.uint8] | None = None
+    whole: DigitInPicture | None = None
 
     def normalized(self) -> NDArray[np.uint8]:
         """Return the digit in the form of MNIST's images: uint8 of shape (28, 28)."""
@@ -368,16 +371,14 @@ def _as_in_mnist(levels: NDArray[np.uint8]) -> DigitInPicture | None:
 
 def _digits_of(ink: Ink, shape: tuple[int, ...], *, split: bool) -> list[DigitInPicture]:
     scale, (height, width) = ink.shrunk, shape
+
+    def digit_of(piece: Piece, line: int) -> DigitInPicture:
+        left, top, right, bottom = (scale * n for n in (piece.left, piece.top, piece.right, piece.bottom))
+        whole = None if piece.whole is None else digit_of(piece.whole, line)
+        return DigitInPicture((left, top, min(right, width), min(bottom, height)), piece.levels, line, whole=whole)
+
     lines = find_digits(ink) if split else [[find_single(ink)]]
-    return [
-        DigitInPicture(
-            (p.left * scale, p.top * scale, min(p.right * scale, width), min(p.bottom * scale, height)),
-            p.levels,
-            number,
-        )
-        for number, line in enumerate(lines)
-        for p in line
-    ]
+    return [digit_of(piece, number) for number, line in enumerate(lines) for piece in line]
 
 
 def _as_sequence(X: Any, caller: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +41,14 @@ class Piece:
         First row and column in the picture.
     levels : ndarray of uint8 of shape (height, width)
         Grey levels in its bounding box, 0 outside its ink.
+    whole : Piece or None
+        What it was cut from.
     """
 
     top: int
     left: int
     levels: NDArray[np.uint8]
+    whole: Piece | None = None
 
     @property
     def bottom(self) -> int:
@@ -68,7 +71,9 @@ def find_digits(ink: Ink) -> list[list[Piece]]:
     """
     pieces = [piece_of(ink, components) for components in _joined(ink.components)]
     pieces = [piece for piece in pieces if piece.levels.shape[0] > FLATTEST * piece.levels.shape[1]] or pieces
-    return _in_lines([part for piece in pieces for part in _cut(piece)])
+    return _in_lines(
+        [replace(part, whole=piece if part is not piece else None) for piece in pieces for part in _cut(piece)]
+    )
 
 
 def find_single(ink: Ink) -> Piece:
