@@ -31,7 +31,8 @@ __all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
 LEAST_CONFIDENCE, LEAST_IF_LIKELY = 0.5, 0.2
 SAME_HEIGHT = 1.5
 
-# Between interpretations, a 1 counts so much of another digit, because the edges of things look like 1s.
+# When interpretations are compared, a 1 counts so much of another digit, because the edges of things look like 1s. On a
+# line with no other digit, it counts against the interpretation.
 WORTH_OF_A_ONE = 0.3
 
 # Limits on the work that a picture can cause.
@@ -402,9 +403,9 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
         score = _score(judged)
         if score > best_score:
             best, best_score = judged, score
-        is_one_line = split and judged.labels == [1]
-        if judged.is_sure and (judged.is_complete or (_n_agreeing(judged, tried) > 1 and not is_one_line)):
-            best = judged
+        # Two may agree on edges, which look like 1s.
+        may_be_edges = split and set(judged.labels) == {1}
+        if judged.is_sure and (judged.is_complete or (_n_agreeing(judged, tried) > 1 and not may_be_edges)):
             break
         # A picture in MNIST's form is a single digit, unless the network doubts that it is a digit.
         if proposal.digits[0].image is not None and judged.confidence[0] >= LEAST_CONFIDENCE:
@@ -466,7 +467,10 @@ def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:
 def _score(judged: _Judged) -> float:
     """Return how much the pieces look like digits: the number of sure ones, 1s counting less, minus the others."""
     is_sure, is_one = judged.confidence >= SURE, judged.probabilities.argmax(axis=1) == 1
-    return float(np.where(is_sure, np.where(is_one, WORTH_OF_A_ONE, 1), -1).sum())
+    lines = np.array([piece.line for piece in judged.pieces])
+    is_among_others = np.isin(lines, lines[is_sure & ~is_one])
+    worth = np.where(is_one, np.where(is_among_others, WORTH_OF_A_ONE, -WORTH_OF_A_ONE), 1)
+    return float(np.where(is_sure, worth, -1).sum())
 
 
 def _check_is_one(picture: Any) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, zoom
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
@@ -453,6 +453,23 @@ def _on_a_desk(row):
     return gaussian_filter(scene, 1) + noise(scene.shape)
 
 
+def _on_wood(row):
+    grain = gaussian_filter(np.random.default_rng(0).standard_normal((600, 1100)), (60, 2))
+    scene = 110 * (1 + 0.2 * grain / grain.std())
+    scene[150:450, 150:950] = 215 - 110 * row
+    return gaussian_filter(scene, 1) + noise(scene.shape)
+
+
+def _squared_on_a_desk(row):
+    paper = 215 - 110 * row
+    for offset in (0, 1):
+        paper[offset::40] -= 70
+        paper[:, offset::40] -= 70
+    scene = np.full((600, 1100), 40.0)
+    scene[150:450, 150:950] = paper.clip(0)
+    return gaussian_filter(scene, 1) + noise(scene.shape)
+
+
 def _squared(row, level=25):
     paper = 220 - 150 * row
     paper[::40] -= level
@@ -527,6 +544,8 @@ def _vignette(row):
 
 SCENES = [
     _on_a_desk,
+    _on_wood,
+    _squared_on_a_desk,
     _squared,
     _ruled,
     _turned_rulings,
@@ -542,6 +561,13 @@ SCENES = [
 @pytest.mark.parametrize("scene", [*SCENES, _vignette])
 def test_a_number_is_read_in_surroundings(scene, row):
     assert read_digits(np.clip(scene(row), 0, 255).astype(np.uint8)).text == "72104"
+
+
+def test_a_wide_0_with_a_gap_is_not_cut(row):
+    picture = Image.fromarray(on_paper(row))
+    picture.paste(220, (480, 0, 630, 300))
+    ImageDraw.Draw(picture).arc([485, 95, 630, 210], 275, 622, fill=70, width=12)
+    assert read_digits(picture).text == "72104"
 
 
 def test_a_figure_of_matplotlib_is_read(images):

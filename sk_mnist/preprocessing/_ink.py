@@ -80,8 +80,6 @@ STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES, RULING_REACH = 0.2, 3, 12, 8
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
 REGION_MARGIN = 0.01
-# Ink along the edge of a region is the edge itself if its mean width is at most so many pixels.
-EDGE_WIDTH = 5
 # Not a digit: longer than this share of the picture, and thin or with little ink in its box.
 LONG, THIN, SPARSE = 0.45, 0.3, 0.15
 # Not a digit: lower than this share of the median height, weighted by ink.
@@ -235,15 +233,22 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
     fine, shrunk = shrink(levels, FINE_SIDE)
     above_paper = cache(lambda: _above_paper(fine))
     above_noise = cache(lambda: _above_noise(fine))
+
+    def divided(found: Contrast) -> Ink:
+        return _divided(found, shrunk)
+
+    def cleared(found: Contrast) -> Ink:
+        return _without_enclosures(_without_margins(divided(found)))
+
     return [
-        lambda: _without_enclosures(_divided(above_paper(), shrunk)),
-        lambda: _without_enclosures(_without_margins(_divided(above_noise(), shrunk))),
-        lambda: _divided(_above_one_level(fine), shrunk),
-        lambda: _without_enclosures(_divided(_without_rulings(above_paper(), ruling_length), shrunk)),
-        lambda: _without_enclosures(_without_margins(_divided(_without_rulings(above_noise(), ruling_length), shrunk))),
-        lambda: _divided(_inside_region(fine, of_rarer=True), shrunk),
-        lambda: _divided(_inside_region(fine, of_rarer=False), shrunk),
-        lambda: _divided(_without_frame(fine), shrunk),
+        lambda: _without_enclosures(divided(above_paper())),
+        lambda: cleared(above_noise()),
+        lambda: (divided if alone else cleared)(_above_one_level(fine)),
+        lambda: _without_enclosures(divided(_without_rulings(above_paper(), ruling_length))),
+        lambda: cleared(_without_rulings(above_noise(), ruling_length)),
+        lambda: divided(_inside(fine, _region(fine, of_rarer=True), _above_paper)),
+        lambda: cleared(_on_sheet(fine, ruling_length)),
+        lambda: divided(_without_frame(fine)),
     ]
 
 
@@ -360,11 +365,11 @@ def _without_frame(levels: NDArray[np.uint8]) -> Contrast:
                 np.moveaxis(inside, axis, 0)[::end][: width + 1] = False
     if inside.all():
         raise NoInkError("there is no frame")
-    return _inside(levels, inside)
+    return _inside(levels, inside, _above_paper)
 
 
-def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
-    """Look only inside the largest region of one of two classes of levels: a sheet on a desk, a figure on a page."""
+def _region(levels: NDArray[np.uint8], *, of_rarer: bool) -> NDArray[np.bool_]:
+    """Return the inside of the largest region of one of two classes of levels: a sheet on a desk, a figure."""
     is_rarer = _rarer_class(levels)
     labels, n_labels = ndimage.label(is_rarer if of_rarer else ~is_rarer)
     sizes = np.bincount(labels.ravel(), minlength=n_labels + 1)
@@ -378,17 +383,24 @@ def _inside_region(levels: NDArray[np.uint8], *, of_rarer: bool) -> Contrast:
         raise NoInkError("there is no region that encloses others")
     inside = np.zeros(levels.shape, dtype=bool)
     inside[box] = ndimage.minimum_filter(region, 2 * margin + 1)[1:-1, 1:-1]
-    found = _inside(levels, inside)
-    return found if of_rarer else _without_edge(found, inside)
+    return inside
 
 
-def _without_edge(found: Contrast, inside: NDArray[np.bool_]) -> Contrast:
-    """Leave out narrow ink along the edge of a region. If the region is paper, this is the soft edge of ink."""
-    labels, n_labels = ndimage.label(found.weak, _DIAGONALS_TOO)
-    on_edge = labels[inside & ~ndimage.minimum_filter(inside, 3)]
-    n_on_edge, n_pixels = (np.bincount(of.ravel(), minlength=n_labels + 1) for of in (on_edge, labels))
-    kept = (EDGE_WIDTH * n_on_edge < n_pixels)[labels]
-    return replace(found, strong=found.strong & kept, weak=found.weak & kept)
+def _on_sheet(levels: NDArray[np.uint8], ruling_length: float) -> Contrast:
+    """Look only inside the largest region, in units of the local noise, and without rulings if there are some."""
+
+    def written_on(sheet: NDArray[np.uint8]) -> Contrast:
+        found = _above_noise(sheet)
+        try:
+            return _without_rulings(found, ruling_length)
+        except NoInkError:
+            return found
+
+    try:
+        inside = _region(levels, of_rarer=True)
+    except NoInkError:
+        inside = _region(levels, of_rarer=False)
+    return _inside(levels, inside, written_on)
 
 
 def _rarer_class(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -399,13 +411,15 @@ def _rarer_class(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return ~is_bright if is_bright.mean() > 0.5 else is_bright
 
 
-def _inside(levels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> Contrast:
+def _inside(
+    levels: NDArray[np.uint8], inside: NDArray[np.bool_], find: Callable[[NDArray[np.uint8]], Contrast]
+) -> Contrast:
     """Find contrast in a part of the picture, as if the rest was paper."""
     if not inside.any():
         raise NoInkError("the picture is too small")
     box = ndimage.find_objects(inside.astype(np.int8))[0]
     part = np.where(inside[box], levels[box], _quantile(_histogram(levels[inside]), 0.5)).astype(np.uint8)
-    found = _above_paper(part)
+    found = find(part)
     contrast = np.zeros(levels.shape, found.contrast.dtype)
     strong, weak = np.zeros(levels.shape, dtype=bool), np.zeros(levels.shape, dtype=bool)
     contrast[box], strong[box], weak[box] = found.contrast, found.strong & inside[box], found.weak & inside[box]
