@@ -48,7 +48,7 @@ RECIPE = "robust"
 EPOCHS = RECIPES[RECIPE]["epochs"]
 SEEDS = [0, 1, 2]  # the first is shipped
 N_IMAGES = 60_000
-N_NO_DIGITS = 10_000
+N_NO_DIGITS = 7000
 
 PACKAGE_DATA = Path(__file__).parent.parent / "sk_mnist" / "pretrained" / "data"
 LIBRARIES = ["sk-mnist", "scikit-learn", "tensorflow", "keras", "scikeras", "numpy", "scipy", "pillow", "matplotlib"]

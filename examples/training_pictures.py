@@ -17,23 +17,21 @@ not drawn either: stripes, dotted and zigzag lines, edges, spatter and fog.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter1d, zoom
+from scipy.ndimage import distance_transform_edt, map_coordinates, zoom
 
 from sk_mnist import DigitImageNormalizer, fetch_mnist
 
 Generator = np.random.Generator
 
 SIDE = 28
-ENLARGED, MARGIN = 3, 6  # digits are redrawn at this many times their size, with so many more pixels on each side
+ENLARGED = 3  # digits are redrawn at this many times their size
 CANVAS = 160  # side of the pictures of no digit, in pixels
 
-# How many digits are drawn again with other strokes, and how many are new.
-FLAGS, BLOCKS, BARS, NARROW_SEVENS, NARROW_TWOS, CLOSED, FEET, PENS = 3000, 800, 2000, 1500, 1000, 500, 600, 4000
-ZEROS, FOURS, NINES = 1000, 2500, 1000
+# Digits to draw: the digit, what is drawn on it, and how many.
+FLAGS, BARS, NARROW, CLOSED, WRITTEN, FEET, PENS = 3000, 2000, 1500, 500, 1200, 600, 4000
 
 
 # --- Digits ----------------------------------------------------------------------------------------------------------
@@ -42,9 +40,9 @@ ZEROS, FOURS, NINES = 1000, 2500, 1000
 def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw digits of MNIST again, with strokes that are common elsewhere.
 
-    1s get an up-stroke ("flag") and often a foot, or become broad, 7s get a bar, 2s and other 7s become narrow, open 4s
-    are closed, 9s get a foot, and digits of all kinds are drawn with pens from one pixel to a marker's width. Others
-    are new: 0s, some with a slash, 4s with a short stem, and 9s with a hook. Each is centred and scaled like MNIST's.
+    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, 9s get a foot,
+    4s with a short stem are new, and digits of all kinds are drawn with pens from one pixel to a marker's width. Each
+    new image is centred and scaled like MNIST's.
 
     Parameters
     ----------
@@ -64,8 +62,8 @@ def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) ->
     """
     drawn, drawn_labels = [], []
     for digit, n_images, add_strokes in (
-        (1, FLAGS, add_flag), (1, BLOCKS, broaden), (7, BARS, add_bar), (7, NARROW_SEVENS, narrow),
-        (2, NARROW_TWOS, narrow), (4, CLOSED, close_four), (9, FEET, add_foot), (None, PENS, None),
+        (1, FLAGS, add_flag), (7, BARS, add_bar), (7, NARROW, narrow), (4, CLOSED, close_four),
+        (4, WRITTEN, write_four), (9, FEET, add_foot), (None, PENS, None),
     ):  # fmt: skip
         candidates = np.arange(len(labels)) if digit is None else np.flatnonzero(labels == digit)
         for i in generator.choice(candidates, min(n_images, len(candidates)), replace=False):
@@ -76,19 +74,17 @@ def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) ->
                 line = add_strokes(line, generator)
             if line is None:
                 continue
-            # A 1 may be a block.
-            drawn.append(with_pen(line, generator, widest=8.0 if digit is None and labels[i] == 1 else 5.0))
+            # Pens of a pixel to a marker's width, in pixels of MNIST. A 1 may be a block.
+            widest = 8.0 if digit is None and labels[i] == 1 else 5.0
+            width = np.exp(generator.uniform(np.log(1.2), np.log(widest)))
+            drawn.append(with_pen(line, width * ENLARGED))
             drawn_labels.append(labels[i])
-    for digit, n_images, write in ((0, ZEROS, write_zero), (4, FOURS, write_four), (9, NINES, write_nine)):
-        for _ in range(n_images):
-            drawn.append(with_pen(write(generator), generator))
-            drawn_labels.append(digit)
     return normalized(drawn), np.array(drawn_labels)
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:
     """Return an image in [0, 1], enlarged, with a margin for longer strokes."""
-    large = zoom(np.pad(image / 255, MARGIN), ENLARGED, order=1, grid_mode=True, mode="grid-constant")
+    large = zoom(np.pad(image / 255, 6), ENLARGED, order=1, grid_mode=True, mode="grid-constant")
     return np.clip(large, 0, 1)
 
 
@@ -119,9 +115,8 @@ def skeleton(ink: np.ndarray) -> np.ndarray:
     return line[1:-1, 1:-1]
 
 
-def with_pen(line: np.ndarray, generator: Generator, widest: float = 5.0) -> np.ndarray:
-    """Draw lines with a round pen, whose width is between 1.2 and so many pixels of MNIST; return grey levels."""
-    width = ENLARGED * np.exp(generator.uniform(np.log(1.2), np.log(widest)))
+def with_pen(line: np.ndarray, width: float) -> np.ndarray:
+    """Draw lines with a round pen; return grey levels in [0, 1]."""
     return np.clip(0.5 + width / 2 - distance_transform_edt(~line), 0, 1)
 
 
@@ -130,8 +125,8 @@ def add_flag(line: np.ndarray, generator: Generator) -> np.ndarray:
     rows, columns = np.nonzero(line)
     height = np.ptp(rows) + 1
     top, bottom = rows.argmin(), rows.argmax()
-    # The up-stroke arrives from the lower left at 20 to 70 degrees from the vertical.
-    length, angle = generator.uniform(0.2, 0.6) * height, np.deg2rad(generator.uniform(20, 70))
+    # The up-stroke arrives from the lower left at 20 to 55 degrees from the vertical.
+    length, angle = generator.uniform(0.2, 0.6) * height, np.deg2rad(generator.uniform(20, 55))
     start = (rows[top] + length * np.cos(angle), columns[top] - length * np.sin(angle))
     strokes = [bent(start, (rows[top], columns[top]), generator)]
     if generator.random() < 0.5:
@@ -178,10 +173,20 @@ def close_four(line: np.ndarray, generator: Generator) -> np.ndarray | None:
     return add_lines(line, [np.linspace((rows[end], columns[end]), peak, 60) for end in (one, other)])
 
 
-def broaden(line: np.ndarray, generator: Generator) -> np.ndarray:
-    """Draw a 1 with a flat pen, up to 0.3 times as broad as the 1 is high."""
-    height = np.ptp(np.nonzero(line)[0]) + 1
-    return maximum_filter1d(line, 1 + int(generator.uniform(0.05, 0.3) * height), axis=1)
+def write_four(line: np.ndarray, generator: Generator) -> np.ndarray:
+    """Write a new 4: a slanted stroke, the bar where it ends, and a short stem; only the shape of ``line`` matters."""
+    corner = (generator.uniform(0.55, 0.8), generator.uniform(0.0, 0.12))
+    end = (corner[0] + generator.uniform(-0.12, 0.06), generator.uniform(0.85, 1.1))
+    stem, lean = generator.uniform(0.5, 0.85), generator.uniform(-0.2, 0.05)
+    top = (0.0, generator.uniform(0.25, 0.75))
+    height = 20 * ENLARGED
+    size, margin = (height, height * generator.uniform(0.5, 0.85)), (len(line) - height) / 2
+    strokes = [[top, corner], [corner, end], [(generator.uniform(0.2, 0.5), stem), (1.0, stem + lean)]]
+    places = [[np.array(point) * size + margin for point in stroke] for stroke in strokes]
+    points = [bent(*ends, generator) for ends in places]
+    if generator.random() < 0.5:  # without lifting the pen, so that the corner is round
+        points[:2] = [smooth(np.array([*places[0], places[1][1]]))]
+    return add_lines(np.zeros_like(line), points)
 
 
 def add_foot(line: np.ndarray, generator: Generator) -> np.ndarray:
@@ -194,60 +199,7 @@ def add_foot(line: np.ndarray, generator: Generator) -> np.ndarray:
     return add_lines(line, [bent((rows[bottom] + tilt, left), (rows[bottom] - tilt, right), generator)])
 
 
-def write_zero(generator: Generator) -> np.ndarray:
-    """Write a 0: an oval whose ends meet or cross; every fifth has a slash."""
-    radii = np.array([0.5, generator.uniform(0.25, 0.55)])
-    turns = generator.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi * generator.uniform(0.97, 1.1), 200)
-    wave = 1 + generator.uniform(0, 0.06) * np.sin(2 * turns + generator.uniform(0, 2 * np.pi))
-    spiral = wave * np.linspace(1, generator.uniform(0.85, 1.0), 200)
-    strokes = [0.5 + radii * np.stack([np.sin(turns), np.cos(turns)], axis=1) * spiral[:, np.newaxis]]
-    if generator.random() < 0.2:
-        reach = radii * [1, -1] * generator.uniform(0.7, 1.0, 2)
-        strokes.append(bent(0.5 - reach, 0.5 + reach, generator))
-    return add_lines(empty(), [placed(points) for points in strokes])
-
-
-def write_four(generator: Generator) -> np.ndarray:
-    """Write a 4: a slanted stroke, the bar where it ends, and a short stem."""
-    corner = (generator.uniform(0.55, 0.88), generator.uniform(0.0, 0.12))
-    end = (corner[0] + generator.uniform(-0.2, 0.06), generator.uniform(0.85, 1.1))
-    stem, lean = generator.uniform(0.5, 0.9), generator.uniform(-0.3, 0.05)
-    top = (0.0, generator.uniform(0.25, 0.75))
-    strokes = [[top, corner], [corner, end], [(generator.uniform(0.2, 0.6), stem), (1.0, stem + lean)]]
-    width = generator.uniform(0.5, 0.85)
-    places = [[placed(point, width) for point in stroke] for stroke in strokes]
-    points = [bent(*ends, generator) for ends in places]
-    if generator.random() < 0.5:  # without lifting the pen, so that the corner is round
-        points[:2] = [smooth(np.array([*places[0], places[1][1]]))]
-    return add_lines(empty(), points)
-
-
-def write_nine(generator: Generator) -> np.ndarray:
-    """Write a 9: a small loop, and a stem that bulges to the right and ends in a hook, as a 3 does."""
-    radii = np.array([generator.uniform(0.15, 0.27), generator.uniform(0.15, 0.3)])
-    middle = np.array([radii[0], generator.uniform(0.3, 0.5)])
-    turns = np.linspace(0, 2 * np.pi, 100)
-    loop = middle + radii * np.stack([-np.sin(turns), np.cos(turns)], axis=1)
-    right = middle[1] + radii[1]
-    bulge = right + generator.uniform(-0.05, 0.2)
-    end = (generator.uniform(0.8, 1.0), generator.uniform(0.0, 0.4))
-    stem = [(0.75 * radii[0], right), (generator.uniform(0.5, 0.75), bulge), (1.0, (end[1] + bulge) / 2), end]
-    width = generator.uniform(0.7, 1.0)
-    return add_lines(empty(), [placed(points, width) for points in (loop, smooth(np.array(stem)))])
-
-
-def empty() -> np.ndarray:
-    """Return no lines, on as many pixels as an enlarged image."""
-    return np.zeros((ENLARGED * (SIDE + 2 * MARGIN),) * 2, dtype=bool)
-
-
-def placed(points: Any, width: float = 1.0) -> np.ndarray:
-    """Return where points (down, across) of a square of 1 x 1 lie on an enlarged image, with this width."""
-    height = 20 * ENLARGED
-    return np.array(points) * [height, width * height] + (len(empty()) - height) / 2
-
-
-def bent(start: Any, end: Any, generator: Generator) -> np.ndarray:
+def bent(start: tuple[float, float], end: tuple[float, float], generator: Generator) -> np.ndarray:
     """Return points of a slightly bent line: an array of shape (n_points, 2), rows first."""
     start, end = np.array(start, float), np.array(end, float)
     across = (end - start)[::-1] * [1, -1]
@@ -454,8 +406,8 @@ def simple_shape(images: np.ndarray, generator: Generator) -> np.ndarray:
         draw.ellipse(
             [x0 + inset, y0 + inset, max(x1 - inset, x0 + inset + 4), max(y1 - inset, y0 + inset + 4)], fill=255
         )
-    else:  # not upright: that would be a broad 1
-        draw.rectangle([x0, max(y0, y1 - (x1 - x0)), x1, y1], fill=255)
+    else:
+        draw.rectangle([x0, y0, x1, y1], fill=255)
     return as_array(picture)
 
 
