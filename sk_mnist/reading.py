@@ -31,8 +31,8 @@ __all__ = ["Digit", "DigitReading", "RejectedPiece", "read_digits"]
 LEAST_CONFIDENCE, LEAST_IF_LIKELY = 0.5, 0.2
 SAME_HEIGHT = 1.5
 
-# When interpretations are compared, a 1 counts so much of another digit, because the edges of things look like 1s. On a
-# line with no other digit, it counts against the interpretation.
+# When interpretations are compared, a 1 counts so much of another digit, because edges look like 1s. If others were
+# found, but none on its line or about as high, it counts against the interpretation.
 WORTH_OF_A_ONE = 0.3
 
 # Limits on the work that a picture can cause.
@@ -427,6 +427,7 @@ def _judged(proposal: Proposal, judge: DigitModel) -> _Judged:
     for number, box in enumerate(wholes, len(pieces)):
         first, *others = (i for i, piece in enumerate(pieces) if piece.whole is not None and piece.whole.box == box)
         if confidence[number] > max(LEAST_CONFIDENCE, confidence[[first, *others]].mean()):
+            candidates[number] = candidates[number]._replace(line=pieces[first].line)
             kept = [number if i == first else i for i in kept if i not in others]
     return _Judged([candidates[i] for i in kept], images[kept], probabilities[kept], proposal.is_complete)
 
@@ -467,9 +468,12 @@ def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:
 def _score(judged: _Judged) -> float:
     """Return how much the pieces look like digits: the number of sure ones, 1s counting less, minus the others."""
     is_sure, is_one = judged.confidence >= SURE, judged.probabilities.argmax(axis=1) == 1
-    lines = np.array([piece.line for piece in judged.pieces])
-    is_among_others = np.isin(lines, lines[is_sure & ~is_one])
-    worth = np.where(is_one, np.where(is_among_others, WORTH_OF_A_ONE, -WORTH_OF_A_ONE), 1)
+    lines, heights = np.array([(piece.line, piece.levels.shape[0]) for piece in judged.pieces]).T
+    others = is_sure & ~is_one
+    ratios = heights[:, np.newaxis] / heights[others]
+    is_like_others = ((ratios <= SAME_HEIGHT) & (ratios >= 1 / SAME_HEIGHT)).any(axis=1) | np.isin(lines, lines[others])
+    may_be_edge = is_one & others.any() & ~is_like_others
+    worth = np.where(may_be_edge, -WORTH_OF_A_ONE, np.where(is_one, WORTH_OF_A_ONE, 1))
     return float(np.where(is_sure, worth, -1).sum())
 
 

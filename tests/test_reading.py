@@ -563,6 +563,41 @@ def test_a_number_is_read_in_surroundings(scene, row):
     assert read_digits(np.clip(scene(row), 0, 255).astype(np.uint8)).text == "72104"
 
 
+@pytest.mark.parametrize("scene", [_shadow, _vignette])
+def test_1s_alone_are_read_in_shadow(scene):
+    ink = np.zeros((300, 800))
+    for k in range(4):
+        ink[80:220, 100 + 150 * k : 112 + 150 * k] = 1
+    assert read_digits(np.clip(scene(ink), 0, 255).astype(np.uint8)).text == "1111"
+
+
+def test_1s_on_a_line_of_their_own_are_read_in_shadow(images):
+    ink = np.zeros((700, 800))
+    for k, position in enumerate(EASY[:3]):
+        ink[80:220, 30 + 150 * k : 170 + 150 * k] = enlarged(images[position]) / 255
+        ink[400:540, 100 + 150 * k : 112 + 150 * k] = 1
+    paper = 220 - 150 * ink
+    paper[470:] /= 2
+    picture = np.clip(gaussian_filter(paper, 1) + noise(ink.shape), 0, 255).astype(np.uint8)
+    assert read_digits(picture).text == "721\n111"
+
+
+def test_small_digits_across_rulings_are_read(row):
+    small = zoom(row, 1 / 5, order=1)
+    paper = np.full((700, 1000), 220.0)
+    for top in (100, 300, 500):
+        paper[top : top + 60, 300:460] -= 150 * small
+    paper[10::22] = paper[11::22] = 120
+    picture = np.clip(gaussian_filter(paper, 0.5) + noise(paper.shape, 1), 0, 255).astype(np.uint8)
+    assert read_digits(picture).text == "72104\n72104\n72104"
+
+
+@pytest.mark.parametrize("strength", [25, 60])
+def test_noise_is_no_digit(strength):
+    picture = np.clip(150 + noise((240, 320), strength), 0, 255).astype(np.uint8)
+    assert read_digits(picture).digits == []
+
+
 def test_a_wide_0_with_a_gap_is_not_cut(row):
     picture = Image.fromarray(on_paper(row))
     picture.paste(220, (480, 0, 630, 300))

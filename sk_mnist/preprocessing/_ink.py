@@ -27,8 +27,9 @@ WIDEST_STROKE = 0.4
 # this share of the border.
 TWO_CLASSES, PAPER_ON_BORDER = 0.75, 0.7
 
-# With a hard shadow, this share of the pixels of paper may be as dark as the weakest ink.
-BEYOND_PAPER = 0.03
+# With a hard shadow, three classes of levels account for this share of the variance. Of the class in the middle, this
+# share may be as dark, or as bright, as the weakest ink.
+THREE_CLASSES, BEYOND_PAPER = 0.85, 0.03
 
 # Least contrast between paper and ink, in grey levels and as a multiple of the noise. Below either, a picture is blank.
 MIN_CONTRAST = 24
@@ -74,8 +75,9 @@ MAX_COMPONENTS = 1000
 # A ruling covers at least this share of the picture's width or height, is so many times as long as it is wide, and at
 # most so steep. It is straight up to a width in pixels. Seen in perspective, rulings have at most so many slopes.
 RULING_LENGTH, RULING_LENGTH_IF_ALONE, LEAST_RUN, RUN_SLENDERNESS = 0.5, 0.7, 24, 12
-# What is left of them is at most so many pixels away.
-STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES, RULING_REACH = 0.2, 3, 12, 8
+STEEPEST, RULING_WIDTH, MAX_RULING_SLOPES = 0.2, 3, 12
+# What is left of a ruling is at most so many pixels from it.
+RULING_REACH = 8
 # A region covers between these shares of the picture, and at least a share of the box around it.
 LEAST_REGION, LARGEST_REGION, REGION_IN_BOX = 0.04, 0.95, 0.6
 # How far from the edge of a region its inside begins, as a share of the longer side of the picture.
@@ -233,6 +235,7 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
     fine, shrunk = shrink(levels, FINE_SIDE)
     above_paper = cache(lambda: _above_paper(fine))
     above_noise = cache(lambda: _above_noise(fine))
+    rarer_region = cache(lambda: _region(fine, of_rarer=True))
 
     def divided(found: Contrast) -> Ink:
         return _divided(found, shrunk)
@@ -246,8 +249,8 @@ def interpretations(levels: NDArray[np.uint8], *, alone: bool) -> list[Callable[
         lambda: (divided if alone else cleared)(_above_one_level(fine)),
         lambda: _without_enclosures(divided(_without_rulings(above_paper(), ruling_length))),
         lambda: cleared(_without_rulings(above_noise(), ruling_length)),
-        lambda: divided(_inside(fine, _region(fine, of_rarer=True), _above_paper)),
-        lambda: cleared(_on_sheet(fine, ruling_length)),
+        lambda: divided(_inside(fine, rarer_region(), _above_paper)),
+        lambda: cleared(_on_sheet(fine, rarer_region, ruling_length)),
         lambda: divided(_without_frame(fine)),
     ]
 
@@ -258,14 +261,14 @@ def _above_paper(levels: NDArray[np.uint8]) -> Contrast:
 
 
 def _above_one_level(levels: NDArray[np.uint8]) -> Contrast:
-    """Take the rarest class of levels for the ink, so that strokes may be of any width, and shadows hard."""
+    """Take one of two or, with a hard shadow, three classes of levels for the ink: strokes may be of any width."""
     counts = _histogram(levels)
     threshold = _otsu(counts)
     if threshold is None:
         raise NoInkError("the contrast is too low")
     signed = levels.astype(np.int16)
     dark, middle, bright = _three_classes(counts)
-    if middle.sum() >= LEAST_REGION * levels.size:
+    if middle.sum() >= LEAST_REGION * levels.size and _explained(dark, middle, bright) >= THREE_CLASSES:
         # Two of them are paper, in light and in shadow. Ink is beyond nearly all pixels of the one in the middle.
         if dark.sum() < bright.sum():
             contrast = _quantile(middle, BEYOND_PAPER) - signed
@@ -386,7 +389,9 @@ def _region(levels: NDArray[np.uint8], *, of_rarer: bool) -> NDArray[np.bool_]:
     return inside
 
 
-def _on_sheet(levels: NDArray[np.uint8], ruling_length: float) -> Contrast:
+def _on_sheet(
+    levels: NDArray[np.uint8], rarer_region: Callable[[], NDArray[np.bool_]], ruling_length: float
+) -> Contrast:
     """Look only inside the largest region, in units of the local noise, and without rulings if there are some."""
 
     def written_on(sheet: NDArray[np.uint8]) -> Contrast:
@@ -397,7 +402,7 @@ def _on_sheet(levels: NDArray[np.uint8], ruling_length: float) -> Contrast:
             return found
 
     try:
-        inside = _region(levels, of_rarer=True)
+        inside = rarer_region()
     except NoInkError:
         inside = _region(levels, of_rarer=False)
     return _inside(levels, inside, written_on)
@@ -429,11 +434,13 @@ def _inside(
 def _without_rulings(found: Contrast, share: float) -> Contrast:
     """Remove long, thin and straight lines, but not the strokes that cross them."""
     ink = found.weak & _near(found, found.weak.shape)
-    across, down = _rulings(ink, share), _rulings(ink.T, share)
-    removed, is_near = across[0] | down[0].T, across[1] | down[1].T
+    across, beside_across, thin_across = _rulings(ink, share)
+    down, beside_down, thin_down = (mask.T for mask in _rulings(ink.T, share))
+    removed = across | down
     if not removed.any():
         raise NoInkError("there are no lines")
-    # Lines are not quite straight, and dashes differ in width: what is left beside a line, and nowhere else, goes too.
+    # Lines are not quite straight, and dashes differ in width: what is left of them, and of their crossings, goes too.
+    is_near = thin_across | thin_down | (beside_across & beside_down)
     labels, n_labels = ndimage.label(ink & ~removed, _DIAGONALS_TOO)
     is_apart = np.bincount(labels[~is_near], minlength=n_labels + 1) > 0
     removed |= ~is_apart[labels]
@@ -442,15 +449,17 @@ def _without_rulings(found: Contrast, share: float) -> Contrast:
     return replace(found, strong=found.strong & ~around, weak=found.weak & ~around)
 
 
-def _rulings(ink: NDArray[np.bool_], share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _rulings(ink: NDArray[np.bool_], share: float) -> tuple[NDArray[np.bool_], ...]:
     """Find lines that cover this share of the columns, and are at most so far from horizontal.
 
     Returns
     -------
     removed : ndarray of bool of shape (height, width)
         Their pixels.
-    is_near : ndarray of bool of shape (height, width)
+    is_beside : ndarray of bool of shape (height, width)
         Ink on them or beside them.
+    is_thin : ndarray of bool of shape (height, width)
+        The part of it that is no higher than the lines.
     """
     width = ink.shape[1]
     heights = _run_lengths(ink)
@@ -458,7 +467,7 @@ def _rulings(ink: NDArray[np.bool_], share: float) -> tuple[NDArray[np.bool_], N
     is_end = ink & (heights <= width / RUN_SLENDERNESS)
     is_end[1:] &= ~ink[:-1]
     rows, columns = np.nonzero(is_end)
-    removed, is_near = np.zeros_like(ink), np.zeros_like(ink)
+    removed, is_beside, is_thin = (np.zeros_like(ink) for _ in range(3))
     ink_rows, ink_columns = np.nonzero(ink)
     for _ in range(MAX_RULING_SLOPES):
         found = _lines_of_one_slope(rows, columns, ink.shape, share)
@@ -470,13 +479,15 @@ def _rulings(ink: NDArray[np.bool_], share: float) -> tuple[NDArray[np.bool_], N
         highest = 1.5 * np.median(heights[rows[on_line], columns[on_line]]) + 1
         on_line &= heights[rows, columns] <= highest
         beside = ndimage.maximum_filter1d(is_line, 2 * RULING_REACH + 1)
-        is_near[ink_rows, ink_columns] |= beside[_crossings(ink_rows, ink_columns, width, slope)]
+        of_ink = beside[_crossings(ink_rows, ink_columns, width, slope)]
+        is_beside[ink_rows, ink_columns] |= of_ink
+        is_thin[ink_rows, ink_columns] |= of_ink & (heights[ink_rows, ink_columns] <= highest)
         tops, across = rows[on_line], columns[on_line]
         n_rows = heights[tops, across]
         for row in range(n_rows.max(initial=0)):
             removed[tops[n_rows > row] + row, across[n_rows > row]] = True
         rows, columns = rows[~on_line], columns[~on_line]
-    return removed, is_near
+    return removed, is_beside, is_thin
 
 
 def _lines_of_one_slope(
@@ -642,9 +653,7 @@ def _plain_paper(levels: NDArray[np.uint8]) -> tuple[int, bool] | None:
     if threshold is None:
         return None
     dark, bright = _split_at(counts, threshold)
-    share = bright.sum() / levels.size
-    between = share * (1 - share) * (_mean(bright) - _mean(dark)) ** 2
-    if between < TWO_CLASSES * (_mean(counts, 2) - _mean(counts) ** 2):
+    if _explained(dark, bright) < TWO_CLASSES:
         return None
     is_bright = bool(levels[0, 0] > threshold)
     is_paper = (_border(levels) > threshold) == is_bright
@@ -721,6 +730,14 @@ def _three_classes(counts: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     low, high = np.unravel_index(between.argmax(), between.shape)
     dark, others = _split_at(counts, int(low))
     return [dark, *_split_at(others, int(high))]
+
+
+def _explained(*classes: NDArray[np.intp]) -> float:
+    """Return the share of the variance of levels that classes account for."""
+    counts = np.sum(classes, axis=0)
+    mean = _mean(counts)
+    between = sum(of_class.sum() * (_mean(of_class) - mean) ** 2 for of_class in classes if of_class.any())
+    return float(between / (counts.sum() * (_mean(counts, 2) - mean**2)))
 
 
 def _quantile(counts: NDArray, share: float) -> int:
