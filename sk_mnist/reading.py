@@ -398,7 +398,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             continue
         if not proposal.digits:
             continue
-        judged = _judged(proposal, judge)
+        judged = _judgement_of(proposal, judge)
         tried.append(judged)
         score = _score(judged)
         if score > best_score:
@@ -415,7 +415,7 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
     return best if split else _elected(tried), None
 
 
-def _judged(proposal: Proposal, judge: DigitModel) -> _Judged:
+def _judgement_of(proposal: Proposal, judge: DigitModel) -> _Judged:
     """Judge the pieces, and put those that were cut apart together again if the whole looks more like a digit."""
     pieces = proposal.digits
     wholes = {piece.whole.box: piece.whole for piece in pieces if piece.whole is not None}
@@ -459,20 +459,21 @@ def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:
         if other.line == piece.line and confidence >= SURE
     ]
     height = piece.levels.shape[0]
-    is_likely = len(judged.pieces) == 1 or any(
-        max(height, other) <= SAME_HEIGHT * min(height, other) for other in heights
-    )
+    is_likely = len(judged.pieces) == 1 or _are_as_high(height, np.array(heights)).any()
     return LEAST_IF_LIKELY if is_likely else LEAST_CONFIDENCE
+
+
+def _are_as_high(height: int | NDArray, others: NDArray) -> NDArray[np.bool_]:
+    return np.maximum(height, others) <= SAME_HEIGHT * np.minimum(height, others)
 
 
 def _score(judged: _Judged) -> float:
     """Return how much the pieces look like digits: the number of sure ones, 1s counting less, minus the others."""
-    is_sure, is_one = judged.confidence >= SURE, judged.probabilities.argmax(axis=1) == 1
+    is_sure, is_one = judged.confidence >= SURE, np.array(judged.labels) == 1
     lines, heights = np.array([(piece.line, piece.levels.shape[0]) for piece in judged.pieces]).T
     others = is_sure & ~is_one
-    ratios = heights[:, np.newaxis] / heights[others]
-    is_like_others = ((ratios <= SAME_HEIGHT) & (ratios >= 1 / SAME_HEIGHT)).any(axis=1) | np.isin(lines, lines[others])
-    may_be_edge = is_one & others.any() & ~is_like_others
+    is_as_high = _are_as_high(heights[:, np.newaxis], heights[others]).any(axis=1)
+    may_be_edge = is_one & others.any() & ~is_as_high & ~np.isin(lines, lines[others])
     worth = np.where(may_be_edge, -WORTH_OF_A_ONE, np.where(is_one, WORTH_OF_A_ONE, 1))
     return float(np.where(is_sure, worth, -1).sum())
 

@@ -563,7 +563,11 @@ def test_a_number_is_read_in_surroundings(scene, row):
     assert read_digits(np.clip(scene(row), 0, 255).astype(np.uint8)).text == "72104"
 
 
-@pytest.mark.parametrize("scene", [_shadow, _vignette])
+def _gradient(row):
+    return (220 - 150 * row) * np.linspace(1, 0.5, row.shape[1]) + noise(row.shape)
+
+
+@pytest.mark.parametrize("scene", [_shadow, _vignette, _gradient])
 def test_1s_alone_are_read_in_shadow(scene):
     ink = np.zeros((300, 800))
     for k in range(4):
