@@ -54,8 +54,9 @@ class Digit(NamedTuple):
         Its probability.
     is_sure : bool
         Whether the answer can be relied on: its probability, and that of the shipped network for this piece, are at
-        least ``sk_mnist.pretrained.SURE``. With ``split=False``, also no other interpretation shows another digit, and
-        in a clean drawing all ink looks like one.
+        least ``sk_mnist.pretrained.SURE``. Also, it is not a part of something that is no digit: if it was cut from a
+        connected shape, the other parts are digits, and if all ink of a clean drawing forms one shape, all of it looks
+        like a digit. With ``split=False``, no other interpretation shows another digit.
     runner_up : object
         The second most probable label.
     box : tuple of (int, int, int, int)
@@ -311,7 +312,8 @@ def read_digits(picture: Any, model: Any = None, *, split: bool = True) -> Digit
             if piece.image is None and best.confidence[number] < _least_confidence(best, piece):
                 rejected.append(RejectedPiece(piece.box, image))
                 continue
-            judged = 0.0 if best.is_doubtful else float(best.confidence[number])
+            is_doubtful = best.is_doubtful or _is_cut_from_no_digit(best, piece)
+            judged = 0.0 if is_doubtful else float(best.confidence[number])
             digits.append(reader.digit(piece, image, answers[number], judged))
         if not digits:
             reason = "no digit: looks like something else"
@@ -412,7 +414,9 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
             break
     if best is None:
         return None, reason
-    return best if split else _elected(tried), None
+    if split:
+        return best._replace(is_doubtful=_is_no_digit_as_a_whole(tried)), None
+    return _elected(tried), None
 
 
 def _judgement_of(proposal: Proposal, judge: DigitModel) -> _Judged:
@@ -443,12 +447,21 @@ def _elected(tried: list[_Judged]) -> _Judged:
     It is doubtful if another proposal is another digit, or if all of the ink, with nothing left out, is not surely one.
     """
     best = max(tried, key=lambda judged: (_n_agreeing(judged, tried), judged.confidence[0]))
-    is_doubtful = any(
-        (other.is_complete and not other.is_sure)
-        or (other.labels != best.labels and other.confidence[0] >= LEAST_CONFIDENCE)
-        for other in tried
+    is_other_digit = any(other.labels != best.labels and other.confidence[0] >= LEAST_CONFIDENCE for other in tried)
+    return best._replace(is_doubtful=is_other_digit or _is_no_digit_as_a_whole(tried))
+
+
+def _is_no_digit_as_a_whole(tried: list[_Judged]) -> bool:
+    """Return whether all of the ink, with nothing left out, is one piece that is not surely a digit."""
+    return any(judged.is_complete and len(judged.pieces) == 1 and not judged.is_sure for judged in tried)
+
+
+def _is_cut_from_no_digit(judged: _Judged, piece: DigitInPicture) -> bool:
+    """Return whether a piece was cut from something of which another part is no digit, such as a letter."""
+    return piece.whole is not None and any(
+        other.whole is not None and other.whole.box == piece.whole.box and confidence < LEAST_CONFIDENCE
+        for other, confidence in zip(judged.pieces, judged.confidence, strict=True)
     )
-    return best._replace(is_doubtful=is_doubtful)
 
 
 def _least_confidence(judged: _Judged, piece: DigitInPicture) -> float:

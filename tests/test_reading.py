@@ -602,6 +602,31 @@ def test_noise_is_no_digit(strength):
     assert read_digits(picture).digits == []
 
 
+def _face(draw):
+    draw.ellipse((50, 50, 210, 210), outline=255, width=9)
+    for left in (95, 145):
+        draw.ellipse((left, 105, left + 14, 119), fill=255)
+    draw.arc((90, 110, 165, 180), 20, 160, fill=255, width=9)
+
+
+def _scribble(draw):
+    points = [(50, 220), (220, 80), (210, 70), (110, 130), (170, 50), (110, 190), (170, 60)]
+    draw.line(points, fill=255, width=12, joint="curve")
+
+
+def _yu(draw):
+    draw.line((60, 60, 60, 210), fill=255, width=14)
+    draw.line((60, 135, 110, 135), fill=255, width=14)
+    draw.ellipse((105, 60, 215, 210), outline=255, width=14)
+
+
+@pytest.mark.parametrize("draw_it", [_face, _scribble, _yu])
+def test_parts_of_a_drawing_that_is_no_digit_are_not_sure(draw_it):
+    picture = Image.new("L", (280, 280))
+    draw_it(ImageDraw.Draw(picture))
+    assert not any(digit.is_sure for digit in read_digits(picture).digits)
+
+
 def test_a_wide_0_with_a_gap_is_not_cut(row):
     picture = Image.fromarray(on_paper(row))
     picture.paste(220, (480, 0, 630, 300))

@@ -333,12 +333,17 @@ def read_pictures(kind: str, split: str, n_images: int, network: Path | None) ->
     return Answers(*map(np.array, zip(*answers, strict=True)), is_right_resized)
 
 
-def read_no_digits(kind: str, n_pictures: int, network: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read pictures of no digit: whether a digit was found, whether the answer is sure, and the confidence."""
+def read_no_digits(kind: str, n_pictures: int, network: Path | None) -> tuple[np.ndarray, ...]:
+    """Read pictures of no digit: whether a digit was found, whether the answer is sure, and the confidence.
+
+    The fourth array says whether an answer is sure if the picture may be split.
+    """
     classifier, generator = network and sk_mnist.load(network), np.random.default_rng(0)
-    answers = [answer(as_bytes(NO_DIGITS[kind](generator)), classifier, None) for _ in range(n_pictures)]
+    pictures = [as_bytes(NO_DIGITS[kind](generator)) for _ in range(n_pictures)]
+    answers = [answer(picture, classifier, None) for picture in pictures]
     found, _, is_sure, confidence = map(np.array, zip(*answers, strict=True))
-    return found, is_sure, confidence
+    split = [sk_mnist.read_digits(picture, classifier).digits for picture in pictures]
+    return found, is_sure, confidence, np.array([any(digit.is_sure for digit in digits) for digits in split])
 
 
 def answer(picture: np.ndarray, classifier: Any, label: int | None) -> tuple[bool, bool, bool, float]:
@@ -414,14 +419,14 @@ def print_errors(answers: list[Answers]) -> None:
     print_table("answers to all pictures of both tables without *", columns, rows)
 
 
-def print_no_digits(answers: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+def print_no_digits(answers: dict[str, tuple[np.ndarray, ...]]) -> None:
     """Print how many pictures without a digit are taken for one, with at least each confidence."""
     rows = [
-        [name, f"{1 - found.mean():.1%}", f"{is_sure.mean():.1%}",
+        [name, f"{1 - found.mean():.1%}", f"{is_sure.mean():.1%}", f"{is_sure_if_split.mean():.1%}",
          *(f"{np.mean(confidence >= least):.1%}" for least in CONFIDENCES[1:])]
-        for name, (found, is_sure, confidence) in answers.items()
+        for name, (found, is_sure, confidence, is_sure_if_split) in answers.items()
     ]  # fmt: skip
-    columns = ["", "no digit", "sure", *(f"{least:g}" for least in CONFIDENCES[1:])]
+    columns = ["", "no digit", "sure", "sure if split", *(f"{least:g}" for least in CONFIDENCES[1:])]
     title = f"pictures of no digit, {N_NO_DIGITS:,} of each kind, taken for a digit with at least this confidence"
     print_table(title, columns, rows)
 

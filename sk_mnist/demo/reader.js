@@ -13,10 +13,16 @@ function read() {
   const { width, height, data } = context.getImageData(0, 0, paper.width, paper.height);
   const levels = { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => 255 - data[4 * i]) };
   const pieces = findDigits(levels).flatMap((line, number) =>
-    line.map((piece) => ({ ...answerTo(normalized(piece.levels)), line: number, height: piece.levels.height })));
-  const digits = pieces.filter((piece) => piece.confidence >= leastConfidence(piece, pieces));
-  const rejected = pieces.filter((piece) => !digits.includes(piece)).map(({ image }) => ({ image }));
+    line.map(({ levels, whole }) => ({ ...answerTo(normalized(levels)), line: number, height: levels.height, whole })));
+  const isDigit = (piece) => piece.confidence >= leastConfidence(piece, pieces);
+  const digits = pieces.filter(isDigit).map((piece) => ({ ...piece, is_sure: piece.is_sure && !isCutFromNoDigit(piece, pieces) }));
+  const rejected = pieces.filter((piece) => !isDigit(piece)).map(({ image }) => ({ image }));
   return { digits, rejected, reason: digits.length ? null : NO_DIGIT };
+}
+
+// As in reading.py.
+function isCutFromNoDigit({ whole }, pieces) {
+  return pieces.some((other) => other.whole === whole && other.confidence < LEAST_CONFIDENCE);
 }
 
 // As in reading.py.
@@ -45,7 +51,7 @@ function answerTo(image) {
 function findDigits(levels) {
   const pieces = joined(findComponents(levels)).map((components) => pieceOf(levels, components));
   const high = pieces.filter((piece) => heightOf(piece) > FLATTEST * widthOf(piece));
-  return inLines((high.length ? high : pieces).flatMap(cut));
+  return inLines((high.length ? high : pieces).flatMap((whole) => cut(whole).map((part) => ({ ...part, whole }))));
 }
 
 // Connected pixels with ink, { pixels, top, left, bottom, right }; diagonal neighbours are connected.

@@ -283,16 +283,17 @@ def _above_one_level(levels: NDArray[np.uint8]) -> Contrast:
 
 def _thresholded(contrast: NDArray[np.int16]) -> Contrast:
     """Separate the ink by Otsu's threshold; all that it needs is computed from the histogram, because this is fast."""
-    counts = np.bincount((contrast + 255).ravel(), minlength=511)  # of -255 to 255
+    values = np.arange(-255, 256)
+    counts = np.bincount((contrast + 255).ravel(), minlength=511)
     threshold = _otsu(np.append(counts[:256].sum(), counts[256:]))
     if threshold is None:
         raise NoInkError("the contrast is too low")
     paper, _ = _split_at(counts, threshold + 255)
     offset = _quantile(paper, 0.5) - 255
-    deviations = np.bincount(np.abs(np.arange(-255, 256) - offset), paper)
+    deviations = np.bincount(np.abs(values - offset), paper)
     noise = 1.4826 * _quantile(deviations, 0.5)
     levels = np.clip(contrast - offset, 0, 255).astype(np.uint8)
-    counts = _histogram(levels)
+    counts = np.bincount(np.clip(values - offset, 0, 255), counts, minlength=256)
     others, strong = _split_at(counts, threshold - offset)
     if _mean(strong) - _mean(others) < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
@@ -533,7 +534,7 @@ def _run_lengths(ink: NDArray[np.bool_]) -> NDArray[np.intp]:
 def _box_around(weak: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the rows and columns of weak pixels, and of grey ones beside them."""
     inked = np.flatnonzero(weak.any(axis=1)), np.flatnonzero(weak.any(axis=0))
-    rows, columns = (slice(max(0, n[0] - LEAST_REACH), n[-1] + LEAST_REACH + 1) for n in inked)
+    rows, columns = (slice(max(0, int(n[0]) - LEAST_REACH), int(n[-1]) + LEAST_REACH + 1) for n in inked)
     return rows, columns
 
 
@@ -576,9 +577,18 @@ def _divided(found: Contrast, shrunk: int) -> Ink:
     sums = np.bincount(labels[box][of_ink], inked[box][of_ink])
     wanted = np.flatnonzero(np.bincount(labels[box][part.strong]))
     wanted = wanted[np.argsort(-sums[wanted], kind="stable")[: MAX_COMPONENTS + 1]]
-    boxes = ndimage.find_objects(labels)
+    boxes = ndimage.find_objects(labels[box])
+    top, left = (side.start for side in box)
     components = [
-        Component(label, rows.start, rows.stop, columns.start, columns.stop, int(sums[label]), int(areas[label]))
+        Component(
+            label,
+            top + rows.start,
+            top + rows.stop,
+            left + columns.start,
+            left + columns.stop,
+            int(sums[label]),
+            int(areas[label]),
+        )
         for label, (rows, columns) in ((int(label), boxes[label - 1]) for label in wanted)
     ]
     kept = _without_lines_and_specks(components, labels)
