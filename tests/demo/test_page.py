@@ -182,6 +182,16 @@ class TestDrawing:
         assert page.locator("#verdict").is_visible()
         assert page.locator("#shares").is_hidden()
 
+    def test_what_is_cut_from_a_letter_is_not_sure(self, page):
+        turns = np.linspace(0, 2 * np.pi, 20)
+        draw(page, [(0.2, 0.25), (0.2, 0.8)])
+        draw(page, [(0.2, 0.52), (0.37, 0.52)])
+        draw(page, [(0.47 + 0.1 * np.cos(turn), 0.52 + 0.28 * np.sin(turn)) for turn in turns])
+        has_read(page)
+        answers = page.evaluate("pieces.map((piece) => [piece.label, piece.is_sure])")
+        assert [0, False] in answers
+        assert not any(is_sure for _, is_sure in answers)
+
     def test_each_line_of_digits_has_its_own_line(self, page):
         for stroke in (ONE, SEVEN, THREE):
             for bottom in (0, 1):
