@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import distance_transform_edt, map_coordinates, zoom
+from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter1d, zoom
 
 from sk_mnist import DigitImageNormalizer, fetch_mnist
 
@@ -31,7 +31,8 @@ ENLARGED = 3  # digits are redrawn at this many times their size
 CANVAS = 160  # side of the pictures of no digit, in pixels
 
 # Digits to draw: the digit, what is drawn on it, and how many.
-FLAGS, BARS, NARROW, CLOSED, WRITTEN, FEET, PENS = 3000, 2000, 1500, 500, 1200, 600, 4000
+FLAGS, BLOCKS, BARS, NARROW_SEVENS, NARROW_TWOS = 3000, 800, 2000, 1500, 800
+CLOSED, WRITTEN, FEET, PENS = 500, 1800, 600, 4000
 
 
 # --- Digits ----------------------------------------------------------------------------------------------------------
@@ -40,9 +41,9 @@ FLAGS, BARS, NARROW, CLOSED, WRITTEN, FEET, PENS = 3000, 2000, 1500, 500, 1200, 
 def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw digits of MNIST again, with strokes that are common elsewhere.
 
-    1s get an up-stroke ("flag") and often a foot, 7s a bar, other 7s become narrow, open 4s are closed, 9s get a foot,
-    4s with a short stem are new, and digits of all kinds are drawn with pens from one pixel to a marker's width. Each
-    new image is centred and scaled like MNIST's.
+    1s get an up-stroke ("flag") and often a foot, or a flat pen, 7s get a bar, 2s and other 7s become narrow, open 4s
+    are closed, 9s get a foot, and 4s with a short stem are new. Digits of all kinds become broader or narrower, with
+    pens from one pixel to a marker's width. Each new image is centred and scaled like MNIST's.
 
     Parameters
     ----------
@@ -62,20 +63,20 @@ def draw_digits(images: np.ndarray, labels: np.ndarray, generator: Generator) ->
     """
     drawn, drawn_labels = [], []
     for digit, n_images, add_strokes in (
-        (1, FLAGS, add_flag), (7, BARS, add_bar), (7, NARROW, narrow), (4, CLOSED, close_four),
-        (4, WRITTEN, write_four), (9, FEET, add_foot), (None, PENS, None),
+        (1, FLAGS, add_flag), (1, BLOCKS, with_flat_pen), (7, BARS, add_bar), (7, NARROW_SEVENS, narrow),
+        (2, NARROW_TWOS, narrow), (4, CLOSED, close_four), (4, WRITTEN, write_four), (9, FEET, add_foot),
+        (None, PENS, broaden),
     ):  # fmt: skip
         candidates = np.arange(len(labels)) if digit is None else np.flatnonzero(labels == digit)
         for i in generator.choice(candidates, min(n_images, len(candidates)), replace=False):
             line = skeleton(enlarge(images[i]) > 0.5)
             if not line.any():
                 continue
-            if add_strokes is not None:
-                line = add_strokes(line, generator)
+            line = add_strokes(line, generator)
             if line is None:
                 continue
             # Pens of a pixel to a marker's width, in pixels of MNIST. A 1 may be a block.
-            widest = 8.0 if digit is None and labels[i] == 1 else 5.0
+            widest = 10.0 if digit is None and labels[i] == 1 else 5.0
             width = np.exp(generator.uniform(np.log(1.2), np.log(widest)))
             drawn.append(with_pen(line, width * ENLARGED))
             drawn_labels.append(labels[i])
@@ -147,14 +148,28 @@ def add_bar(line: np.ndarray, generator: Generator) -> np.ndarray:
     return add_lines(line, [bent((row + tilt, middle - half), (row - tilt, middle + half), generator)])
 
 
+def with_flat_pen(line: np.ndarray, generator: Generator) -> np.ndarray:
+    """Draw a 1 with a flat pen, up to 0.3 times as broad as the 1 is high."""
+    height = np.ptp(np.nonzero(line)[0]) + 1
+    return maximum_filter1d(line, 1 + int(generator.uniform(0.05, 0.3) * height), axis=1)
+
+
 def narrow(line: np.ndarray, generator: Generator) -> np.ndarray:
-    """Make a 7 narrower."""
+    """Make a 2 or a 7 narrower."""
+    return stretched(line, generator.uniform(0.55, 0.9))
+
+
+def broaden(line: np.ndarray, generator: Generator) -> np.ndarray:
+    """Make most digits broader, and some narrower."""
+    return stretched(line, generator.uniform(0.8, 1.4))
+
+
+def stretched(line: np.ndarray, factor: float) -> np.ndarray:
+    """Make lines so many times as broad; those that leave the picture end there."""
     rows, columns = np.nonzero(line)
     middle = columns.mean()
-    columns = np.rint(middle + generator.uniform(0.55, 0.9) * (columns - middle)).astype(int)
-    narrowed = np.zeros_like(line)
-    narrowed[rows, columns] = True
-    return narrowed
+    columns = np.rint(middle + factor * (columns - middle)).astype(int)
+    return add_lines(np.zeros_like(line), [np.stack([rows, columns], axis=1)])
 
 
 def close_four(line: np.ndarray, generator: Generator) -> np.ndarray | None:
@@ -175,13 +190,13 @@ def close_four(line: np.ndarray, generator: Generator) -> np.ndarray | None:
 
 def write_four(line: np.ndarray, generator: Generator) -> np.ndarray:
     """Write a new 4: a slanted stroke, the bar where it ends, and a short stem; only the shape of ``line`` matters."""
-    corner = (generator.uniform(0.55, 0.8), generator.uniform(0.0, 0.12))
-    end = (corner[0] + generator.uniform(-0.12, 0.06), generator.uniform(0.85, 1.1))
-    stem, lean = generator.uniform(0.5, 0.85), generator.uniform(-0.2, 0.05)
+    corner = (generator.uniform(0.55, 0.88), generator.uniform(0.0, 0.12))
+    end = (corner[0] + generator.uniform(-0.2, 0.06), generator.uniform(0.85, 1.1))
+    stem, lean = generator.uniform(0.5, 0.9), generator.uniform(-0.3, 0.05)
     top = (0.0, generator.uniform(0.25, 0.75))
     height = 20 * ENLARGED
     size, margin = (height, height * generator.uniform(0.5, 0.85)), (len(line) - height) / 2
-    strokes = [[top, corner], [corner, end], [(generator.uniform(0.2, 0.5), stem), (1.0, stem + lean)]]
+    strokes = [[top, corner], [corner, end], [(generator.uniform(0.2, 0.6), stem), (1.0, stem + lean)]]
     places = [[np.array(point) * size + margin for point in stroke] for stroke in strokes]
     points = [bent(*ends, generator) for ends in places]
     if generator.random() < 0.5:  # without lifting the pen, so that the corner is round
@@ -401,13 +416,13 @@ def simple_shape(images: np.ndarray, generator: Generator) -> np.ndarray:
         draw.arc([x0, y0, x1, y1], start, start + int(generator.integers(90, 300)), fill=255, width=width)
         draw_line(draw, generator.uniform(20, 140, (2, 2)), width)
     elif kind == 4:
+        # The gap stays open in the narrowest oval: a solid one would be a broad 1.
+        width = min(width, 7)
+        inset = width + generator.uniform(7, 12)
         draw.ellipse([x0, y0, x1, y1], outline=255, width=width)
-        inset = width + generator.uniform(8, 20)
-        draw.ellipse(
-            [x0 + inset, y0 + inset, max(x1 - inset, x0 + inset + 4), max(y1 - inset, y0 + inset + 4)], fill=255
-        )
-    else:
-        draw.rectangle([x0, y0, x1, y1], fill=255)
+        draw.ellipse([x0 + inset, y0 + inset, x1 - inset, y1 - inset], fill=255)
+    else:  # not upright: that would be a broad 1
+        draw.rectangle([x0, max(y0, y1 - (x1 - x0)), x1, y1], fill=255)
     return as_array(picture)
 
 
