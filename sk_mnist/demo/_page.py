@@ -31,7 +31,7 @@ _SHARED = {
         "CUT_INK", "LEAST_WIDTH", "LEAST_HEIGHT",
     ),
     _handwriting: ("DIGIT_SIDE", "LEAST_STROKE"),
-    reading: ("SURE", "LEAST_CONFIDENCE", "LEAST_IF_LIKELY", "SAME_HEIGHT"),
+    reading: ("SURE", "LEAST_CONFIDENCE", "LEAST_IF_LIKELY", "SAME_HEIGHT", "FORMS"),
 }  # fmt: skip
 
 

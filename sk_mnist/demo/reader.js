@@ -33,7 +33,8 @@ function leastConfidence({ line, height }, pieces) {
 }
 
 function answerTo(image) {
-  const values = probabilities(MODEL.layers, image);
+  const forms = [image, ...FORMS.map((matrix) => inForm(image, matrix))].map((form) => probabilities(MODEL.layers, form));
+  const values = forms[0].map((_, k) => mean(forms.map((form) => form[k])));
   const [first, second] = values.map((_, k) => k).sort((a, b) => values[b] - values[a]);
   return {
     label: MODEL.classes[first],
@@ -248,6 +249,19 @@ function scaled(levels) {
     return total / ((bottom - top) * (right - left));
   };
   return { width, height, data: rows.flatMap((row) => columns.map((column) => average(row, column))) };
+}
+
+// An image turned or stretched around its middle, with bilinear interpolation.
+function inForm(image, [[a, b], [c, d]]) {
+  const level = (y, x) => (y < 0 || x < 0 || y >= SIDE || x >= SIDE ? 0 : image[y * SIDE + x]);
+  const middle = (SIDE - 1) / 2;
+  return Array.from(image, (_, i) => {
+    const [v, u] = [Math.floor(i / SIDE) - middle, (i % SIDE) - middle];
+    const [y, x] = [a * v + b * u + middle, c * v + d * u + middle];
+    const [top, left] = [Math.floor(y), Math.floor(x)];
+    const across = (row) => (left + 1 - x) * level(row, left) + (x - left) * level(row, left + 1);
+    return (top + 1 - y) * across(top) + (y - top) * across(top + 1);
+  });
 }
 
 // --------------------------------------------------------------------------------------------------- the network
