@@ -19,7 +19,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from PIL import Image, ImageDraw
-from scipy.ndimage import gaussian_filter, zoom
+from scipy.ndimage import gaussian_filter, rotate, zoom
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -423,6 +423,19 @@ class TestReading:
     def test_mnist_images_are_read_as_the_network_reads_them(self, images):
         expected = load_pretrained().predict(images[:300])
         assert [read_digits(image).text for image in images[:300]] == [str(label) for label in expected]
+
+    def test_the_confidence_is_the_mean_over_turned_broader_and_narrower_forms(self, images):
+        def with_width(image, factor):
+            columns = 13.5 + (np.arange(28) - 13.5) / factor
+            return np.array([np.interp(columns, np.arange(28), row, left=0, right=0) for row in image])
+
+        for image in images[:10].astype(np.float32):
+            turned = [rotate(image, degrees, order=1, reshape=False) for degrees in (-8, 8)]
+            forms = np.array([image, *turned, with_width(image, 1.12), with_width(image, 0.85)])
+            probabilities = load_pretrained().predict_proba(forms / 255).mean(axis=0)
+            (digit,) = read_digits(image.astype(np.uint8)).digits
+            assert digit.confidence == pytest.approx(probabilities.max(), abs=1e-4)
+            assert digit.runner_up == probabilities.argsort()[-2]
 
 
 class TestPictureOfAReading:
