@@ -320,7 +320,14 @@ class TestNormalizer:
     def test_wide_digits_of_eight_pixels_are_read_as_well_as_by_cropping(self):
         digits = load_digits()
         pictures = [np.clip(zoom(image / 16, 8, order=3), 0, 1) for image in digits.images]
-        assert load_pretrained().score(DigitImageNormalizer().transform(pictures), digits.target) > 0.94
+        assert load_pretrained().score(DigitImageNormalizer().transform(pictures), digits.target) > 0.97
+
+    @pytest.mark.parametrize("number", [1000, 1145])
+    def test_a_stroke_in_the_corner_of_a_closely_cut_picture_is_not_the_paper(self, number):
+        digits = load_digits()
+        picture = np.clip(zoom(digits.images[number] / 16, 8, order=3), 0, 1)
+        image = DigitImageNormalizer().transform([picture])
+        assert load_pretrained().predict(image) == digits.target[number]
 
     @pytest.mark.parametrize("spacing", [12, 40])
     def test_faint_rulings_are_left_out(self, spacing, seven):

@@ -23,9 +23,9 @@ COARSE_SIDE = 96
 
 # Width of the widest stroke as a share of the picture's longest side. Anything wider is paper.
 WIDEST_STROKE = 0.4
-# Evenly lit paper: two classes of levels account for this share of the variance, and the paper takes all corners and
-# this share of the border.
-TWO_CLASSES, PAPER_ON_BORDER = 0.75, 0.7
+# Evenly lit paper: two classes of levels account for this share of the variance, and the paper takes so many corners and
+# this share of the border. A stroke of a closely cut digit may fill the fourth corner.
+TWO_CLASSES, PAPER_IN_CORNERS, PAPER_ON_BORDER = 0.75, 3, 0.7
 
 # With a hard shadow, three classes of levels account for this share of the variance. Of the class in the middle, this
 # share may be as dark, or as bright, as the weakest ink.
@@ -665,10 +665,10 @@ def _plain_paper(levels: NDArray[np.uint8]) -> tuple[int, bool] | None:
     dark, bright = _split_at(counts, threshold)
     if _explained(dark, bright) < TWO_CLASSES:
         return None
-    is_bright = bool(levels[0, 0] > threshold)
+    corners = levels[[0, 0, -1, -1], [0, -1, 0, -1]] > threshold
+    is_bright = bool(corners.sum() >= PAPER_IN_CORNERS)
     is_paper = (_border(levels) > threshold) == is_bright
-    corners = (levels[[0, 0, -1, -1], [0, -1, 0, -1]] > threshold) == is_bright
-    if not corners.all() or is_paper.mean() < PAPER_ON_BORDER:
+    if (corners == is_bright).sum() < PAPER_IN_CORNERS or is_paper.mean() < PAPER_ON_BORDER:
         return None
     return _quantile(bright if is_bright else dark, 0.5), is_bright
 
