@@ -23,8 +23,8 @@ COARSE_SIDE = 96
 
 # Width of the widest stroke as a share of the picture's longest side. Anything wider is paper.
 WIDEST_STROKE = 0.4
-# Evenly lit paper: two classes of levels account for this share of the variance, and the paper takes so many corners and
-# this share of the border. A stroke of a closely cut digit may fill the fourth corner.
+# Evenly lit paper: two classes of levels account for this share of the variance, and the paper takes so many corners
+# and this share of the border. A stroke of a closely cut digit may fill the fourth corner.
 TWO_CLASSES, PAPER_IN_CORNERS, PAPER_ON_BORDER = 0.75, 3, 0.7
 
 # With a hard shadow, three classes of levels account for this share of the variance. Of the class in the middle, this
