@@ -64,7 +64,7 @@ class Digit(NamedTuple):
     label : object
         The answer of the model: one of its ``classes_``, as a Python object.
     confidence : float
-        Its probability. Of the shipped network, the mean over five forms of the piece: as it is, turned by 8 degrees to
+        Its probability. Without a ``model``, the mean over five forms of the piece: as it is, turned by 8 degrees to
         each side, broader and narrower.
     is_sure : bool
         Whether the answer can be relied on: its probability, and that of the shipped network for this piece, are at
