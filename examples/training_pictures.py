@@ -165,7 +165,7 @@ def broaden(line: np.ndarray, generator: Generator) -> np.ndarray:
 
 
 def stretched(line: np.ndarray, factor: float) -> np.ndarray:
-    """Make lines so many times as broad; those that leave the picture end there."""
+    """Stretch lines sideways by a factor; what leaves the picture is left out."""
     rows, columns = np.nonzero(line)
     middle = columns.mean()
     columns = np.rint(middle + factor * (columns - middle)).astype(int)

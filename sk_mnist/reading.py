@@ -68,9 +68,10 @@ class Digit(NamedTuple):
         each side, broader and narrower.
     is_sure : bool
         Whether the answer can be relied on: its probability, and that of the shipped network for this piece, are at
-        least ``sk_mnist.pretrained.SURE``. Also, it is not a part of something that is no digit: if it was cut from a
-        connected shape, the other parts are digits, and if all ink of a clean drawing forms one shape, all of it looks
-        like a digit. With ``split=False``, no other interpretation shows another digit.
+        least ``sk_mnist.pretrained.SURE``. It must not be a part of something that is no digit: if it was cut from a
+        connected shape, the other parts must have a probability of at least 0.5, and if all ink of a clean drawing
+        forms one piece, this must surely be a digit, or consist of several sure ones. With ``split=False``, no other
+        interpretation may show another digit.
     runner_up : object
         The second most probable label.
     box : tuple of (int, int, int, int)
@@ -449,7 +450,9 @@ def _best_proposal(levels: NDArray[np.uint8], judge: DigitModel, *, split: bool)
     if best is None:
         return None, reason
     if split:
-        return best._replace(is_doubtful=_is_no_digit_as_a_whole(tried)), None
+        # In a frame, all ink is one piece, too. But what is no digit rarely consists of several sure ones.
+        is_row = len(best.pieces) > 1 and best.is_sure
+        return best._replace(is_doubtful=_is_no_digit_as_a_whole(tried) and not is_row), None
     return _elected(tried), None
 
 
