@@ -149,7 +149,7 @@ def add_bar(line: np.ndarray, generator: Generator) -> np.ndarray:
 
 
 def with_flat_pen(line: np.ndarray, generator: Generator) -> np.ndarray:
-    """Draw a 1 with a flat pen, up to 0.3 times as broad as the 1 is high."""
+    """Broaden the line of a 1, before a pen draws it, by up to 0.3 times its height."""
     height = np.ptp(np.nonzero(line)[0]) + 1
     return maximum_filter1d(line, 1 + int(generator.uniform(0.05, 0.3) * height), axis=1)
 

@@ -13,9 +13,11 @@ function read() {
   const { width, height, data } = context.getImageData(0, 0, paper.width, paper.height);
   const levels = { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => 255 - data[4 * i]) };
   const pieces = findDigits(levels).flatMap((line, number) =>
-    line.map(({ levels, whole }) => ({ ...answerTo(normalized(levels)), line: number, height: levels.height, whole })));
+    line.map((piece) => (
+      { ...answerTo(normalized(piece.levels)), line: number, height: piece.levels.height, whole: piece.whole })));
   const isDigit = (piece) => piece.confidence >= leastConfidence(piece, pieces);
-  const digits = pieces.filter(isDigit).map((piece) => ({ ...piece, is_sure: piece.is_sure && !isCutFromNoDigit(piece, pieces) }));
+  const isSure = (piece) => piece.is_sure && !isCutFromNoDigit(piece, pieces);
+  const digits = pieces.filter(isDigit).map((piece) => ({ ...piece, is_sure: isSure(piece) }));
   const rejected = pieces.filter((piece) => !isDigit(piece)).map(({ image }) => ({ image }));
   return { digits, rejected, reason: digits.length ? null : NO_DIGIT };
 }

@@ -293,7 +293,7 @@ def _thresholded(contrast: NDArray[np.int16]) -> Contrast:
     deviations = np.bincount(np.abs(values - offset), paper)
     noise = 1.4826 * _quantile(deviations, 0.5)
     levels = np.clip(contrast - offset, 0, 255).astype(np.uint8)
-    counts = np.bincount(np.clip(values - offset, 0, 255), counts, minlength=256)
+    counts = np.bincount(np.clip(values - offset, 0, 255), counts, minlength=256).astype(np.intp)
     others, strong = _split_at(counts, threshold - offset)
     if _mean(strong) - _mean(others) < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
         raise NoInkError("the contrast is too low")
